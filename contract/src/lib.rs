@@ -1,0 +1,25 @@
+//! The types that a training module and the runner exchange, and the names of the files they travel in.
+//!
+//! `docs/contract.md` is the home of the contract; this crate is its Rust form. Any language that compiles to
+//! WASI preview 1 can implement it without this crate.
+
+mod check;
+mod error;
+pub mod exit;
+pub mod files;
+mod manifest;
+mod metrics;
+
+pub use check::{Check, CheckColumn, CheckValues};
+pub use error::ErrorReport;
+pub use manifest::{
+    DataOrigin, FileEntry, GridPoint, Manifest, ModuleOrigin, NomadOrigin, RunParameters,
+    RunnerOrigin, SpecificationOrigin, Times,
+};
+pub use metrics::{
+    Evaluation, Feature, FeatureKind, Gate, Importance, Learner, LeftOut, Metrics, Primary, Rows,
+    Task,
+};
+
+/// The version of the contract that this crate describes; the guest finds it in the variable `CONTRACT`.
+pub const CONTRACT: u32 = 1;

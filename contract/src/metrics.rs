@@ -1,0 +1,153 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// `metrics.json`: what was trained, on what, and how good it is.
+///
+/// Only `contract`, `task`, `rows`, `held_out` and `primary` are asked of every module.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// [`crate::CONTRACT`].
+    pub contract: u32,
+    pub task: Task,
+    /// The column that is predicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Labels of a classification, in the order of the probabilities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// The label that counts as positive in a binary classification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learner: Option<Learner>,
+    pub rows: Rows,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<Feature>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// The model on the held-out rows.
+    pub held_out: Evaluation,
+    /// The trivial baseline (most frequent class and class shares, or the mean) on the same rows.
+    #[serde(default, skip_serializing_if = "Evaluation::is_empty")]
+    pub baseline: Evaluation,
+    /// The model on the validation rows, where the specification asks for some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Evaluation>,
+    /// Mean over the folds of a cross-validation on the training rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_validation: Option<Evaluation>,
+    pub primary: Primary,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// Permutation importance of each original column, largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub importance: Vec<Importance>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    Binary,
+    Multiclass,
+    Regression,
+}
+
+/// Which algorithm trained, and whose implementation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Learner {
+    pub algorithm: String,
+    pub engine: String,
+    /// Every parameter as it was used, defaults included.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, serde_json::Value>,
+}
+
+/// How many rows went where. `read` counts the dataset, `kept` what the specification keeps of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    pub read: u64,
+    pub kept: u64,
+    pub train: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub validation: u64,
+    pub held_out: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// An original column that the model uses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    pub name: String,
+    pub kind: FeatureKind,
+    /// How many columns the learner saw for it.
+    pub encoded: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureKind {
+    Number,
+    Boolean,
+    Date,
+    Timestamp,
+    Category,
+}
+
+/// A column that the model does not use, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    pub column: String,
+    pub reason: String,
+}
+
+/// Scores by name (`roc_auc`, `log_loss`, `rmse`, …). A score that is undefined on these rows is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    #[serde(flatten)]
+    pub scores: BTreeMap<String, f64>,
+    /// Rows are actual classes, columns predicted ones, in the order of [`Metrics::classes`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confusion: Vec<Vec<u64>>,
+}
+
+impl Evaluation {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.scores.is_empty() && self.confusion.is_empty()
+    }
+}
+
+/// The one score by which versions are compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Primary {
+    pub name: String,
+    pub higher_is_better: bool,
+    pub held_out: f64,
+    /// What a choice among versions goes by: the held-out rows are tested on, never chosen by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
+}
+
+/// A condition on a held-out score, and its verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    pub metric: String,
+    /// The least value allowed, or the greatest for a metric of which less is better.
+    pub threshold: f64,
+    pub higher_is_better: bool,
+    pub value: f64,
+    pub met: bool,
+}
+
+/// How much the primary score suffers when a column's held-out values are shuffled (Breiman 2001).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Importance {
+    pub column: String,
+    pub importance: f64,
+}

@@ -1,0 +1,3 @@
+//! The host: arguments -> plan -> data -> sandbox -> outputs -> store. It trains nothing itself.
+
+pub mod exit;

@@ -1,0 +1,4 @@
+//! The training module: table -> split -> features -> learner -> evaluation -> exports.
+
+pub mod forms;
+pub mod learners;
