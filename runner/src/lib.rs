@@ -1,3 +1,22 @@
 //! The host: arguments -> plan -> data -> sandbox -> outputs -> store. It trains nothing itself.
 
+pub mod cli;
+pub mod commands;
+pub mod error;
 pub mod exit;
+pub mod logging;
+pub mod names;
+pub mod nomad;
+
+/// Lower-case hexadecimal, as digests are written everywhere.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

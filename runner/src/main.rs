@@ -1,1 +1,69 @@
-fn main() {}
+//! Result -> exit code. Nothing else exits.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use runner::cli::Cli;
+use runner::error::Error;
+use runner::exit::Exit;
+use runner::{commands, logging};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors: clap knows which stream and which status they get.
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            return match error.print() {
+                Ok(()) => exit.into(),
+                Err(_) => Exit::Local.into(),
+            };
+        }
+    };
+    logging::start(&cli.global);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return finish(&Error::local("cannot start threads", error)).into(),
+    };
+    let result = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            error = stop_signal() => Err(error),
+            result = commands::run(cli) => result,
+        }
+    });
+    // A thread that is still compiling or hashing has nothing left to say once the result is known.
+    runtime.shutdown_timeout(Duration::from_millis(50));
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => finish(&error).into(),
+    }
+}
+
+fn finish(error: &Error) -> Exit {
+    logging::report(error);
+    error.exit()
+}
+
+/// Waits for SIGINT or SIGTERM. Whoever loses the race in `main` is dropped, and cleans up as it goes.
+async fn stop_signal() -> Error {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = match (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) {
+        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
+        (Err(error), _) | (_, Err(error)) => {
+            return Error::local("cannot listen for signals", error);
+        }
+    };
+    tokio::select! {
+        _ = interrupt.recv() => Error::Interrupted,
+        _ = terminate.recv() => Error::Terminated,
+    }
+}

@@ -1,0 +1,49 @@
+//! Arguments. Each verb's own are in `commands/`.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+
+#[derive(Parser)]
+#[command(
+    name = "runner",
+    version,
+    about = "Trains a tabular model in a WebAssembly sandbox, tests it and publishes it, versioned and immutable",
+    after_help = "Exit codes: `runner help exit-codes` or docs/exit-codes.md.",
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags that every verb has.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Global {
+    /// How log lines on stderr are written
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Say more: which credentials, which addresses, every retry
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Say nothing but warnings, errors and the result
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line, for log collectors
+    Json,
+}
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Fetch data, train in the sandbox, test, publish
+    Run(Box<commands::run::Args>),
+}

@@ -1,0 +1,17 @@
+//! One file a verb: its arguments, and what it does.
+
+use crate::cli::{Cli, Verb};
+use crate::error::Error;
+use crate::exit::Exit;
+
+pub mod run;
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// Whatever ended it, worded for a person.
+pub async fn run(cli: Cli) -> Result<Exit, Error> {
+    match cli.verb {
+        Verb::Run(args) => run::run(*args).await,
+    }
+}
