@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use crate::learners::Features;
 
 mod linear;
+mod link;
 mod trees;
 
-pub use linear::{Linear, Link};
-pub use trees::Trees;
+pub use linear::Linear;
+pub use link::{Link, sigmoid, softmax};
+pub use trees::{Aggregate, CategorySet, Node, Split, Trees};
 
 /// A fitted model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,20 +25,54 @@ pub enum Form {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predictions {
     /// Row-major, rows x classes; each row sums to 1.
-    Probabilities {
-        values: Vec<f32>,
-        classes: usize,
-    },
+    Probabilities { values: Vec<f32>, classes: usize },
+    /// One a row.
     Values(Vec<f32>),
+}
+
+/// Why a form can't predict: a learner made it of numbers that overflowed, or somebody edited `model.json`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    #[error("the model was fitted on {form} columns and is given {given}")]
+    Features { form: usize, given: usize },
+    #[error("a model with link {link:?} can't have {outputs} outputs")]
+    Outputs { link: Link, outputs: usize },
+    #[error("the model holds a number that is not finite")]
+    NotFinite,
+    #[error("the model's {what} are of different lengths")]
+    Lengths { what: &'static str },
+    #[error("node {node} of the model's trees points to what is not there")]
+    Node { node: usize },
 }
 
 impl Form {
     /// Predicts every row of `features`, whose columns are those the form was fitted on.
+    ///
+    /// A form that [`Form::check`] accepts for the number of columns never panics here.
     #[must_use]
     pub fn predict(&self, features: &Features) -> Predictions {
         match self {
             Form::Linear(linear) => linear.predict(features),
             Form::Trees(trees) => trees.predict(features),
         }
+    }
+
+    /// Checks a form that was read from `model.json`, or just fitted, against the number of columns it will be given.
+    ///
+    /// # Errors
+    /// When its parts don't fit together, or it holds a number that is not finite.
+    pub fn check(&self, features: usize) -> Result<(), FormError> {
+        match self {
+            Form::Linear(linear) => linear.check(features),
+            Form::Trees(trees) => trees.check(features),
+        }
+    }
+}
+
+fn all_finite(values: &[f64]) -> Result<(), FormError> {
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(())
+    } else {
+        Err(FormError::NotFinite)
     }
 }

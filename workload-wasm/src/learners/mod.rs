@@ -1,8 +1,19 @@
 //! Learners: one kind a file, all behind one trait, each ending in a [`Form`].
+//!
+//! [`configure`] is the door: it finds the learner by its name and checks the parameters. `docs/learners.md` lists them.
 
 use std::collections::BTreeMap;
 
-use crate::forms::Form;
+use crate::forms::{Form, FormError};
+
+mod configure;
+#[cfg(test)]
+mod contract_tests;
+mod parameters;
+mod smartcore;
+
+pub use configure::{Defaults, configure, default_algorithm};
+pub use parameters::ParameterError;
 
 /// The columns that a learner is fitted on, or that a form predicts from; all of one length.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,7 +42,7 @@ pub enum Kind {
 /// What is predicted, one value a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
-    /// Class codes, `0..classes`.
+    /// Class codes, `0..classes`; every class has a row.
     Classes {
         codes: Vec<u32>,
         classes: usize,
@@ -77,7 +88,7 @@ pub trait Learner {
     /// Every parameter as it is used, defaults included.
     fn parameters(&self) -> BTreeMap<String, serde_json::Value>;
     fn wants(&self) -> Wants;
-    /// Fits on `training`, all of whose columns are as [`Learner::wants`] says.
+    /// Fits on `training`, all of whose columns are as [`Learner::wants`] says. Equal training gives an equal form.
     ///
     /// # Errors
     /// When nothing can be fitted to these rows.
@@ -86,10 +97,50 @@ pub trait Learner {
 
 /// Why nothing was fitted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FitError {
-    #[error("{algorithm} could not be fitted: {reason}")]
-    Failed {
-        algorithm: &'static str,
-        reason: String,
+#[error("{algorithm} (engine {engine}) could not be fitted: {cause}")]
+pub struct FitError {
+    pub algorithm: &'static str,
+    pub engine: &'static str,
+    pub cause: Cause,
+}
+
+/// What stands in the way of a fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    #[error("there are no training rows; keep more rows, or hold fewer out")]
+    NoRows,
+    #[error("there is no feature to learn from; every column was dropped or left out")]
+    NoFeatures,
+    #[error("column {column} has {values} values for {rows} rows")]
+    Lengths {
+        column: String,
+        values: usize,
+        rows: usize,
     },
+    #[error(
+        "column {column} holds missing or infinite values, and this learner takes none; impute them"
+    )]
+    Missing { column: String },
+    #[error(
+        "column {column} holds categories, and this learner takes numbers only; encode them one-hot"
+    )]
+    Categories { column: String },
+    #[error("the target holds a value that is missing or infinite; keep the rows that have one")]
+    Target,
+    #[error("the training rows show one class only; a classifier needs rows of two or more")]
+    OneClass,
+    #[error("no training row is of class {class}; leave the class out, or hold fewer rows out")]
+    EmptyClass { class: usize },
+    #[error("it takes no row weights; drop the weights, or choose another engine or algorithm")]
+    Weights,
+    #[error("row weights must be finite, not negative and not all 0")]
+    BadWeights,
+    #[error("the target is of another kind than the task that it was configured for")]
+    Task,
+    #[error("{0}; scale the columns, or change the parameters")]
+    Overflow(#[from] FormError),
+    #[error("the engine says: {0}")]
+    Engine(String),
+    #[error("{what}: {remedy}")]
+    Unsuited { what: String, remedy: &'static str },
 }

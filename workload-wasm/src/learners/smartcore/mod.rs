@@ -1,0 +1,49 @@
+//! The learners of the smartcore crate. Each file configures one, fits it and reads what was fitted into a form.
+
+use ::smartcore::error::Failed;
+use ::smartcore::linalg::basic::matrix::DenseMatrix;
+
+use super::{Cause, Features, Target};
+
+pub(super) mod logistic_regression;
+pub(super) mod random_forest;
+mod trees;
+
+/// Everything is computed in f64: the f32 of the table can't overflow in it.
+type Matrix = DenseMatrix<f64>;
+
+/// The features as smartcore's matrix, rows x columns.
+fn matrix(features: &Features) -> Result<Matrix, Cause> {
+    let mut values = Vec::with_capacity(features.rows * features.columns.len());
+    for column in &features.columns {
+        values.extend(column.values.iter().map(|value| f64::from(*value)));
+    }
+    Ok(DenseMatrix::new(
+        features.rows,
+        features.columns.len(),
+        values,
+        true,
+    )?)
+}
+
+/// The class codes of a classification.
+fn classes(target: &Target) -> Result<(&Vec<u32>, usize), Cause> {
+    match target {
+        Target::Classes { codes, classes } => Ok((codes, *classes)),
+        Target::Number(_) => Err(Cause::Task),
+    }
+}
+
+/// The numbers of a regression.
+fn numbers(target: &Target) -> Result<Vec<f64>, Cause> {
+    match target {
+        Target::Number(values) => Ok(values.iter().map(|value| f64::from(*value)).collect()),
+        Target::Classes { .. } => Err(Cause::Task),
+    }
+}
+
+impl From<Failed> for Cause {
+    fn from(failed: Failed) -> Self {
+        Cause::Engine(failed.to_string())
+    }
+}
