@@ -21,6 +21,9 @@ pub struct Metrics {
     pub positive: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learner: Option<Learner>,
+    /// The seed that was used: the variable `SEED`, unless the specification has one and no flag beats it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     pub rows: Rows,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<Feature>,
