@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::exit::Exit;
+use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -13,6 +14,8 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("stopped by SIGINT: nothing was published")]
     Interrupted,
     #[error("stopped by SIGTERM: nothing was published")]
@@ -32,6 +35,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Local { .. } => Exit::Local,
+            Self::Store(error) => error.exit(),
             Self::Interrupted => Exit::Interrupted,
             Self::Terminated => Exit::Terminated,
         }

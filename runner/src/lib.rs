@@ -7,6 +7,7 @@ pub mod exit;
 pub mod logging;
 pub mod names;
 pub mod nomad;
+pub mod store;
 
 /// Lower-case hexadecimal, as digests are written everywhere.
 #[must_use]

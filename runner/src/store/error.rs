@@ -1,0 +1,104 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::exit::Exit;
+
+/// Why a store did not do what it was asked. Every message names the object and says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{text:?} is no store: {problem}")]
+    BadLocation { text: String, problem: String },
+    #[error(
+        "no store for {scheme}:// in this build: use file:// or gs://, or build the runner with the feature for it"
+    )]
+    UnknownScheme { scheme: String },
+    #[error("{key:?} can't be the name of an object: {problem}")]
+    BadKey { key: String, problem: &'static str },
+    /// A file or folder of this machine, which is not the store.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Local {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A folder store's own file or folder.
+    #[error("cannot {action} {} in the store: {source}{}", path.display(), advice(source))]
+    Folder {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// What should be published is no whole model.
+    #[error("{} is no model that can be published: {problem}", folder.display())]
+    BadModel { folder: PathBuf, problem: String },
+    /// Immutable means immutable.
+    #[error(
+        "{url} exists already and {difference}: nothing was overwritten. Publish under another version, or remove the other one first (`runner delete`; `runner gc` for an upload that was never committed)"
+    )]
+    Conflict { url: String, difference: String },
+    /// The store answered and said no.
+    #[error("{url}: {problem}")]
+    Refused { url: String, problem: String },
+    /// The store holds something that can't be what a runner wrote.
+    #[error("{url} is damaged: {problem}")]
+    Damaged { url: String, problem: String },
+    /// No answer, or failures until the deadline.
+    #[error("{url}: {problem}")]
+    Unreachable { url: String, problem: String },
+}
+
+impl StoreError {
+    pub(crate) fn local(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Local {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Nothing that a runner writes and reads whole is that large.
+    pub(crate) fn too_large(url: &str) -> Self {
+        Self::Damaged {
+            url: url.to_owned(),
+            problem: format!("it is larger than {} MiB", super::LARGEST_READ >> 20),
+        }
+    }
+
+    /// The status that a process ends with.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::BadLocation { .. } | Self::UnknownScheme { .. } | Self::BadKey { .. } => {
+                Exit::Usage
+            }
+            Self::Local { .. } | Self::BadModel { .. } => Exit::Local,
+            Self::Folder { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    Exit::StoreRefused
+                }
+                _ => Exit::Local,
+            },
+            Self::Conflict { .. } | Self::Refused { .. } | Self::Damaged { .. } => {
+                Exit::StoreRefused
+            }
+            Self::Unreachable { .. } => Exit::StoreUnreachable,
+        }
+    }
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            ". Give this user the right to write there (under Nomad's exec driver that is `nobody`), or name another store"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            ". The file system is mounted read-only: name another store"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ". Make room and run the same command again: it goes on where it stopped"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,431 @@
+//! A store in a folder: many processes at once, killed at any moment, never show half an object.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use md5::{Digest, Md5};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::blocking::{Stopped, blocking};
+use super::content::CHUNK;
+use super::{
+    ByteStream, Content, Created, Depth, Entry, LARGEST_READ, Object, Replaced, Revision, Source,
+    Stat, Store, StoreError, check_key,
+};
+
+/// Where objects are written before they get their name, on the same file system.
+const TEMPORARY: &str = "_tmp";
+
+/// `file://`: objects are files, created under a temporary name and renamed with "must not exist".
+pub struct FolderStore {
+    root: PathBuf,
+}
+
+impl FolderStore {
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        // An address that is printed or recorded means the same from any working directory.
+        let root = std::path::absolute(&root).unwrap_or(root);
+        Self { root }
+    }
+
+    fn path(&self, key: &str) -> Result<PathBuf, StoreError> {
+        check_key(key)?;
+        Ok(self.root.join(key))
+    }
+}
+
+#[async_trait]
+impl Store for FolderStore {
+    fn url(&self, key: &str) -> String {
+        let path = if key.is_empty() {
+            self.root.clone()
+        } else {
+            self.root.join(key)
+        };
+        format!("file://{}", path.display())
+    }
+
+    async fn create(&self, key: &str, content: &Content) -> Result<Created, StoreError> {
+        let (root, path, content) = (self.root.clone(), self.path(key)?, content.clone());
+        blocking(move |stopped| {
+            if path.exists() {
+                return Ok(Created::Exists);
+            }
+            let temporary = Temporary::write(&root, &content, &stopped)?;
+            temporary.become_new(&root, &path)
+        })
+        .await
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        let (path, url) = (self.path(key)?, self.url(key));
+        blocking(move |_| read_whole(&path, &url)).await
+    }
+
+    async fn stream(&self, key: &str, offset: u64) -> Result<Option<ByteStream>, StoreError> {
+        let path = self.path(key)?;
+        let opened = blocking(move |_| {
+            let failed = |source| folder_error("read", &path, source);
+            let Some(mut file) = open(&path)? else {
+                return Ok(None);
+            };
+            file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+            Ok(Some((file, path)))
+        })
+        .await?;
+        Ok(opened.map(|opened| {
+            stream::try_unfold(opened, |(mut file, path)| {
+                blocking(move |_| {
+                    let mut chunk = vec![0; CHUNK];
+                    let read = file
+                        .read(&mut chunk)
+                        .map_err(|source| folder_error("read", &path, source))?;
+                    chunk.truncate(read);
+                    Ok((read > 0).then(|| (Bytes::from(chunk), (file, path))))
+                })
+            })
+            .boxed()
+        }))
+    }
+
+    async fn stat(&self, key: &str) -> Result<Option<Stat>, StoreError> {
+        let path = self.path(key)?;
+        blocking(move |stopped| {
+            let failed = |source| folder_error("read", &path, source);
+            let Some(mut file) = open(&path)? else {
+                return Ok(None);
+            };
+            let mut md5 = Md5::new();
+            let mut chunk = vec![0; CHUNK];
+            let mut bytes = 0;
+            loop {
+                stopped.check().map_err(failed)?;
+                let read = file.read(&mut chunk).map_err(failed)?;
+                if read == 0 {
+                    break;
+                }
+                md5.update(&chunk[..read]);
+                bytes += read as u64;
+            }
+            let md5: [u8; 16] = md5.finalize().into();
+            Ok(Some(Stat {
+                bytes,
+                md5: Some(md5),
+                revision: Revision(crate::hex(&md5)),
+            }))
+        })
+        .await
+    }
+
+    fn list<'a>(&'a self, prefix: &str, depth: Depth) -> BoxStream<'a, Result<Entry, StoreError>> {
+        // A prefix may end inside a name: then its folder is listed and the rest of the name compared.
+        let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let prefix = prefix.to_owned();
+        let folders = vec![folder.to_owned()];
+        stream::try_unfold((folders, Vec::new()), move |(mut folders, mut found)| {
+            let (root, prefix) = (self.root.clone(), prefix.clone());
+            async move {
+                loop {
+                    // Folders come out of `found` in order too, so that a listing is sorted.
+                    match found.pop() {
+                        Some(Entry { key, .. }) if depth == Depth::All && key.ends_with('/') => {
+                            folders.push(key.trim_end_matches('/').to_owned());
+                        }
+                        Some(entry) => return Ok(Some((entry, (folders, found)))),
+                        None if folders.is_empty() => return Ok(None),
+                        None => {}
+                    }
+                    if let Some(folder) = folders.pop() {
+                        let (root, prefix) = (root.clone(), prefix.clone());
+                        let mut inside =
+                            blocking(move |_| read_folder(&root, &folder, &prefix)).await?;
+                        found.append(&mut inside);
+                    }
+                }
+            }
+        })
+        .boxed()
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let (root, path) = (self.root.clone(), self.path(key)?);
+        blocking(move |_| {
+            match fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(folder_error("delete", &path, error)),
+            }
+            // Folders are no objects: an empty one goes with its last file. A full one stays, and so does
+            // one that somebody just put a file into.
+            for folder in path.ancestors().skip(1) {
+                if folder == root || fs::remove_dir(folder).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn replace(
+        &self,
+        key: &str,
+        expected: Option<&Revision>,
+        bytes: Bytes,
+    ) -> Result<Replaced, StoreError> {
+        let (root, path, url) = (self.root.clone(), self.path(key)?, self.url(key));
+        let expected = expected.cloned();
+        blocking(move |stopped| {
+            let _lock = lock(&root)?;
+            let found = read_whole(&path, &url)?.map(|object| object.revision);
+            if found != expected {
+                return Ok(Replaced::Changed);
+            }
+            let temporary = Temporary::write(&root, &Content::of_bytes(bytes), &stopped)?;
+            temporary.replace(&root, &path)?;
+            Ok(Replaced::Done)
+        })
+        .await
+    }
+}
+
+fn folder_error(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+    StoreError::Folder {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Opens an object. `None` when there is none.
+fn open(path: &Path) -> Result<Option<File>, StoreError> {
+    match File::open(path) {
+        Ok(file) => {
+            let is_file = file.metadata().is_ok_and(|found| found.is_file());
+            Ok(is_file.then_some(file))
+        }
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(folder_error("read", path, error)),
+    }
+}
+
+fn read_whole(path: &Path, url: &str) -> Result<Option<Object>, StoreError> {
+    let Some(file) = open(path)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.take(LARGEST_READ + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| folder_error("read", path, source))?;
+    if bytes.len() as u64 > LARGEST_READ {
+        return Err(StoreError::too_large(url));
+    }
+    Ok(Some(Object {
+        revision: Revision(crate::hex(&Md5::digest(&bytes))),
+        bytes: bytes.into(),
+    }))
+}
+
+/// The entries of one folder that begin with `prefix`, last one first.
+fn read_folder(root: &Path, folder: &str, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    let path = root.join(folder);
+    let failed = |source| folder_error("list", &path, source);
+    let entries = match fs::read_dir(&path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        // What is no UTF-8 can't be an object of ours.
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let mut key = if folder.is_empty() {
+            name
+        } else {
+            format!("{folder}/{name}")
+        };
+        if key == TEMPORARY || !key.starts_with(prefix) {
+            continue;
+        }
+        // Gone since the folder was read, a link, a socket: none of them is an object.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        if metadata.is_dir() {
+            key.push('/');
+        } else if !metadata.is_file() {
+            continue;
+        }
+        found.push(Entry {
+            bytes: if metadata.is_file() {
+                metadata.len()
+            } else {
+                0
+            },
+            modified: metadata
+                .modified()
+                .ok()
+                .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+                .and_then(|since| i64::try_from(since.as_secs()).ok()),
+            key,
+        });
+    }
+    found.sort_unstable_by(|left, right| right.key.cmp(&left.key));
+    Ok(found)
+}
+
+/// One at a time among all processes, until the returned file is dropped or its process dies.
+fn lock(root: &Path) -> Result<File, StoreError> {
+    let folder = root.join(TEMPORARY);
+    make_folders(&folder)?;
+    let path = folder.join("lock");
+    let failed = |source| folder_error("lock", &path, source);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
+
+/// Makes a folder and those above it, so that they outlive a power failure.
+fn make_folders(folder: &Path) -> Result<(), StoreError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        make_folders(parent)?;
+    }
+    match fs::create_dir(folder) {
+        Ok(()) => folder.parent().map_or(Ok(()), sync_folder),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) => Err(folder_error("make the folder", folder, error)),
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|source| folder_error("sync", folder, source))
+}
+
+/// A whole object without its name. Removed when dropped.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn write(root: &Path, content: &Content, stopped: &Stopped) -> Result<Self, StoreError> {
+        let folder = root.join(TEMPORARY);
+        make_folders(&folder)?;
+        let temporary = Self(folder.join(uuid::Uuid::now_v7().to_string()));
+        let path = &temporary.0;
+        let failed = |source| folder_error("write", path, source);
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .open(path)
+            .map_err(failed)?;
+        match &content.source {
+            Source::Bytes(bytes) => file.write_all(bytes).map_err(failed)?,
+            Source::File(from) => copy(from, &mut file, path, content, stopped)?,
+        }
+        file.sync_all().map_err(failed)?;
+        Ok(temporary)
+    }
+
+    /// Gives it its name, unless something has it.
+    fn become_new(&self, root: &Path, path: &Path) -> Result<Created, StoreError> {
+        self.place(root, path, |from, to| {
+            match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+                // File systems without that flag (NFS and some FUSE ones) know hard links.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => fs::hard_link(from, to),
+                renamed => Ok(renamed?),
+            }
+        })
+    }
+
+    /// Takes the place of what has its name.
+    fn replace(&self, root: &Path, path: &Path) -> Result<Created, StoreError> {
+        self.place(root, path, |from, to| fs::rename(from, to))
+    }
+
+    fn place(
+        &self,
+        root: &Path,
+        path: &Path,
+        rename: impl Fn(&Path, &Path) -> io::Result<()>,
+    ) -> Result<Created, StoreError> {
+        let folder = path.parent().unwrap_or(root);
+        loop {
+            make_folders(folder)?;
+            match rename(&self.0, path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Ok(Created::Exists);
+                }
+                // Somebody deleted the last object beside it and the folder with that. The temporary file
+                // itself is ours alone.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.0.exists() => {}
+                Err(error) => return Err(folder_error("create", path, error)),
+            }
+        }
+        sync_folder(folder)?;
+        Ok(Created::New)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Gone already when it was renamed; what a killed process leaves, `gc` finds.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Copies a file and makes sure that it still is what its checksums were taken of.
+fn copy(
+    from: &Path,
+    to: &mut File,
+    to_path: &Path,
+    content: &Content,
+    stopped: &Stopped,
+) -> Result<(), StoreError> {
+    let cannot_read = |source| StoreError::local("read", from, source);
+    let mut source = File::open(from).map_err(cannot_read)?;
+    let mut md5 = Md5::new();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        stopped.check().map_err(cannot_read)?;
+        let read = source.read(&mut chunk).map_err(cannot_read)?;
+        if read == 0 {
+            break;
+        }
+        md5.update(&chunk[..read]);
+        to.write_all(&chunk[..read])
+            .map_err(|source| folder_error("write", to_path, source))?;
+    }
+    let md5: [u8; 16] = md5.finalize().into();
+    if md5 != content.md5 {
+        return Err(cannot_read(io::Error::other(
+            "it changed while it was being stored",
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Which object is where. Nobody parses these names: a manifest holds the parts of its model's.
+
+use contract::{Manifest, files};
+use sha2::{Digest, Sha256};
+
+use super::StoreError;
+
+/// Refuses what can't be one object below the store on every kind of store.
+///
+/// # Errors
+/// For an absolute key, an empty part, `.`, `..`, a control character, a backslash, or more than 1,000 bytes.
+pub fn check_key(key: &str) -> Result<(), StoreError> {
+    let problem = if key.len() > 1000 {
+        "it is longer than 1,000 bytes"
+    } else if key.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        "a part of it is empty, `.` or `..`"
+    } else if key.split('/').any(|part| part.len() > 255) {
+        "a part of it is longer than 255 bytes"
+    } else if key.chars().any(|each| each.is_control() || each == '\\') {
+        "it holds a control character or a backslash"
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::BadKey {
+        key: key.chars().take(100).collect(),
+        problem,
+    })
+}
+
+/// The commit mark of a model.
+#[must_use]
+pub fn manifest_key(name: &str) -> String {
+    format!("{name}/{}", files::MANIFEST_JSON)
+}
+
+/// The record of a version that missed a gate.
+#[must_use]
+pub fn rejected_key(name: &str) -> String {
+    format!("_rejected/{name}.json")
+}
+
+/// A dataset by the SHA-256 of its bytes.
+#[must_use]
+pub fn data_key(sha256: &str) -> String {
+    format!("_data/{sha256}")
+}
+
+/// A module by the SHA-256 of its `.wasm`.
+#[must_use]
+pub fn module_key(sha256: &str) -> String {
+    format!("_modules/{sha256}.wasm")
+}
+
+/// One piece of Nomad's work, whichever allocation does it: there is one model for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimKey(String);
+
+impl ClaimKey {
+    /// The claim of the work that a manifest came from; `None` for a model that was not trained under Nomad.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        let nomad = manifest.nomad.as_ref()?;
+        if nomad.job_id.is_empty() {
+            return None;
+        }
+        Some(Self(format!(
+            "_claims/{}/{}/{}/{}/{}.json",
+            one_part(nomad.region.as_deref().unwrap_or("global")),
+            one_part(nomad.namespace.as_deref().unwrap_or("default")),
+            one_part(&nomad.job_id),
+            nomad.alloc_index.unwrap_or(0),
+            one_part(&manifest.model_version),
+        )))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Any text as one part of a key, distinct for distinct texts: all but letters, digits and `. _ -` becomes
+/// `~` and two hexadecimal digits (`%` would be decoded by one store or another on the way). Job ids may be
+/// longer than a file's name may be: then the end is a digest.
+fn one_part(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut part = String::with_capacity(text.len());
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'.' if at > 0 => part.push('.'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' => part.push(char::from(byte)),
+            _ => part.push_str(&format!("~{byte:02X}")),
+        }
+    }
+    if part.is_empty() {
+        // An escape that nothing else gives.
+        part.push_str("~~");
+    }
+    if part.len() > LONGEST {
+        part.truncate(100);
+        part.push_str("~~");
+        part.push_str(&crate::hex(&Sha256::digest(text)));
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn any_job_id_is_one_part_of_a_key() {
+        assert_eq!(
+            one_part("sales/dispatch-1700000000-ab"),
+            "sales~2Fdispatch-1700000000-ab"
+        );
+        assert_eq!(one_part(".."), "~2E.");
+        assert_eq!(one_part("é~"), "~C3~A9~7E");
+        let long = |end: &str| format!("{}{end}", "j".repeat(1000));
+        assert!(one_part(&long("a")).len() < 255);
+        assert_ne!(one_part(&long("a")), one_part(&long("b")));
+        for text in ["", "..", "a/b", "a\\b", "a\nb", &long("x")] {
+            check_key(&format!("_claims/{}", one_part(text))).unwrap();
+        }
+    }
+
+    #[test]
+    fn keys_stay_below_the_store() {
+        for good in ["a", "a/b.json", "_claims/x/y~2Fz/0/3.json", "a b/é"] {
+            assert!(check_key(good).is_ok(), "{good}");
+        }
+        let long = "a".repeat(256);
+        for bad in [
+            "", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\nb", "a\\b", &long,
+        ] {
+            assert!(check_key(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Where models are kept: one small interface, and what publishing needs of it.
+//!
+//! Objects are immutable: created with "must not exist", never written again. Only aliases change, by
+//! compare-and-swap on a [`Revision`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+mod blocking;
+mod content;
+mod error;
+mod folder;
+mod layout;
+mod location;
+mod publish;
+
+pub use content::{Content, Source};
+pub use error::StoreError;
+pub use folder::FolderStore;
+pub use layout::{ClaimKey, check_key, data_key, manifest_key, module_key, rejected_key};
+pub use location::Location;
+pub use publish::{Attachments, Published, publish, record_rejected, write_manifest};
+
+/// How to reach a store.
+#[derive(Clone, Debug, Default)]
+pub struct Options {}
+
+/// Opens a store. Nothing is created or asked yet: a folder is made by the first object in it.
+///
+/// # Errors
+/// When the location is of a kind that this build does not know.
+pub fn open(location: &Location, _options: &Options) -> Result<Arc<dyn Store>, StoreError> {
+    match location {
+        Location::Folder(root) => Ok(Arc::new(FolderStore::new(root.clone()))),
+        Location::Bucket { scheme, .. } => Err(StoreError::UnknownScheme {
+            scheme: scheme.to_string(),
+        }),
+    }
+}
+
+/// Which state of an object: a generation on Google Cloud Storage, an ETag or digest elsewhere. Opaque.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision(pub(crate) String);
+
+/// What [`Store::create`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    New,
+    /// There is an object of this name already. It was left as it is; it may hold other bytes.
+    Exists,
+}
+
+/// What [`Store::replace`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    Done,
+    /// Somebody else changed the object first. Nothing was written.
+    Changed,
+}
+
+/// What a store knows of an object without reading it.
+#[derive(Clone, Debug)]
+pub struct Stat {
+    pub bytes: u64,
+    /// Where the store keeps one.
+    pub md5: Option<[u8; 16]>,
+    pub revision: Revision,
+}
+
+/// A small object, read whole.
+#[derive(Clone, Debug)]
+pub struct Object {
+    pub bytes: Bytes,
+    pub revision: Revision,
+}
+
+/// One entry of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative to the store; ends in `/` where it stands for all that begins with it.
+    pub key: String,
+    /// 0 for a folder.
+    pub bytes: u64,
+    /// Seconds since 1970, where the store knows them.
+    pub modified: Option<i64>,
+}
+
+/// How deep a listing goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Up to the next `/`: objects and folders.
+    One,
+    /// Every object, no folders.
+    All,
+}
+
+/// Bytes of an object, in order.
+pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
+
+/// Largest object that [`Store::read`] takes into memory: manifests, claims, aliases.
+pub const LARGEST_READ: u64 = 16 << 20;
+
+/// A place for objects. Keys are relative, parts joined by `/` ([`check_key`]).
+///
+/// Every method retries what is worth it by itself; an error that comes out of it is final.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The address of an object, for people: `gs://bucket/prefix/key`. With an empty key, of the store itself.
+    fn url(&self, key: &str) -> String;
+
+    /// Creates an object that must not exist yet. It appears whole or not at all, and its bytes are checked.
+    async fn create(&self, key: &str, content: &Content) -> Result<Created, StoreError>;
+
+    /// Reads an object of at most [`LARGEST_READ`] bytes. `None` when there is none.
+    async fn read(&self, key: &str) -> Result<Option<Object>, StoreError>;
+
+    /// Streams an object from byte `offset` on. `None` when there is none.
+    async fn stream(&self, key: &str, offset: u64) -> Result<Option<ByteStream>, StoreError>;
+
+    /// What is known of an object. `None` when there is none.
+    async fn stat(&self, key: &str) -> Result<Option<Stat>, StoreError>;
+
+    /// Lists what begins with `prefix`, page by page as the caller takes it.
+    fn list<'a>(&'a self, prefix: &str, depth: Depth) -> BoxStream<'a, Result<Entry, StoreError>>;
+
+    /// Deletes an object. One that is not there counts as deleted.
+    async fn delete(&self, key: &str) -> Result<(), StoreError>;
+
+    /// Writes an object if it still is as it was read: `expected` of `None` means that it must not exist.
+    async fn replace(
+        &self,
+        key: &str,
+        expected: Option<&Revision>,
+        bytes: Bytes,
+    ) -> Result<Replaced, StoreError>;
+}

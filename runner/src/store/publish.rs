@@ -1,0 +1,317 @@
+//! From a model's folder to a visible model: files, then the claim, then the manifest as the commit mark.
+//!
+//! Killed at any instant and run again, it goes on. Nothing is read unless something is there already, so the
+//! right to create objects is enough for a first publication.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use contract::{Manifest, files};
+
+use super::{
+    ClaimKey, Content, Created, Store, StoreError, check_key, data_key, manifest_key, module_key,
+    rejected_key,
+};
+use crate::names::Name;
+
+/// A model that can be seen in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its folder: `gs://bucket/prefix/<name>`.
+    pub url: String,
+    /// Its name. Not the one that was asked for when another allocation had done the same piece of work before.
+    pub name: String,
+    /// It was there before this call.
+    pub already_there: bool,
+}
+
+/// What is stored by content beside a model, once for all versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attachments {
+    /// The module that trained, as `.wasm`.
+    pub module: Option<PathBuf>,
+    /// The dataset.
+    pub data: Option<PathBuf>,
+}
+
+/// A model's folder that was read and checked: what its manifest names is there.
+struct Model {
+    folder: PathBuf,
+    manifest: Manifest,
+    /// As it stands in the folder: it is copied, not written anew.
+    bytes: Bytes,
+}
+
+/// Writes `manifest.json` into a model's folder, whole or not at all. [`publish`] reads it from there.
+///
+/// # Errors
+/// When the folder can't be written.
+pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    let path = folder.join(files::MANIFEST_JSON);
+    let failed = |source| StoreError::local("write", &path, source);
+    let mut text = serde_json::to_vec_pretty(manifest)
+        .map_err(|error| failed(std::io::Error::other(error)))?;
+    text.push(b'\n');
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".manifest")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    std::io::Write::write_all(&mut temporary, &text).map_err(failed)?;
+    temporary.as_file().sync_all().map_err(failed)?;
+    temporary
+        .persist(&path)
+        .map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Publishes the model in `folder`, which holds its `manifest.json`.
+///
+/// Success as well when the same model is there already (equal files, seed and parameters), and when the piece
+/// of Nomad's work that it came from has a model already: then that one is named.
+///
+/// # Errors
+/// When the folder is no whole model, when another model has its name, or when the store refuses or fails.
+pub async fn publish(
+    store: &dyn Store,
+    folder: &Path,
+    attachments: &Attachments,
+) -> Result<Published, StoreError> {
+    let model = Model::read(folder)?;
+    let name = &model.manifest.name;
+    // One after the other in the manifest's order: of two publishers of one name that differ, the one that
+    // creates the first differing file goes on and the other stops there. Side by side, each could win one
+    // file and neither the name.
+    for file in &model.manifest.files {
+        let content = Content::of_file(&folder.join(&file.path)).await?;
+        if content.sha256 != file.sha256 || content.bytes != file.bytes {
+            return Err(model.bad(format!("{} is not what the manifest says", file.path)));
+        }
+        create_equal(store, &format!("{name}/{}", file.path), &content).await?;
+    }
+    if let Some(module) = &attachments.module {
+        attach(store, module, &model.manifest.module.sha256, module_key).await?;
+    }
+    if let Some(data) = &attachments.data {
+        attach(store, data, &model.manifest.data.sha256, data_key).await?;
+    }
+    if let Some(claim) = ClaimKey::of(&model.manifest) {
+        let content = Content::of_bytes(model.bytes.clone());
+        if store.create(claim.as_str(), &content).await? == Created::Exists {
+            return finish_claimed(store, &claim, &model.manifest).await;
+        }
+    }
+    commit(store, &model.manifest, model.bytes.clone()).await
+}
+
+/// Records a version that missed a gate: its manifest with metrics and verdicts, and no model.
+///
+/// # Errors
+/// When the folder is no whole model, when another record has its name, or when the store refuses or fails.
+pub async fn record_rejected(store: &dyn Store, folder: &Path) -> Result<String, StoreError> {
+    let model = Model::read(folder)?;
+    let key = rejected_key(&model.manifest.name);
+    create_same_model(store, &key, &model.manifest, model.bytes.clone()).await?;
+    Ok(store.url(&key))
+}
+
+/// Creates the manifest, the commit mark. All files are there.
+async fn commit(
+    store: &dyn Store,
+    manifest: &Manifest,
+    bytes: Bytes,
+) -> Result<Published, StoreError> {
+    let key = manifest_key(&manifest.name);
+    let created = create_same_model(store, &key, manifest, bytes).await?;
+    Ok(Published {
+        url: store.url(&manifest.name),
+        name: manifest.name.clone(),
+        already_there: created == Created::Exists,
+    })
+}
+
+/// Finishes the publication of whoever claimed this piece of work first.
+async fn finish_claimed(
+    store: &dyn Store,
+    claim: &ClaimKey,
+    ours: &Manifest,
+) -> Result<Published, StoreError> {
+    let url = store.url(claim.as_str());
+    // Claims go only with their model: one that has just gone means that the model was just deleted.
+    let object = store
+        .read(claim.as_str())
+        .await?
+        .ok_or_else(|| StoreError::Refused {
+            url: url.clone(),
+            problem: "the model of this piece of work was deleted just now: run this again"
+                .to_owned(),
+        })?;
+    let manifest = parse(&object.bytes).map_err(|problem| StoreError::Damaged {
+        url: url.clone(),
+        problem,
+    })?;
+    if manifest.name == ours.name
+        && let Some(difference) = difference(ours, &manifest)
+    {
+        return Err(StoreError::Conflict { url, difference });
+    }
+    // A claim is made after the files. They can only be missing when somebody deleted them.
+    for file in &manifest.files {
+        let key = format!("{}/{}", manifest.name, file.path);
+        if store.stat(&key).await?.is_none() {
+            return Err(StoreError::Damaged {
+                url: store.url(&key),
+                problem: format!(
+                    "it is missing, though {} names it: run `runner gc` on the store, then this again",
+                    claim.as_str()
+                ),
+            });
+        }
+    }
+    commit(store, &manifest, object.bytes).await
+}
+
+/// Creates an object; one that is there already must hold the same bytes.
+async fn create_equal(store: &dyn Store, key: &str, content: &Content) -> Result<(), StoreError> {
+    if store.create(key, content).await? == Created::New {
+        return Ok(());
+    }
+    let equal = store
+        .stat(key)
+        .await?
+        .is_some_and(|found| found.bytes == content.bytes && found.md5 == Some(content.md5));
+    if equal {
+        return Ok(());
+    }
+    Err(StoreError::Conflict {
+        url: store.url(key),
+        difference: "holds other bytes".to_owned(),
+    })
+}
+
+/// Creates an object that holds a manifest; one that is there already must be of the same model.
+async fn create_same_model(
+    store: &dyn Store,
+    key: &str,
+    manifest: &Manifest,
+    bytes: Bytes,
+) -> Result<Created, StoreError> {
+    let created = store.create(key, &Content::of_bytes(bytes)).await?;
+    if created == Created::Exists {
+        let url = store.url(key);
+        let Some(object) = store.read(key).await? else {
+            return Err(StoreError::Refused {
+                url,
+                problem: "it was deleted just now: run this again".to_owned(),
+            });
+        };
+        let other = parse(&object.bytes).map_err(|problem| StoreError::Damaged {
+            url: url.clone(),
+            problem,
+        })?;
+        if let Some(difference) = difference(manifest, &other) {
+            return Err(StoreError::Conflict { url, difference });
+        }
+    }
+    Ok(created)
+}
+
+/// What keeps two manifests from being of the same model. Times and places may differ.
+fn difference(ours: &Manifest, theirs: &Manifest) -> Option<String> {
+    if ours.same_model(theirs) {
+        return None;
+    }
+    if let Some(file) = ours.files.iter().find(|file| !theirs.files.contains(file)) {
+        return Some(format!("differs in {}", file.path));
+    }
+    if let Some(file) = theirs.files.iter().find(|file| !ours.files.contains(file)) {
+        return Some(format!("has {} besides", file.path));
+    }
+    Some(if ours.seed == theirs.seed {
+        "was trained with other parameters".to_owned()
+    } else {
+        format!("was trained with seed {}", theirs.seed)
+    })
+}
+
+/// Stores a file under the digest that the manifest gives.
+async fn attach(
+    store: &dyn Store,
+    path: &Path,
+    sha256: &str,
+    key: fn(&str) -> String,
+) -> Result<(), StoreError> {
+    let content = Content::of_file(path).await?;
+    if content.sha256 != sha256 {
+        return Err(StoreError::local(
+            "store",
+            path,
+            std::io::Error::other(format!(
+                "its SHA-256 is {}, and the manifest says {sha256}",
+                content.sha256
+            )),
+        ));
+    }
+    create_equal(store, &key(sha256), &content).await
+}
+
+impl Model {
+    fn read(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(files::MANIFEST_JSON);
+        let bytes: Bytes = std::fs::read(&path)
+            .map_err(|source| StoreError::local("read", &path, source))?
+            .into();
+        let model = Self {
+            manifest: parse(&bytes).map_err(|problem| StoreError::BadModel {
+                folder: folder.to_owned(),
+                problem: format!("its {}: {problem}", files::MANIFEST_JSON),
+            })?,
+            folder: folder.to_owned(),
+            bytes,
+        };
+        Ok(model)
+    }
+
+    fn bad(&self, problem: String) -> StoreError {
+        StoreError::BadModel {
+            folder: self.folder.clone(),
+            problem,
+        }
+    }
+}
+
+/// Reads a manifest that anybody may have written: what comes out names objects of its own model only.
+pub(super) fn parse(bytes: &[u8]) -> Result<Manifest, String> {
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if manifest.schema != Manifest::SCHEMA {
+        return Err(format!(
+            "schema version {} is not {}: use a newer runner",
+            manifest.schema,
+            Manifest::SCHEMA
+        ));
+    }
+    for part in [&manifest.save_path, &manifest.model_version, &manifest.id] {
+        part.parse::<Name>().map_err(|error| error.to_string())?;
+    }
+    let name = format!(
+        "{}_v{}_{}",
+        manifest.save_path, manifest.model_version, manifest.id
+    );
+    if manifest.name != name {
+        return Err(format!(
+            "name is {:?} and its parts give {name}",
+            manifest.name
+        ));
+    }
+    let digest = |text: &str| text.len() == 64 && text.bytes().all(|c| c.is_ascii_hexdigit());
+    for file in &manifest.files {
+        check_key(&file.path).map_err(|error| error.to_string())?;
+        if file.path == files::MANIFEST_JSON || !digest(&file.sha256) {
+            return Err(format!("files can't hold {:?} so", file.path));
+        }
+    }
+    if !digest(&manifest.module.sha256) || !digest(&manifest.data.sha256) {
+        return Err("module and data need SHA-256 digests".to_owned());
+    }
+    Ok(manifest)
+}
