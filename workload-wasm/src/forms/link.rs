@@ -21,7 +21,9 @@ impl Link {
     pub(super) fn apply(self, mut sums: Vec<f64>, outputs: usize) -> Predictions {
         match self {
             Link::Identity => {
-                return Predictions::Values(sums.into_iter().map(|sum| sum as f32).collect());
+                // What lies beyond f32 is its end: an extrapolation, not an infinity.
+                let clamp = |sum: f64| sum.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+                return Predictions::Values(sums.into_iter().map(clamp).collect());
             }
             Link::Logistic => {
                 let values = sums

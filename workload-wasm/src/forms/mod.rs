@@ -5,12 +5,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::learners::Features;
 
+mod kernel;
 mod linear;
 mod link;
+mod naive_bayes;
+mod neighbors;
+mod network;
+mod rows;
 mod trees;
 
+pub use kernel::{Kernel, KernelFunction, Machine, Machines, Pair};
 pub use linear::Linear;
 pub use link::{Link, sigmoid, softmax};
+pub use naive_bayes::NaiveBayes;
+pub use neighbors::{Distance, Neighbors, Targets, Weighting};
+pub use network::{Layer, Network};
+pub use rows::Rows;
 pub use trees::{Aggregate, CategorySet, Node, Split, Trees};
 
 /// A fitted model.
@@ -19,6 +29,10 @@ pub use trees::{Aggregate, CategorySet, Node, Split, Trees};
 pub enum Form {
     Linear(Linear),
     Trees(Trees),
+    NaiveBayes(NaiveBayes),
+    Neighbors(Neighbors),
+    Kernel(Kernel),
+    Network(Network),
 }
 
 /// What a form says of some rows.
@@ -54,6 +68,10 @@ impl Form {
         match self {
             Form::Linear(linear) => linear.predict(features),
             Form::Trees(trees) => trees.predict(features),
+            Form::NaiveBayes(bayes) => bayes.predict(features),
+            Form::Neighbors(neighbors) => neighbors.predict(features),
+            Form::Kernel(kernel) => kernel.predict(features),
+            Form::Network(network) => network.predict(features),
         }
     }
 
@@ -65,6 +83,10 @@ impl Form {
         match self {
             Form::Linear(linear) => linear.check(features),
             Form::Trees(trees) => trees.check(features),
+            Form::NaiveBayes(bayes) => bayes.check(features),
+            Form::Neighbors(neighbors) => neighbors.check(features),
+            Form::Kernel(kernel) => kernel.check(features),
+            Form::Network(network) => network.check(features),
         }
     }
 }

@@ -6,7 +6,8 @@ use contract::Task;
 
 use super::parameters::{Parameters, nearest};
 use super::{
-    Cause, FitError, Fitted, Kind, Learner, ParameterError, Target, Training, Wants, smartcore,
+    Cause, FitError, Fitted, Kind, Learner, ParameterError, Target, Training, Wants, builtin,
+    smartcore,
 };
 
 /// What the run says besides the specification's `[params]`.
@@ -36,6 +37,17 @@ pub(super) struct Entry {
     make: Make,
 }
 
+impl Entry {
+    const fn new(algorithm: &'static str, engine: &'static str, tasks: Tasks, make: Make) -> Self {
+        Entry {
+            algorithm,
+            engine,
+            tasks,
+            make,
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tasks {
     Classification,
@@ -53,19 +65,19 @@ impl Tasks {
 }
 
 /// Every learner. The first engine of a name is its default.
+#[rustfmt::skip] // A table, one learner a line.
 pub(super) const LEARNERS: &[Entry] = &[
-    Entry {
-        algorithm: "logistic_regression",
-        engine: "smartcore",
-        tasks: Tasks::Classification,
-        make: smartcore::logistic_regression::make,
-    },
-    Entry {
-        algorithm: "random_forest",
-        engine: "smartcore",
-        tasks: Tasks::Both,
-        make: smartcore::random_forest::make,
-    },
+    Entry::new("logistic_regression", "smartcore", Tasks::Classification, smartcore::logistic_regression::make),
+    Entry::new("random_forest", "smartcore", Tasks::Both, smartcore::random_forest::make),
+    Entry::new("decision_tree", "smartcore", Tasks::Both, smartcore::decision_tree::make),
+    Entry::new("extra_trees", "smartcore", Tasks::Regression, smartcore::extra_trees::make),
+    Entry::new("xgboost", "smartcore", Tasks::Regression, smartcore::xgboost::make),
+    Entry::new("knn", "builtin", Tasks::Both, builtin::knn::make),
+    Entry::new("gaussian_nb", "builtin", Tasks::Classification, builtin::gaussian_nb::make),
+    Entry::new("linear", "smartcore", Tasks::Regression, smartcore::linear::make),
+    Entry::new("ridge", "smartcore", Tasks::Regression, smartcore::ridge::make),
+    Entry::new("lasso", "smartcore", Tasks::Regression, smartcore::lasso::make),
+    Entry::new("elastic_net", "smartcore", Tasks::Regression, smartcore::elastic_net::make),
 ];
 
 /// The algorithm of a specification that names none.

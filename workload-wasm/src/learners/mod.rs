@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::forms::{Form, FormError};
 
+mod builtin;
 mod configure;
 #[cfg(test)]
 mod contract_tests;

@@ -5,9 +5,17 @@ use ::smartcore::linalg::basic::matrix::DenseMatrix;
 
 use super::{Cause, Features, Target};
 
+mod centered;
+pub(super) mod decision_tree;
+pub(super) mod elastic_net;
+pub(super) mod extra_trees;
+pub(super) mod lasso;
+pub(super) mod linear;
 pub(super) mod logistic_regression;
 pub(super) mod random_forest;
+pub(super) mod ridge;
 mod trees;
+pub(super) mod xgboost;
 
 /// Everything is computed in f64: the f32 of the table can't overflow in it.
 type Matrix = DenseMatrix<f64>;

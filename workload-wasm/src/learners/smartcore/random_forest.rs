@@ -11,11 +11,10 @@ use ::smartcore::ensemble::random_forest_regressor::{
 };
 use ::smartcore::tree::decision_tree_classifier::SplitCriterion;
 use contract::Task;
-use serde::Deserialize;
 
-use super::trees::{Tree, class_shares, read};
+use super::trees::{self, Forest, ForestRegressor, Limits, class_shares, means, read};
 use super::{Matrix, classes, matrix, numbers};
-use crate::forms::{Aggregate, Form, Link, Trees};
+use crate::forms::{Form, Trees};
 use crate::learners::configure::{Defaults, Method};
 use crate::learners::parameters::{MaxFeatures, Parameters};
 use crate::learners::{Cause, Fitted, ParameterError, Training, Wants};
@@ -24,7 +23,7 @@ struct Configured {
     task: Task,
     n_estimators: u32,
     criterion: SplitCriterion,
-    limits: super::trees::Limits,
+    limits: Limits,
     max_features: MaxFeatures,
 }
 
@@ -33,10 +32,6 @@ pub(in crate::learners) fn make(
     task: Task,
     _: Defaults,
 ) -> Result<Box<dyn Method>, ParameterError> {
-    let criterion = match task {
-        Task::Binary | Task::Multiclass => super::trees::criterion(parameters)?,
-        Task::Regression => SplitCriterion::default(),
-    };
     let max_features = match task {
         Task::Binary | Task::Multiclass => MaxFeatures::Sqrt,
         Task::Regression => MaxFeatures::Share(1.0),
@@ -44,15 +39,15 @@ pub(in crate::learners) fn make(
     Ok(Box::new(Configured {
         task,
         n_estimators: parameters.integer("n_estimators", 100, 1..=65535)?,
-        criterion,
-        limits: super::trees::Limits::ask(parameters)?,
+        criterion: trees::criterion(parameters, task)?,
+        limits: Limits::ask(parameters)?,
         max_features: parameters.max_features(max_features)?,
     }))
 }
 
 impl Method for Configured {
     fn wants(&self) -> Wants {
-        super::trees::WANTS
+        trees::WANTS
     }
 
     fn fit(&self, training: Training<'_>) -> Result<Fitted, Cause> {
@@ -106,21 +101,7 @@ impl Configured {
                 seed: training.seed,
             },
         )?;
-        let hidden: Regressor = read(&forest)?;
-        let mut trees = Trees::new(Link::Identity, Aggregate::Mean, vec![0.0], 1);
-        for tree in &hidden.forest_regressor.trees {
-            trees.push(0, &tree.nodes(|value: &f64| vec![*value as f32]));
-        }
-        Ok(trees)
+        let hidden: ForestRegressor = read(&forest)?;
+        Ok(means(&hidden.forest_regressor.trees))
     }
-}
-
-#[derive(Deserialize)]
-struct Forest<Output> {
-    trees: Vec<Tree<Output>>,
-}
-
-#[derive(Deserialize)]
-struct Regressor {
-    forest_regressor: Forest<f64>,
 }

@@ -1,6 +1,7 @@
 //! The trees that smartcore fits and hides, read through serde, in this file only.
 
 use ::smartcore::tree::decision_tree_classifier::SplitCriterion;
+use contract::Task;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +38,14 @@ impl Limits {
     }
 }
 
-/// The measure of a classification tree's splits.
-pub(super) fn criterion(parameters: &mut Parameters<'_>) -> Result<SplitCriterion, ParameterError> {
+/// The measure of a classification tree's splits; a regression's is the squared error alone.
+pub(super) fn criterion(
+    parameters: &mut Parameters<'_>,
+    task: Task,
+) -> Result<SplitCriterion, ParameterError> {
+    if task == Task::Regression {
+        return Ok(SplitCriterion::default());
+    }
     Ok(
         match parameters.choice("criterion", "gini", &["gini", "entropy"])? {
             "entropy" => SplitCriterion::Entropy,
@@ -60,6 +67,18 @@ struct Node<Output> {
     split_value: Option<f64>,
     true_child: Option<usize>,
     false_child: Option<usize>,
+}
+
+/// Trees as a forest holds them.
+#[derive(Deserialize)]
+pub(super) struct Forest<Output> {
+    pub trees: Vec<Tree<Output>>,
+}
+
+/// A random forest or extra trees for a regression.
+#[derive(Deserialize)]
+pub(super) struct ForestRegressor {
+    pub forest_regressor: Forest<f64>,
 }
 
 /// Reads what `model` hides into `Hidden`, a type with some of its fields.
@@ -92,6 +111,15 @@ impl<Output> Tree<Output> {
     }
 }
 
+/// Regression trees, whose mean is the prediction.
+pub(super) fn means(hidden: &[Tree<f64>]) -> Trees {
+    let mut trees = Trees::new(Link::Identity, Aggregate::Mean, vec![0.0], 1);
+    for tree in hidden {
+        trees.push(0, &tree.nodes(|value| vec![*value as f32]));
+    }
+    trees
+}
+
 /// Classification trees whose leaves hold the shares of the classes among the rows of `features` that reach them.
 pub(super) fn class_shares(
     hidden: &[Tree<usize>],
@@ -122,7 +150,7 @@ pub(super) fn class_shares(
 }
 
 /// The greatest f32 that is not above `threshold`: it parts f32 values as `threshold` does.
-fn round_down(threshold: f64) -> f32 {
+pub(super) fn round_down(threshold: f64) -> f32 {
     let nearest = threshold as f32;
     if f64::from(nearest) > threshold {
         nearest.next_down()

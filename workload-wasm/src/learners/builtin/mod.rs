@@ -1,0 +1,14 @@
+//! Learners of our own, where they are faster than the others', or where there is nothing to fit.
+
+use super::{Cause, Target};
+
+pub(super) mod gaussian_nb;
+pub(super) mod knn;
+
+/// The class codes of a classification.
+fn classes(target: &Target) -> Result<(&[u32], usize), Cause> {
+    match target {
+        Target::Classes { codes, classes } => Ok((codes, *classes)),
+        Target::Number(_) => Err(Cause::Task),
+    }
+}
