@@ -7,6 +7,8 @@ pub mod exit;
 pub mod logging;
 pub mod names;
 pub mod nomad;
+pub mod outputs;
+pub mod sandbox;
 pub mod store;
 
 /// Lower-case hexadecimal, as digests are written everywhere.
