@@ -1,15 +1,23 @@
 //! The host: arguments -> plan -> data -> sandbox -> outputs -> store. It trains nothing itself.
 
+pub mod batch;
 pub mod cli;
 pub mod commands;
+pub mod data;
 pub mod error;
 pub mod exit;
 pub mod logging;
 pub mod names;
 pub mod nomad;
 pub mod outputs;
+pub mod plan;
+pub mod report;
+pub mod run;
 pub mod sandbox;
+pub mod size;
 pub mod store;
+pub mod timings;
+pub mod workspace;
 
 /// Lower-case hexadecimal, as digests are written everywhere.
 #[must_use]

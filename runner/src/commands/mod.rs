@@ -4,6 +4,7 @@ use crate::cli::{Cli, Verb};
 use crate::error::Error;
 use crate::exit::Exit;
 
+pub mod limits;
 pub mod run;
 
 /// Does what the command line asks for.

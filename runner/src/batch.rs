@@ -1,0 +1,101 @@
+//! Many versions in one process: the points of a grid, or a range of versions.
+//!
+//! The data is fetched once and the module compiled once; each version is trained, tested and published on its own,
+//! exactly as a single run would have done it, and one that fails leaves the others whole.
+
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::plan::{Plan, RunPlan};
+use crate::report::Outcome;
+use crate::run::{self, Prepared};
+use crate::timings::Timings;
+
+/// How one version of many ended.
+pub struct Finished {
+    pub run: RunPlan,
+    pub result: Result<Outcome, Error>,
+}
+
+/// Trains every version of the plan, as many at a time as it says. Dropping the future stops the guests; what was
+/// published by then stays.
+///
+/// # Errors
+/// When module or data cannot be had. A version's own failure is in its [`Finished`].
+pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Error> {
+    let plan = Arc::new(plan);
+    let prepared = Arc::new(Prepared::new(&plan, timings).await?);
+    let places = Arc::new(Semaphore::new(plan.jobs));
+    let mut running = JoinSet::new();
+    for (index, run) in plan.runs.iter().cloned().enumerate() {
+        let (plan, prepared, timings, places) = (
+            plan.clone(),
+            prepared.clone(),
+            timings.clone(),
+            places.clone(),
+        );
+        running.spawn(async move {
+            // The semaphore is never closed.
+            let _place = places.acquire_owned().await.ok();
+            let result = one(&prepared, &plan, &run, &timings).await;
+            (index, Finished { run, result })
+        });
+    }
+    let bar = progress_bar(plan.runs.len());
+    let mut finished = Vec::with_capacity(plan.runs.len());
+    while let Some(ended) = running.join_next().await {
+        let Ok(ended) = ended else { continue };
+        if let Err(error) = &ended.1.result {
+            bar.suspend(|| {
+                tracing::warn!("version {}: {error}", ended.1.run.version.model_version)
+            });
+        }
+        finished.push(ended);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    finished.sort_by_key(|(index, _)| *index);
+    Ok(finished.into_iter().map(|(_, finished)| finished).collect())
+}
+
+async fn one(
+    prepared: &Prepared,
+    plan: &Plan,
+    run: &RunPlan,
+    all: &Timings,
+) -> Result<Outcome, Error> {
+    let timings = Timings::default();
+    let trained = run::run_one(prepared, plan, run, &timings).await?;
+    let outcome = run::deliver(trained, plan, &timings).await;
+    all.merge(&timings);
+    outcome
+}
+
+/// The status of the whole: the first failure's, else a missed gate's.
+///
+/// # Errors
+/// The first failure.
+pub fn exit(finished: Vec<Finished>) -> Result<Exit, Error> {
+    let mut worst = Exit::Done;
+    for each in finished {
+        match each.result?.status.exit() {
+            Exit::Done => {}
+            other => worst = other,
+        }
+    }
+    Ok(worst)
+}
+
+/// Shown on a terminal only.
+fn progress_bar(versions: usize) -> ProgressBar {
+    let bar = ProgressBar::new(versions as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} versions, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,71 @@
+use std::path::PathBuf;
+
+use super::grid::{GridError, MOST_POINTS};
+use crate::data::DataError;
+use crate::exit::Exit;
+use crate::names::InvalidName;
+use crate::store::StoreError;
+
+/// What is wrong with the command line or with what Nomad set.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("{flag}: {source}")]
+    Name {
+        flag: &'static str,
+        #[source]
+        source: InvalidName,
+    },
+    #[error(
+        "{flag}: {path:?} must be a plain relative path: no .., no leading /, no control characters"
+    )]
+    GuestPath { flag: &'static str, path: String },
+    #[error("{flag}: {value:?} is no whole number from {least} to {most}")]
+    Number {
+        flag: &'static str,
+        value: String,
+        least: u64,
+        most: u64,
+    },
+    #[error(
+        "--versions {0:?}: write it as FIRST..LAST, two whole numbers, at most {MOST_POINTS} versions"
+    )]
+    Versions(String),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    #[error("{flag} {text:?}: write it as KEY=VALUE")]
+    Pair { flag: &'static str, text: String },
+    #[error("--env {0}: the contract sets this variable itself; choose another name")]
+    ReservedVariable(String),
+    #[error(
+        "no data: give --data URL or PATH, or set NOMAD_META_data_url, or name a file that exists with --data-path"
+    )]
+    NoData,
+    #[error("cannot read the specification {path}: {source}; --spec names another file")]
+    Specification {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl PlanError {
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Data(error) => error.exit(),
+            Self::Store(error) => error.exit(),
+            Self::Specification { .. } | Self::Grid(_) => Exit::BadSpecification,
+            Self::Name { .. }
+            | Self::GuestPath { .. }
+            | Self::Number { .. }
+            | Self::Pair { .. }
+            | Self::Versions(_)
+            | Self::ReservedVariable(_)
+            | Self::NoData => Exit::Usage,
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Raw arguments and Nomad's environment -> a validated plan. The rest of the code never sees a flag.
+//!
+//! A flag beats the specification, which beats Nomad's variable, which beats the default.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use contract::{GridPoint, NomadOrigin, RunParameters, files};
+
+use crate::commands::run::Args;
+use crate::data;
+use crate::nomad::Nomad;
+use crate::sandbox::{EngineOptions, Limits};
+use crate::store::{self, Location};
+
+mod error;
+mod grid;
+mod paths;
+mod specification;
+mod version;
+
+pub use error::PlanError;
+pub use specification::Specification;
+pub use version::Version;
+
+/// What a process is to do, complete and checked.
+pub struct Plan {
+    pub module: PathBuf,
+    pub data: data::Request,
+    /// Relative to `/data`.
+    pub data_path: PathBuf,
+    /// Relative to `/model`.
+    pub prediction_path: PathBuf,
+    pub parameters: RunParameters,
+    /// The contract's variables that came from a flag, and so beat the specification.
+    pub flags: Vec<&'static str>,
+    pub tags: BTreeMap<String, String>,
+    /// Where in Nomad this takes place.
+    pub nomad: Option<NomadOrigin>,
+    pub engine: EngineOptions,
+    /// Of each guest.
+    pub limits: Limits,
+    /// Where models are published; without one they are kept in `out`.
+    pub store: Option<Target>,
+    pub out: PathBuf,
+    /// Where the working folders are made.
+    pub scratch: PathBuf,
+    /// A missed gate is left for `runner push` to judge.
+    pub defer_gate: bool,
+    /// One, or the points of a grid, or a range of versions.
+    pub runs: Vec<RunPlan>,
+    /// Guests at a time.
+    pub jobs: usize,
+}
+
+/// What tells one version from the others of a process.
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    pub version: Version,
+    pub seed: u64,
+    pub specification: Option<Specification>,
+    pub grid: Option<GridPoint>,
+}
+
+/// A store, and how to reach it.
+#[derive(Clone)]
+pub struct Target {
+    pub location: Location,
+    pub options: store::Options,
+}
+
+/// Variables that the contract sets: `--env` may not name them.
+pub const CONTRACT_VARIABLES: [&str; 11] = [
+    "CONTRACT",
+    "VERSION",
+    "MODEL_VERSION",
+    "SAVE_PATH",
+    "DATA_PATH",
+    "PREDICTION_PATH",
+    "SEED",
+    "BATCH_SIZE",
+    "EPOCHS",
+    "PIPELINE_SPEC",
+    "FLAGS",
+];
+
+impl Plan {
+    /// Resolves every default.
+    ///
+    /// # Errors
+    /// The first argument or variable that is wrong, by the name under which it was given.
+    pub fn new(args: &Args, nomad: &Nomad) -> Result<Self, PlanError> {
+        let batch_size = count(
+            args.batch_size,
+            "NOMAD_META_batch_size",
+            nomad.meta.batch_size.as_deref(),
+        )?;
+        let epochs = count(
+            args.epochs,
+            "NOMAD_META_epochs",
+            nomad.meta.epochs.as_deref(),
+        )?;
+        let flags = [
+            ("SEED", args.seed.is_some()),
+            ("BATCH_SIZE", args.batch_size.is_some()),
+            ("EPOCHS", args.epochs.is_some()),
+        ];
+        let env = pairs("--env", &args.env)?;
+        if let Some(name) = env
+            .keys()
+            .find(|name| CONTRACT_VARIABLES.contains(&name.as_str()))
+        {
+            return Err(PlanError::ReservedVariable(name.clone()));
+        }
+        let store = target(args)?;
+        let out = out(args, nomad);
+        let runs = runs(args, nomad)?;
+        let jobs = args.jobs.map_or_else(cores, usize::from).min(runs.len());
+        Ok(Self {
+            module: args.module.clone(),
+            data: request(args, nomad)?,
+            data_path: paths::data_path(args, nomad)?,
+            prediction_path: paths::prediction_path(args, nomad)?,
+            parameters: RunParameters {
+                batch_size,
+                epochs,
+                env,
+            },
+            flags: flags
+                .into_iter()
+                .filter_map(|(name, given)| given.then_some(name))
+                .collect(),
+            tags: pairs("--tag", &args.tag)?,
+            nomad: nomad.origin(),
+            engine: args.sandbox.engine_options(),
+            limits: args.sandbox.limits(nomad, jobs),
+            scratch: scratch(args, nomad, store.is_some(), &out),
+            store,
+            out,
+            defer_gate: args.defer_gate,
+            runs,
+            jobs,
+        })
+    }
+
+    /// The variables that the guest of `run` sees, and no others.
+    #[must_use]
+    pub fn guest_environment(&self, run: &RunPlan) -> BTreeMap<String, String> {
+        let version = &run.version;
+        let mut env = self.parameters.env.clone();
+        let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
+        set("CONTRACT", contract::CONTRACT.to_string());
+        set(
+            "VERSION",
+            format!("{}_{}", version.model_version, version.id),
+        );
+        set("MODEL_VERSION", version.model_version.to_string());
+        set("SAVE_PATH", version.save_path.to_string());
+        set("DATA_PATH", below(files::DATA, &self.data_path));
+        set(
+            "PREDICTION_PATH",
+            below(files::MODEL, &self.prediction_path),
+        );
+        set("SEED", run.seed.to_string());
+        if let Some(batch_size) = self.parameters.batch_size {
+            set("BATCH_SIZE", batch_size.to_string());
+        }
+        if let Some(epochs) = self.parameters.epochs {
+            set("EPOCHS", epochs.to_string());
+        }
+        if run.specification.is_some() {
+            set(
+                "PIPELINE_SPEC",
+                below(files::JOB, Path::new(files::PIPELINE_TOML)),
+            );
+        }
+        if !self.flags.is_empty() {
+            set("FLAGS", self.flags.join(","));
+        }
+        env
+    }
+}
+
+/// Cores that this task may use: Nomad's share of them counts.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn below(folder: &str, path: &Path) -> String {
+    format!("{folder}/{}", path.display())
+}
+
+/// One run, or one for each version asked for, or one for each point of the specification's grid.
+fn runs(args: &Args, nomad: &Nomad) -> Result<Vec<RunPlan>, PlanError> {
+    let specification = specification::read(args.spec.as_deref(), nomad.task_dir.as_deref())?;
+    let points = match &specification {
+        Some(specification) => grid::expand(specification)?,
+        None => None,
+    };
+    let alloc_index = nomad.alloc_index.unwrap_or(0);
+    let run =
+        |version: Version, specification: Option<Specification>, grid: Option<GridPoint>| RunPlan {
+            seed: args
+                .seed
+                .unwrap_or_else(|| version::derived_seed(&version, alloc_index)),
+            version,
+            specification,
+            grid,
+        };
+    let mut runs = Vec::new();
+    for version in version::versions(args, nomad)? {
+        match &points {
+            None => runs.push(run(version, specification.clone(), None)),
+            Some(points) => {
+                for point in points {
+                    let version = version.point(point.place.point)?;
+                    runs.push(run(
+                        version,
+                        Some(point.specification.clone()),
+                        Some(point.place.clone()),
+                    ));
+                }
+            }
+        }
+    }
+    Ok(runs)
+}
+
+/// Where the data comes from: a flag, Nomad's `data_url`, or the file that the data path names.
+fn request(args: &Args, nomad: &Nomad) -> Result<data::Request, PlanError> {
+    let source = args
+        .data
+        .source
+        .as_deref()
+        .or(nomad.meta.data_url.as_deref());
+    let path = args
+        .data_path
+        .as_deref()
+        .or(nomad.meta.data_path.as_deref());
+    let source = match (source, path) {
+        (Some(source), _) => source.to_owned(),
+        (None, Some(path)) => paths::existing(path, nomad).ok_or(PlanError::NoData)?,
+        (None, None) => return Err(PlanError::NoData),
+    };
+    Ok(args.data.request(&source, nomad)?)
+}
+
+fn target(args: &Args) -> Result<Option<Target>, PlanError> {
+    let Some(store) = &args.store else {
+        return Ok(None);
+    };
+    Ok(Some(Target {
+        location: Location::parse(store)?,
+        options: store::Options::default(),
+    }))
+}
+
+fn out(args: &Args, nomad: &Nomad) -> PathBuf {
+    match (&args.out, &nomad.alloc_dir) {
+        (Some(out), _) => out.clone(),
+        (None, Some(alloc_dir)) => alloc_dir.join("models"),
+        (None, None) => PathBuf::from("runs"),
+    }
+}
+
+/// Beside the models that stay, so that they are moved and not copied; else where temporary files belong.
+fn scratch(args: &Args, nomad: &Nomad, published: bool, out: &Path) -> PathBuf {
+    if !published || args.out.is_some() {
+        return out.to_owned();
+    }
+    nomad.task_dir.clone().unwrap_or_else(std::env::temp_dir)
+}
+
+fn count(
+    flag: Option<u32>,
+    variable: &'static str,
+    value: Option<&str>,
+) -> Result<Option<u32>, PlanError> {
+    let Some(value) = value.filter(|_| flag.is_none()) else {
+        return Ok(flag);
+    };
+    match value.parse() {
+        Ok(count) if count > 0 => Ok(Some(count)),
+        _ => Err(PlanError::Number {
+            flag: variable,
+            value: value.to_owned(),
+            least: 1,
+            most: u64::from(u32::MAX),
+        }),
+    }
+}
+
+fn pairs(flag: &'static str, texts: &[String]) -> Result<BTreeMap<String, String>, PlanError> {
+    texts
+        .iter()
+        .map(|text| match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() && !text.contains('\0') => {
+                Ok((key.to_owned(), value.to_owned()))
+            }
+            _ => Err(PlanError::Pair {
+                flag,
+                text: text.clone(),
+            }),
+        })
+        .collect()
+}

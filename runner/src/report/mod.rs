@@ -1,0 +1,260 @@
+//! What `run` says at the end: a short table for a person, or one JSON object.
+
+mod batch;
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use comfy_table::{CellAlignment, Table, presets};
+use contract::{Evaluation, Gate, Manifest, Metrics, Task};
+use serde::Serialize;
+
+use crate::batch::Finished;
+use crate::exit::Exit;
+
+use crate::timings::Timings;
+
+/// How a version ended, and where it is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    pub status: Status,
+    /// URL in the store, or the local folder.
+    pub location: String,
+    #[serde(flatten)]
+    pub manifest: Manifest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// In the store.
+    Published,
+    /// The store had this very model already: an earlier try came this far.
+    AlreadyPublished,
+    /// In a local folder, as no store was named.
+    Kept,
+    /// Missed a gate: in a local folder, to look at.
+    GateNotMet,
+}
+
+impl Status {
+    #[must_use]
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Published | Self::AlreadyPublished | Self::Kept => Exit::Done,
+            Self::GateNotMet => Exit::GateNotMet,
+        }
+    }
+}
+
+/// Scores that a person compares first, in this order; the others follow by name.
+const FIRST_SCORES: [&str; 6] = ["roc_auc", "accuracy", "f1", "r2", "rmse", "mae"];
+
+/// Prints `outcome` on stdout.
+///
+/// # Errors
+/// When stdout cannot be written. A reader who has left (a closed pipe) is no error.
+pub fn print(outcome: &Outcome, json: bool, timings: Option<&Timings>) -> io::Result<()> {
+    let text = if json {
+        serde_json::to_string(outcome)? + "\n"
+    } else {
+        let mut text = table(outcome);
+        if let Some(timings) = timings {
+            text.push_str(&timings_table(timings));
+        }
+        text
+    };
+    ignore_closed_pipe(io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// Prints many versions on stdout, the best first.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_batch(finished: &[Finished], json: bool, timings: Option<&Timings>) -> io::Result<()> {
+    let text = if json {
+        serde_json::to_string(&serde_json::json!({ "versions": batch::entries(finished) }))? + "\n"
+    } else {
+        batch::table(finished) + &timings.map(timings_table).unwrap_or_default()
+    };
+    ignore_closed_pipe(io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// Somebody who reads only the first lines of our output is no reason to fail.
+///
+/// # Errors
+/// Any other error of `result`.
+pub fn ignore_closed_pipe(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+fn table(outcome: &Outcome) -> String {
+    let manifest = &outcome.manifest;
+    let metrics = &manifest.metrics;
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{label:<10}{value}");
+    };
+    line(
+        "version",
+        format!("{} {}", manifest.save_path, manifest.model_version),
+    );
+    if let Some(learner) = &metrics.learner {
+        line(
+            "learner",
+            format!("{} ({})", learner.algorithm, learner.engine),
+        );
+    }
+    line("rows", rows(metrics));
+    line("features", features(metrics));
+    let scores = scores_table(metrics);
+    let _ = writeln!(text, "\n{scores}\n");
+    for gate in &metrics.gates {
+        let _ = writeln!(text, "{:<10}{}", "gate", gate_line(gate));
+    }
+    let (label, note) = match outcome.status {
+        Status::Published => ("stored", ""),
+        Status::AlreadyPublished => ("stored", " (it was there already)"),
+        Status::Kept => ("kept", ""),
+        Status::GateNotMet => ("kept", " (not published: a gate was not met)"),
+    };
+    let _ = writeln!(text, "{label:<10}{}{note}", outcome.location);
+    text
+}
+
+fn rows(metrics: &Metrics) -> String {
+    let rows = metrics.rows;
+    let mut text = format!("{} read", thousands(rows.read));
+    if rows.kept != rows.read {
+        let _ = write!(text, ", {} kept", thousands(rows.kept));
+    }
+    let _ = write!(text, ": {} to train", thousands(rows.train));
+    if rows.validation > 0 {
+        let _ = write!(text, ", {} to validate", thousands(rows.validation));
+    }
+    let _ = write!(text, ", {} held out", thousands(rows.held_out));
+    text
+}
+
+fn features(metrics: &Metrics) -> String {
+    let encoded: u64 = metrics
+        .features
+        .iter()
+        .map(|feature| u64::from(feature.encoded))
+        .sum();
+    let mut text = format!("{} columns, encoded as {encoded}", metrics.features.len());
+    if !metrics.left_out.is_empty() {
+        let _ = write!(text, "; {} left out", metrics.left_out.len());
+    }
+    if let (Some(target), task) = (&metrics.target, metrics.task) {
+        let what = match task {
+            Task::Binary => "classification, 2 classes".to_owned(),
+            Task::Multiclass => format!("classification, {} classes", metrics.classes.len()),
+            Task::Regression => "regression".to_owned(),
+        };
+        let _ = write!(text, "\n{:<10}{target} ({what})", "target");
+    }
+    text
+}
+
+fn scores_table(metrics: &Metrics) -> Table {
+    let mut columns: Vec<(&str, &Evaluation)> = vec![("held out", &metrics.held_out)];
+    if !metrics.baseline.is_empty() {
+        columns.push(("baseline", &metrics.baseline));
+    }
+    if let Some(validation) = &metrics.validation {
+        columns.push(("validation", validation));
+    }
+    if let Some(folds) = &metrics.cross_validation {
+        columns.push(("cross-val.", folds));
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    let header = std::iter::once("metric").chain(columns.iter().map(|(title, _)| *title));
+    table.set_header(header);
+    let first = FIRST_SCORES
+        .into_iter()
+        .filter(|name| metrics.held_out.scores.contains_key(*name));
+    let rest = metrics
+        .held_out
+        .scores
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !FIRST_SCORES.contains(name));
+    for name in first.chain(rest) {
+        let values = columns
+            .iter()
+            .map(|(_, evaluation)| score(evaluation.scores.get(name)));
+        table.add_row(std::iter::once(name.to_owned()).chain(values));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index == 0 {
+            column.set_padding((0, 2));
+        } else {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn score(value: Option<&f64>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(value) if value.abs() >= 1000.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.4}"),
+    }
+}
+
+fn gate_line(gate: &Gate) -> String {
+    let relation = if gate.higher_is_better { ">=" } else { "<=" };
+    let verdict = if gate.met { "met" } else { "NOT met" };
+    format!(
+        "{} {relation} {}: {verdict} ({})",
+        gate.metric,
+        score(Some(&gate.threshold)),
+        score(Some(&gate.value))
+    )
+}
+
+fn timings_table(timings: &Timings) -> String {
+    let mut text = String::new();
+    let stages = timings.list();
+    for (index, (stage, took)) in stages.iter().enumerate() {
+        let label = if index == 0 { "timings" } else { "" };
+        let _ = writeln!(
+            text,
+            "{label:<10}{stage:<12}{:>9.1} ms",
+            took.as_secs_f64() * 1e3
+        );
+    }
+    text
+}
+
+/// `1234567` -> `1,234,567`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(thousands(7), "7");
+        assert_eq!(thousands(1000), "1,000");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+}

@@ -1,0 +1,281 @@
+//! The line: data -> sandbox -> outputs -> store.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use contract::{DataOrigin, Manifest, RunnerOrigin, Times, exit, files};
+use jiff::Timestamp;
+
+use crate::data::{self, Dataset};
+use crate::error::{Error, GuestError};
+use crate::outputs::{self, Outputs};
+use crate::plan::{Plan, RunPlan};
+use crate::report::{Outcome, Status};
+use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module};
+use crate::store::{self, Attachments};
+use crate::timings::Timings;
+use crate::workspace::{self, Workspace};
+
+/// Below `--out`: versions that missed a gate.
+const REJECTED: &str = "_rejected";
+
+/// A version that was trained, and whose files hold to the contract.
+pub struct Trained {
+    /// The model's files, and nothing else.
+    pub folder: PathBuf,
+    pub manifest: Manifest,
+}
+
+impl Trained {
+    /// Whether every gate was met.
+    #[must_use]
+    pub fn met_its_gates(&self) -> bool {
+        self.manifest.metrics.gates.iter().all(|gate| gate.met)
+    }
+}
+
+/// What all runs of a process share.
+pub struct Prepared {
+    pub engine: Arc<Engine>,
+    pub module: Module,
+    pub dataset: Dataset,
+    pub workspace: Workspace,
+}
+
+impl Prepared {
+    /// Loads the module and fetches the data, side by side.
+    ///
+    /// # Errors
+    /// The one that failed first.
+    pub async fn new(plan: &Plan, timings: &Timings) -> Result<Self, Error> {
+        let engine = Arc::new(Engine::new(&plan.engine)?);
+        let workspace = Workspace::below(&plan.scratch)?;
+        let data_file = workspace.data().join(&plan.data_path);
+        let (module, dataset) = tokio::try_join!(
+            timings.time("load module", load(engine.clone(), plan.module.clone())),
+            timings.time("fetch data", async {
+                Ok::<_, Error>(data::fetch(&plan.data, &data_file).await?)
+            }),
+        )?;
+        Ok(Self {
+            engine,
+            module,
+            dataset,
+            workspace,
+        })
+    }
+}
+
+/// Compiling keeps a core busy: it has a thread of its own, so that data arrives meanwhile.
+async fn load(engine: Arc<Engine>, file: PathBuf) -> Result<Module, Error> {
+    match tokio::task::spawn_blocking(move || engine.load(&file)).await {
+        Ok(module) => Ok(module?),
+        Err(error) => Err(Error::local(
+            "the thread that compiles the module ended early",
+            std::io::Error::other(error),
+        )),
+    }
+}
+
+/// Fetches, trains, tests, and publishes or keeps the plan's one version.
+///
+/// # Errors
+/// The stage that failed, and why. Nothing is left behind but what the message names.
+pub async fn run(plan: &Plan, run: &RunPlan, timings: &Timings) -> Result<Outcome, Error> {
+    let prepared = Prepared::new(plan, timings).await?;
+    let trained = run_one(&prepared, plan, run, timings).await?;
+    deliver(trained, plan, timings).await
+}
+
+/// One version: a guest run on a dataset, and its files checked.
+///
+/// # Errors
+/// When the guest fails, or what it leaves breaks the contract.
+pub async fn run_one(
+    prepared: &Prepared,
+    plan: &Plan,
+    run: &RunPlan,
+    timings: &Timings,
+) -> Result<Trained, Error> {
+    let started = Timestamp::now();
+    let Prepared {
+        engine,
+        module,
+        workspace,
+        ..
+    } = prepared;
+    let name = run.version.name();
+    let model = workspace.model(&name)?;
+    let job = match &run.specification {
+        Some(specification) => Some(workspace.job(&name, &specification.bytes)?),
+        None => None,
+    };
+    let guest = Guest {
+        mode: Mode::Train,
+        grants: Grants {
+            data: &workspace.data(),
+            job: job.as_deref(),
+            model: &model,
+            predictions: None,
+            env: plan.guest_environment(run),
+            seed: run.seed,
+        },
+    };
+    let status = timings
+        .time(
+            "train",
+            sandbox::run_guest(engine, module, &guest, &plan.limits),
+        )
+        .await?;
+    if !matches!(status, exit::DONE | exit::GATE_NOT_MET) {
+        let report = outputs::error_report(&model)?;
+        return Err(GuestError { status, report }.into());
+    }
+    let outputs = timings.time_now("check model", || {
+        outputs::check(&model, status, &plan.limits)
+    })?;
+    let manifest = manifest(plan, run, prepared, outputs, started, timings);
+    Ok(Trained {
+        folder: model,
+        manifest,
+    })
+}
+
+fn manifest(
+    plan: &Plan,
+    run: &RunPlan,
+    prepared: &Prepared,
+    outputs: Outputs,
+    started: Timestamp,
+    timings: &Timings,
+) -> Manifest {
+    let Prepared {
+        engine,
+        module,
+        dataset,
+        ..
+    } = prepared;
+    Manifest {
+        schema: Manifest::SCHEMA,
+        name: run.version.name(),
+        save_path: run.version.save_path.to_string(),
+        model_version: run.version.model_version.to_string(),
+        id: run.version.id.to_string(),
+        files: outputs.files,
+        module: module.origin().clone(),
+        data: DataOrigin {
+            source: dataset.source.clone(),
+            bytes: dataset.bytes,
+            sha256: dataset.sha256.clone(),
+            generation: dataset.generation.clone(),
+        },
+        specification: run
+            .specification
+            .as_ref()
+            .map(|specification| specification.origin.clone()),
+        runner: RunnerOrigin {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            engine: engine.describe().to_owned(),
+            sha256: None,
+        },
+        seed: run.seed,
+        parameters: plan.parameters.clone(),
+        tags: plan.tags.clone(),
+        grid: run.grid.clone(),
+        nomad: plan.nomad.clone(),
+        metrics: outputs.metrics,
+        times: Times {
+            started: started.to_string(),
+            finished: Timestamp::now().to_string(),
+            stages_ms: timings.milliseconds(),
+        },
+    }
+}
+
+/// Publishes a version, or keeps it in a local folder.
+///
+/// # Errors
+/// When neither the store nor the folder takes it.
+pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result<Outcome, Error> {
+    store::write_manifest(&trained.folder, &trained.manifest)?;
+    if !trained.met_its_gates() && !plan.defer_gate {
+        return timings.time("reject", reject(trained, plan)).await;
+    }
+    let Some(target) = &plan.store else {
+        let kept = timings.time_now("keep", || keep(&trained, &plan.out))?;
+        return Ok(outcome(
+            Status::Kept,
+            kept.display().to_string(),
+            trained.manifest,
+        ));
+    };
+    let publish = async {
+        let store = store::open(&target.location, &target.options)?;
+        store::publish(&*store, &trained.folder, &Attachments::default()).await
+    };
+    match timings.time("publish", publish).await {
+        Ok(published) => {
+            let status = if published.already_there {
+                Status::AlreadyPublished
+            } else {
+                Status::Published
+            };
+            Ok(outcome(status, published.url, trained.manifest))
+        }
+        // An hour of training is not thrown away because a bucket was out of reach.
+        Err(source) => Err(Error::NotPublished {
+            source,
+            kept: keep(&trained, &plan.out)?,
+        }),
+    }
+}
+
+/// Keeps a version that missed a gate for its author to look at, and lets the store know the verdict.
+async fn reject(trained: Trained, plan: &Plan) -> Result<Outcome, Error> {
+    let kept = keep(&trained, &plan.out.join(REJECTED))?;
+    if let Some(target) = &plan.store {
+        let store = store::open(&target.location, &target.options)?;
+        store::record_rejected(&*store, &kept).await?;
+    }
+    Ok(outcome(
+        Status::GateNotMet,
+        kept.display().to_string(),
+        trained.manifest,
+    ))
+}
+
+/// Moves a model below `parent` and tells where it is. That very model may be there already: a task that was
+/// started again in its allocation.
+fn keep(trained: &Trained, parent: &Path) -> Result<PathBuf, Error> {
+    let folder = parent.join(&trained.manifest.name);
+    match workspace::move_folder(&trained.folder, &folder) {
+        Ok(()) => Ok(folder),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let there = std::fs::read(folder.join(files::MANIFEST_JSON))
+                .ok()
+                .and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
+            if there.is_some_and(|there| there.same_model(&trained.manifest)) {
+                Ok(folder)
+            } else {
+                Err(Error::OtherModelKept(folder))
+            }
+        }
+        Err(error) => {
+            let what = format!(
+                "cannot keep the model as {}: choose another folder with --out",
+                folder.display()
+            );
+            Err(Error::local(what, error))
+        }
+    }
+}
+
+fn outcome(status: Status, location: String, manifest: Manifest) -> Outcome {
+    Outcome {
+        status,
+        location,
+        manifest,
+    }
+}

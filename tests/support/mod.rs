@@ -1,0 +1,224 @@
+//! A run of the real binary, set up in one line.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The top level of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
+}
+
+/// The training module that `just guest` builds.
+pub fn workload() -> PathBuf {
+    let module = root().join("dist/workload.wasm");
+    assert!(
+        module.exists(),
+        "{} is missing: run `just guest`",
+        module.display()
+    );
+    module
+}
+
+/// A file under tests/data.
+pub fn data(name: &str) -> PathBuf {
+    root().join("tests/data").join(name)
+}
+
+/// A `runner` command in a folder of its own, which sees nothing of this machine's environment.
+pub struct Runner {
+    pub command: Command,
+    pub folder: TempDir,
+}
+
+impl Runner {
+    /// `runner <verb>`.
+    pub fn new(verb: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        command
+            .env_clear()
+            .env("HOME", folder.path())
+            .env("XDG_CACHE_HOME", cache())
+            .current_dir(folder.path())
+            .arg(verb);
+        Self { command, folder }
+    }
+
+    /// `runner run workload.wasm --json`.
+    pub fn train() -> Self {
+        Self::new("run").arg(workload()).arg("--json")
+    }
+
+    /// Trains on the sample opportunities, by their specification.
+    pub fn train_sample() -> Self {
+        Self::train()
+            .args(["--save-path", "trainedWinPrediction"])
+            .arg("--data")
+            .arg(data("opportunityHistory.json"))
+            .arg("--spec")
+            .arg(data("pipeline.toml"))
+    }
+
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    pub fn args<const N: usize>(mut self, args: [&str; N]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// A file in the command's folder.
+    pub fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+        self
+    }
+
+    pub fn run(mut self) -> Ended {
+        let output = self.command.output().unwrap();
+        Ended {
+            output,
+            folder: self.folder,
+        }
+    }
+}
+
+/// Compiled modules are shared by all tests.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
+
+/// A command that has ended.
+pub struct Ended {
+    pub output: Output,
+    pub folder: TempDir,
+}
+
+impl Ended {
+    #[track_caller]
+    pub fn ends_with(self, status: i32) -> Self {
+        assert_eq!(
+            self.output.status.code(),
+            Some(status),
+            "stderr:\n{}\nstdout:\n{}",
+            self.stderr(),
+            self.stdout()
+        );
+        self
+    }
+
+    /// Both streams hold nothing but what was asked of them; stderr holds each of `texts`.
+    #[track_caller]
+    pub fn says<const N: usize>(self, texts: [&str; N]) -> Self {
+        for text in texts {
+            assert!(
+                self.stderr().contains(text),
+                "{text:?} is not in:\n{}",
+                self.stderr()
+            );
+        }
+        self
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8(self.output.stderr.clone()).unwrap()
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8(self.output.stdout.clone()).unwrap()
+    }
+
+    /// The one JSON object on stdout.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.output.stdout).unwrap_or_else(|error| {
+            panic!(
+                "{error}\nstdout:\n{}\nstderr:\n{}",
+                self.stdout(),
+                self.stderr()
+            )
+        })
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.path().join(relative)
+    }
+}
+
+/// Reads a JSON file.
+#[track_caller]
+pub fn read_json(path: &Path) -> Value {
+    let text = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).unwrap()
+}
+
+/// The models in a folder store: its children with a manifest.
+pub fn models(store: &Path) -> Vec<PathBuf> {
+    let mut models: Vec<PathBuf> = std::fs::read_dir(store)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|folder| folder.join("manifest.json").exists())
+        .collect();
+    models.sort();
+    models
+}
+
+/// Asserts that every file that the manifest names is there with its size and digest, and no other file is.
+#[track_caller]
+pub fn assert_whole(model: &Path) {
+    use sha2::{Digest, Sha256};
+    let manifest = read_json(&model.join("manifest.json"));
+    let mut named: Vec<String> = vec!["manifest.json".to_owned()];
+    for file in manifest["files"].as_array().unwrap() {
+        let path = file["path"].as_str().unwrap();
+        let bytes = std::fs::read(model.join(path)).unwrap();
+        assert_eq!(file["bytes"], bytes.len(), "{path}");
+        let digest: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(file["sha256"], digest, "{path}");
+        named.push(path.to_owned());
+    }
+    let mut found = files_below(model);
+    named.sort();
+    found.sort();
+    assert_eq!(found, named, "files of {}", model.display());
+}
+
+/// Relative paths of all files below `folder`.
+pub fn files_below(folder: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(
+                    path.strip_prefix(folder)
+                        .unwrap()
+                        .to_str()
+                        .unwrap()
+                        .to_owned(),
+                );
+            }
+        }
+    }
+    files
+}
