@@ -68,11 +68,8 @@ impl KernelFunction {
         match *self {
             KernelFunction::Linear => dot(a, b),
             KernelFunction::Rbf { gamma } => {
-                let squares = a.iter().zip(b).map(|(a, b)| {
-                    let difference = f64::from(*a) - f64::from(*b);
-                    difference * difference
-                });
-                (-gamma * squares.sum::<f64>()).exp()
+                let squares = sum_of(a, b, |a, b| (a - b) * (a - b));
+                (-gamma * squares).exp()
             }
             KernelFunction::Poly {
                 gamma,
@@ -85,10 +82,21 @@ impl KernelFunction {
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| f64::from(*a) * f64::from(*b))
-        .sum()
+    sum_of(a, b, |a, b| a * b)
+}
+
+/// The sum of `term` over both rows, in four sums side by side: processors add them at once.
+fn sum_of(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut sums = [0.0_f64; 4];
+    let (a_whole, b_whole) = (a.chunks_exact(4), b.chunks_exact(4));
+    let rest = a_whole.remainder().iter().zip(b_whole.remainder());
+    let rest: f64 = rest.map(|(a, b)| term(f64::from(*a), f64::from(*b))).sum();
+    for (a, b) in a_whole.zip(b_whole) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += term(f64::from(*a), f64::from(*b));
+        }
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
 impl Machine {

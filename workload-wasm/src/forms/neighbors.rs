@@ -53,7 +53,7 @@ impl Distance {
         }
     }
 
-    fn from_rank(self, rank: f64) -> f64 {
+    fn of_rank(self, rank: f64) -> f64 {
         match self {
             Distance::Manhattan => rank,
             Distance::Euclidean => rank.sqrt(),
@@ -94,7 +94,7 @@ impl Neighbors {
             Weighting::Uniform => 1.0,
             Weighting::Distance if nearest == 0.0 => f64::from(u8::from(rank == 0.0)),
             // Relative to the nearest one, so that it neither overflows nor vanishes.
-            Weighting::Distance => self.distance.from_rank(nearest) / self.distance.from_rank(rank),
+            Weighting::Distance => self.distance.of_rank(nearest) / self.distance.of_rank(rank),
         }
     }
 

@@ -11,7 +11,10 @@ mod configure;
 #[cfg(test)]
 mod contract_tests;
 mod parameters;
+mod platt;
+mod random;
 mod smartcore;
+mod svm;
 
 pub use configure::{Defaults, configure, default_algorithm};
 pub use parameters::ParameterError;

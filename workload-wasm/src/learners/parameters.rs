@@ -124,6 +124,46 @@ impl<'a> Parameters<'a> {
         Ok(value)
     }
 
+    /// A list of whole numbers, or a single one.
+    pub fn integers(
+        &mut self,
+        name: &'static str,
+        default: &[u32],
+        range: RangeInclusive<u32>,
+    ) -> Result<Vec<u32>, ParameterError> {
+        let given = self.ask(name);
+        let values = match given {
+            None => default.to_vec(),
+            Some(given) => {
+                let values = match given {
+                    toml::Value::Array(values) => values.as_slice(),
+                    single => std::slice::from_ref(single),
+                };
+                let values: Option<Vec<u32>> =
+                    values.iter().map(|value| whole(value, &range)).collect();
+                values.filter(|values| !values.is_empty()).ok_or_else(|| {
+                    let (start, end) = (range.start(), range.end());
+                    let expected = format!("a list of whole numbers from {start} to {end}");
+                    self.refuse(name, given, expected)
+                })?
+            }
+        };
+        self.used.insert(name.to_owned(), values.clone().into());
+        Ok(values)
+    }
+
+    /// True or false.
+    pub fn boolean(&mut self, name: &'static str, default: bool) -> Result<bool, ParameterError> {
+        let value = match self.ask(name) {
+            None => default,
+            Some(given) => given
+                .as_bool()
+                .ok_or_else(|| self.refuse(name, given, "true or false".to_owned()))?,
+        };
+        self.used.insert(name.to_owned(), value.into());
+        Ok(value)
+    }
+
     /// A number.
     pub fn number(
         &mut self,
@@ -140,6 +180,31 @@ impl<'a> Parameters<'a> {
                 .ok_or_else(|| self.refuse(name, given, expected))?,
         };
         self.used.insert(name.to_owned(), value.into());
+        Ok(value)
+    }
+
+    /// A number, or the one word that stands for a number that the data gives (`None`).
+    pub fn number_or_word(
+        &mut self,
+        name: &'static str,
+        word: &'static str,
+        range: RangeInclusive<f64>,
+    ) -> Result<Option<f64>, ParameterError> {
+        let given = self.ask(name);
+        let value = match given {
+            None => None,
+            Some(given) if given.as_str() == Some(word) => None,
+            Some(given) => Some(number(given).filter(|v| range.contains(v)).ok_or_else(|| {
+                let (start, end) = (range.start(), range.end());
+                self.refuse(
+                    name,
+                    given,
+                    format!("\"{word}\" or a number from {start} to {end}"),
+                )
+            })?),
+        };
+        let used = value.map_or_else(|| word.into(), Value::from);
+        self.used.insert(name.to_owned(), used);
         Ok(value)
     }
 

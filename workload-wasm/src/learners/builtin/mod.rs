@@ -2,8 +2,13 @@
 
 use super::{Cause, Target};
 
+mod backpropagation;
 pub(super) mod gaussian_nb;
 pub(super) mod knn;
+pub(super) mod mlp;
+mod smo;
+pub(super) mod svc;
+pub(super) mod svr;
 
 /// The class codes of a classification.
 fn classes(target: &Target) -> Result<(&[u32], usize), Cause> {

@@ -14,6 +14,9 @@ pub(super) mod linear;
 pub(super) mod logistic_regression;
 pub(super) mod random_forest;
 pub(super) mod ridge;
+mod support_vectors;
+pub(super) mod svc;
+pub(super) mod svr;
 mod trees;
 pub(super) mod xgboost;
 
