@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::made;
 use crate::plan::{Plan, RunPlan};
 use crate::report::Outcome;
 use crate::run::{self, Prepared};
@@ -30,9 +31,16 @@ pub struct Finished {
 pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Error> {
     let plan = Arc::new(plan);
     let prepared = Arc::new(Prepared::new(&plan, timings).await?);
+    let mut made = made::find(&plan, &prepared).await?;
+    let mut finished = Vec::with_capacity(plan.runs.len());
     let places = Arc::new(Semaphore::new(plan.jobs));
     let mut running = JoinSet::new();
     for (index, run) in plan.runs.iter().cloned().enumerate() {
+        if let Some(outcome) = made.remove(&index) {
+            let result = Ok(outcome);
+            finished.push((index, Finished { run, result }));
+            continue;
+        }
         let (plan, prepared, timings, places) = (
             plan.clone(),
             prepared.clone(),
@@ -46,8 +54,7 @@ pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Er
             (index, Finished { run, result })
         });
     }
-    let bar = progress_bar(plan.runs.len());
-    let mut finished = Vec::with_capacity(plan.runs.len());
+    let bar = progress_bar(running.len());
     while let Some(ended) = running.join_next().await {
         let Ok(ended) = ended else { continue };
         if let Err(error) = &ended.1.result {

@@ -7,6 +7,7 @@ pub mod data;
 pub mod error;
 pub mod exit;
 pub mod logging;
+pub mod made;
 pub mod names;
 pub mod nomad;
 pub mod outputs;

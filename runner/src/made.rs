@@ -1,0 +1,142 @@
+//! Versions that an earlier process made already: what was stopped half-way goes on from there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use contract::Manifest;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::plan::{Plan, RunPlan};
+use crate::report::{Outcome, Status};
+use crate::run::Prepared;
+use crate::store::{self, Depth, FolderStore, Store, StoreError, manifest_key, rejected_key};
+
+/// Where versions that missed a gate are recorded: [`rejected_key`].
+const REJECTED: &str = "_rejected/";
+/// Manifests that are read at a time.
+const READERS: usize = 16;
+
+/// The outcomes of those of the plan's runs that are there: same save path and version, made by the same module from
+/// the same data, specification and seed. By position in the plan.
+///
+/// # Errors
+/// When the store cannot be listed or read.
+pub async fn find(plan: &Plan, prepared: &Prepared) -> Result<HashMap<usize, Outcome>, StoreError> {
+    let (store, status): (Arc<dyn Store>, _) = match &plan.store {
+        Some(target) => (
+            store::open(&target.location, &target.options)?,
+            Status::AlreadyPublished,
+        ),
+        None => (Arc::new(FolderStore::new(plan.out.clone())), Status::Kept),
+    };
+    let runs = Runs::of(plan);
+    let models = runs.candidates(&*store, "", "/").await?;
+    let rejected = runs.candidates(&*store, REJECTED, ".json").await?;
+    let models = models
+        .into_iter()
+        .map(|(run, name)| (run, manifest_key(&name), name, status));
+    let rejected = rejected
+        .into_iter()
+        .map(|(run, name)| (run, rejected_key(&name), name, Status::GateNotMet));
+    let outcomes: Vec<Option<(usize, Outcome)>> = stream::iter(models.chain(rejected))
+        .map(|(run, key, name, status)| {
+            let store = store.clone();
+            async move {
+                let manifest = read(&*store, &key).await?;
+                let manifest =
+                    manifest.filter(|manifest| is_of(manifest, &plan.runs[run], prepared));
+                let location = match status {
+                    Status::GateNotMet => store.url(&key),
+                    _ => store.url(&name),
+                };
+                Ok::<_, StoreError>(manifest.map(|manifest| {
+                    (
+                        run,
+                        Outcome {
+                            status,
+                            location,
+                            manifest,
+                        },
+                    )
+                }))
+            }
+        })
+        .buffer_unordered(READERS)
+        .try_collect()
+        .await?;
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// The plan's runs by what their models' names begin with.
+struct Runs {
+    by_start: HashMap<String, usize>,
+    save_path: String,
+}
+
+impl Runs {
+    fn of(plan: &Plan) -> Self {
+        let start =
+            |run: &RunPlan| format!("{}_v{}_", run.version.save_path, run.version.model_version);
+        Self {
+            by_start: plan
+                .runs
+                .iter()
+                .enumerate()
+                .map(|(index, run)| (start(run), index))
+                .collect(),
+            save_path: plan
+                .runs
+                .first()
+                .map(|run| run.version.save_path.to_string())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Names that stand in the store between `folder` and `end` and may be a run's, each with the run.
+    async fn candidates(
+        &self,
+        store: &dyn Store,
+        folder: &str,
+        end: &str,
+    ) -> Result<Vec<(usize, String)>, StoreError> {
+        let prefix = format!("{folder}{}_v", self.save_path);
+        let mut entries = store.list(&prefix, Depth::One);
+        let mut candidates = Vec::new();
+        while let Some(entry) = entries.next().await {
+            let key = entry?.key;
+            let Some(name) = key
+                .strip_prefix(folder)
+                .and_then(|name| name.strip_suffix(end))
+            else {
+                continue;
+            };
+            // A name's parts may hold `_` themselves: nobody parses a name, the manifest tells.
+            let starts = name.match_indices('_').map(|(at, _)| &name[..=at]);
+            candidates.extend(
+                starts
+                    .filter_map(|start| self.by_start.get(start))
+                    .map(|run| (*run, name.to_owned())),
+            );
+        }
+        Ok(candidates)
+    }
+}
+
+async fn read(store: &dyn Store, key: &str) -> Result<Option<Manifest>, StoreError> {
+    // What is no manifest of ours is no version of ours.
+    let object = store.read(key).await?;
+    Ok(object.and_then(|object| serde_json::from_slice(&object.bytes).ok()))
+}
+
+fn is_of(manifest: &Manifest, run: &RunPlan, prepared: &Prepared) -> bool {
+    let specification = run
+        .specification
+        .as_ref()
+        .map(|specification| &specification.origin);
+    manifest.save_path == run.version.save_path.as_str()
+        && manifest.model_version == run.version.model_version.as_str()
+        && manifest.seed == run.seed
+        && manifest.module.sha256 == prepared.module.origin().sha256
+        && manifest.data.sha256 == prepared.dataset.sha256
+        && manifest.specification.as_ref() == specification
+}
