@@ -1,0 +1,89 @@
+# `just` alone lists the recipes. ./setup.sh installs what they need.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export CARGO_TARGET_DIR := env('CARGO_TARGET_DIR', justfile_directory() / 'target')
+export NOMAD_RUNNER_VENV := env('NOMAD_RUNNER_VENV', CARGO_TARGET_DIR / 'venv')
+
+module := 'dist/workload.wasm'
+
+[private]
+default:
+    @just --list --unsorted
+
+# Train on the sample data and store a model in ./models
+[group('use')]
+demo: build guest
+    dist/runner run {{ module }} --data tests/data/opportunityHistory.json --spec tests/data/pipeline.toml \
+      --save-path trainedWinPrediction --model-version 3 --store file://./models
+
+# The same optimized development build serves demo and tests.
+[doc('The runner -> dist/runner')]
+[group('use')]
+build:
+    cargo build -p runner --all-features --locked
+    @mkdir -p dist && ln -f "$CARGO_TARGET_DIR/debug/runner" dist/runner 2>/dev/null || cp -f "$CARGO_TARGET_DIR/debug/runner" dist/runner
+
+# WASI_TOOLCHAIN=rustup|debian forces a toolchain.
+[doc('The training module -> dist/workload.wasm')]
+[group('use')]
+guest:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    build=(build --locked --profile guest --target wasm32-wasip1 -p workload-wasm --bin workload)
+    # SIMD is in every engine and CPU that wasmtime supports.
+    flags="-C target-feature=+simd128"
+    if [ "$(./setup.sh --route)" = rustup ]; then
+      out="$CARGO_TARGET_DIR"
+      RUSTFLAGS="$flags" cargo "${build[@]}"
+    else
+      # Debian ships no std for this target, so cargo builds it from Debian's sources. A folder of its own
+      # keeps this rustc and the machine's own from throwing each other's work away.
+      out="$CARGO_TARGET_DIR/debian-wasi"
+      libc=/usr/lib/wasm32-wasi
+      CARGO_TARGET_DIR="$out" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
+        RUSTFLAGS="$flags -C linker=wasm-ld-22 -C link-self-contained=no -L $libc -C link-arg=$libc/crt1-command.o" \
+        /usr/bin/cargo "${build[@]}" -Zbuild-std=std,panic_abort
+    fi
+    mkdir -p dist && cp -f "$out/wasm32-wasip1/guest/workload.wasm" {{ module }}
+
+# `just test publish` runs the tests whose name holds `publish`.
+[doc('Every test, or those whose name holds FILTER')]
+[group('check')]
+test *filter: guest
+    #!/usr/bin/env bash
+    set -euo pipefail
+    log=$(mktemp) && trap 'rm -f "$log"' EXIT
+    status=0
+    cargo test --workspace --all-features --locked --no-fail-fast -- {{ filter }} 2>&1 | tee "$log" || status=$?
+    grep -ohE 'SKIPPED .*|test .* \.\.\. ignored.*' "$log" | sort -u || true
+    skipped=$(grep -oE 'SKIPPED .*' "$log" | sort -u | wc -l)
+    awk -v skipped="$skipped" '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+      END { printf "%d passed, %d failed, %d skipped\n", passed - skipped, failed, skipped + ignored }' "$log"
+    exit "$status"
+
+# Formatting, clippy, licences and sources of dependencies
+[group('check')]
+lint: _cargo-deny
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --all-features --locked --quiet -- -D warnings
+    cargo deny --all-features --locked --log-level warn check bans licenses sources
+
+# ADVISORY_DB=<a clone of rustsec/advisory-db> works offline.
+[doc('Known vulnerabilities in dependencies')]
+[group('check')]
+audit: _cargo-deny
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ -z "${ADVISORY_DB:-}" ]; then exec cargo deny --all-features --locked check advisories; fi
+    echo "not yet"
+
+# Format the Rust sources
+[group('check')]
+fmt:
+    cargo fmt --all
+
+[private]
+_cargo-deny:
+    @command -v cargo-deny >/dev/null || { echo "installing cargo-deny (about 5 minutes)" >&2; \
+      env -u CARGO_TARGET_DIR cargo install --quiet --locked cargo-deny; }

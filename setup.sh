@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Installs what this project is built with; run it as often as you like, it only adds what is missing.
+#
+#   ./setup.sh           a Rust toolchain that can build for WASI, and the task runner `just`
+#   ./setup.sh --route   only prints how the WASI module is built on this machine: `rustup` or `debian`
+#
+# WASI_TOOLCHAIN=rustup|debian forces a route. Without it, rustup's target is taken where it is installed
+# or can be; Debian's own packages (which need no server but Debian's) serve otherwise.
+set -euo pipefail
+
+DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src wasi-libc lld-22)
+TARGET=wasm32-wasip1
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+rustup_ready() {
+  has rustc && [ -d "$(rustc --print target-libdir --target "$TARGET" 2>/dev/null)" ]
+}
+
+debian_ready() {
+  [ -x /usr/bin/cargo ] && [ -x /usr/bin/rustc ] && has wasm-ld-22 && [ -f /usr/lib/wasm32-wasi/crt1-command.o ] &&
+    compgen -G '/usr/src/rustc-*/library/std/Cargo.toml' >/dev/null
+}
+
+route() {
+  case "${WASI_TOOLCHAIN:-}" in
+    rustup | debian) echo "$WASI_TOOLCHAIN" ;;
+    "") if rustup_ready; then echo rustup; elif debian_ready; then echo debian; else return 1; fi ;;
+    *) fail "WASI_TOOLCHAIN is '$WASI_TOOLCHAIN'; it can be 'rustup' or 'debian'" ;;
+  esac
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif has sudo; then sudo "$@"
+  else fail "need root to run: $* (no sudo here; run that as root, then this script again)"
+  fi
+}
+
+apt_install() {
+  has apt-get || return 1
+  say "installing Debian packages: $*"
+  as_root apt-get -qq -o DPkg::Lock::Timeout=600 update >&2 || say "apt-get update failed; trying with the lists there are"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=600 \
+    install --no-install-recommends "$@" >&2
+}
+
+install_rustup_target() {
+  has rustup || return 1
+  say "adding the target $TARGET by rustup"
+  rustup target add "$TARGET" >&2 && rustup_ready
+}
+
+install_debian_route() { apt_install "${DEBIAN_PACKAGES[@]}" && debian_ready; }
+
+install_native_toolchain() {
+  if ! has cargo; then
+    apt_install rustc-web cargo-web rustfmt-web rust-web-clippy ||
+      fail "no cargo here: install Rust from https://rustup.rs and run this script again"
+  fi
+  has cc || apt_install gcc libc6-dev || fail "no C compiler here: install gcc or clang and run this script again"
+}
+
+install_wasi_toolchain() {
+  case "${WASI_TOOLCHAIN:-}" in
+    rustup) rustup_ready || install_rustup_target || fail "rustup could not add $TARGET (WASI_TOOLCHAIN=debian uses Debian's packages)" ;;
+    debian) debian_ready || install_debian_route || fail "could not install ${DEBIAN_PACKAGES[*]} (is this a Debian 12 or later?)" ;;
+    *)
+      rustup_ready || debian_ready || install_rustup_target || install_debian_route ||
+        fail "neither rustup ('rustup target add $TARGET') nor Debian's packages (${DEBIAN_PACKAGES[*]}) gave a WASI toolchain" ;;
+  esac
+}
+
+# A cargo that came from Debian leaves ~/.cargo/bin out of PATH; a link makes `just` callable all the same.
+install_just() {
+  has just && return
+  local bin="${CARGO_HOME:-$HOME/.cargo}/bin"
+  if [ ! -x "$bin/just" ]; then
+    say "installing the task runner just (about 2 minutes)"
+    env -u CARGO_TARGET_DIR cargo install --quiet --locked just >&2
+  fi
+  case ":$PATH:" in
+    *":$bin:"*) ;;
+    *) as_root ln -sf "$bin/just" /usr/local/bin/just && say "linked just into /usr/local/bin, since $bin is not in PATH" ;;
+  esac
+}
+
+case "${1:-}" in
+  --route) route || fail "no WASI toolchain here yet: run ./setup.sh" ;;
+  "")
+    route_asked=$(route || true) # an unknown WASI_TOOLCHAIN is refused before anything is installed
+    install_native_toolchain
+    install_wasi_toolchain
+    install_just
+    say "ready: $(cargo --version | cut -d' ' -f1-2); WASI module by ${route_asked:-$(route)}; $(just --version). Next: just demo"
+    ;;
+  *) fail "unknown argument '$1'; see the comment at the top of this file" ;;
+esac
