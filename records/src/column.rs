@@ -1,8 +1,16 @@
+use crate::format::Format;
+
 /// A table: columns of equal length, in the order of the source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Records {
     pub columns: Vec<Column>,
     pub rows: usize,
+    /// What the source turned out to be.
+    pub format: Format,
+    /// Columns of the source that are not among [`Records::columns`], and why.
+    pub left_out: Vec<LeftOut>,
+    /// What the user should know about the source, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// A named column.
@@ -40,4 +48,28 @@ pub struct Text {
 
 impl Text {
     pub const MISSING: u32 = u32::MAX;
+}
+
+/// A column that was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    pub name: String,
+    pub reason: Reason,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// [`crate::Options::columns`] says so.
+    Requested,
+    /// A row holds a JSON array there, which is no value of a table's cell.
+    Array,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Reason::Requested => "not asked for",
+            Reason::Array => "holds JSON arrays",
+        })
+    }
 }

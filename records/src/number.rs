@@ -1,0 +1,112 @@
+//! Decimal text to the nearest f32.
+
+/// Powers of ten that an f64 holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+const POWERS_U64: [u64; 9] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
+
+/// The number at the start of `bytes`, and how long it is: digits with at most one point and a sign, as nearly
+/// every number of a dataset is written. `None` is any other text, which [`parse`] may still understand.
+///
+/// The value is the nearest f32. `bytes` must go on for eight bytes behind the number.
+#[inline(always)]
+pub(crate) fn plain(bytes: &[u8]) -> Option<(f32, usize)> {
+    let negative = *bytes.first()? == b'-';
+    let mut at = usize::from(negative);
+    let (mut digits, whole) = leading_digits(bytes, at, 0)?;
+    at += whole;
+    let mut count = whole;
+    let mut decimals = 0;
+    if bytes[at] == b'.' {
+        (digits, decimals) = leading_digits(bytes, at + 1, digits)?;
+        at += 1 + decimals;
+        count += decimals;
+    }
+    // Nineteen digits always fit a u64.
+    if count == 0 || count > 19 {
+        return None;
+    }
+    let value = nearest(digits, decimals)?;
+    Some((if negative { -value } else { value }, at))
+}
+
+/// Appends the digits from `at` on to `before`; wraps around when there are more than fit, which the caller
+/// refuses by their count.
+#[inline(always)]
+fn leading_digits(bytes: &[u8], at: usize, before: u64) -> Option<(u64, usize)> {
+    let mut all = before;
+    let mut length = 0;
+    loop {
+        let chunk = u64::from_le_bytes(*bytes.get(at + length..)?.first_chunk::<8>()?);
+        // Digits become 0..=9, all other bytes more.
+        let digits = chunk ^ 0x3030_3030_3030_3030;
+        let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+        let count = (others.trailing_zeros() / 8) as usize;
+        if count == 8 {
+            all = all
+                .wrapping_mul(100_000_000)
+                .wrapping_add(eight_digits(digits));
+            length += 8;
+            continue;
+        }
+        // Moves the digits to the end of the eight, behind zeros.
+        let aligned = (digits << 8) << (56 - 8 * count);
+        all = all
+            .wrapping_mul(POWERS_U64[count])
+            .wrapping_add(eight_digits(aligned));
+        return Some((all, length + count));
+    }
+}
+
+/// Eight digits, one a byte, the first in the lowest byte.
+#[inline(always)]
+fn eight_digits(digits: u64) -> u64 {
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+    let high = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+    low.wrapping_add(high) >> 32
+}
+
+/// `digits / 10^decimals` as the nearest f32.
+///
+/// The quotient in f64 is at most one unit in its last place from the true one, so rounding it on to f32 is right
+/// unless it lies that near to the middle between two of them; then `None`.
+#[inline(always)]
+fn nearest(digits: u64, decimals: usize) -> Option<f32> {
+    let quotient = digits as f64 / POWERS[decimals];
+    let below = quotient.to_bits() & 0x1fff_ffff;
+    if below.wrapping_sub(0x1000_0000 - 2) <= 4 {
+        return None;
+    }
+    Some(quotient as f32)
+}
+
+/// What a text is as a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Parsed {
+    Finite(f32),
+    /// Larger than an f32 holds, or an infinity.
+    Unfit,
+    NotANumber,
+}
+
+/// Parses all of `text`: decimal with an optional exponent, or an infinity.
+pub(crate) fn parse(text: &[u8]) -> Parsed {
+    match fast_float2::parse::<f32, _>(text) {
+        Ok(value) if value.is_finite() => Parsed::Finite(value),
+        Ok(value) if value.is_infinite() => Parsed::Unfit,
+        _ => Parsed::NotANumber,
+    }
+}

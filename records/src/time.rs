@@ -1,0 +1,138 @@
+//! ISO 8601 dates and timestamps to days since 1970-01-01 UTC.
+
+/// A point in time, or a day.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moment {
+    pub days: f32,
+    pub has_time_of_day: bool,
+}
+
+/// Parses all of `text`: `2024-03-01`, or a date with a time after `T` or a space: `12:00`, `12:00:30`, `12:00:30.250`,
+/// then nothing (taken as UTC), `Z`, `+01:00`, `+0100` or `+01`.
+pub(crate) fn parse(text: &[u8]) -> Option<Moment> {
+    let mut rest = text;
+    let year = number(&mut rest, 4)?;
+    literal(&mut rest, b'-')?;
+    let month = number(&mut rest, 2)?;
+    literal(&mut rest, b'-')?;
+    let day = number(&mut rest, 2)?;
+    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
+        return None;
+    }
+    let days = days_from_civil(year, month, day);
+    if rest.is_empty() {
+        return Some(Moment {
+            days: days as f32,
+            has_time_of_day: false,
+        });
+    }
+    if !matches!(rest[0], b'T' | b't' | b' ') {
+        return None;
+    }
+    rest = &rest[1..];
+    let seconds = time_of_day(&mut rest)?;
+    let offset = offset(&mut rest)?;
+    rest.is_empty().then(|| Moment {
+        days: (days as f64 + (seconds - offset) / 86_400.0) as f32,
+        has_time_of_day: true,
+    })
+}
+
+/// Seconds since midnight.
+fn time_of_day(rest: &mut &[u8]) -> Option<f64> {
+    let hour = number(rest, 2)?;
+    literal(rest, b':')?;
+    let minute = number(rest, 2)?;
+    let mut seconds = 0.0;
+    if literal(rest, b':').is_some() {
+        let whole = number(rest, 2)?;
+        // 60 is a leap second.
+        if whole > 60 {
+            return None;
+        }
+        seconds = f64::from(whole);
+        if literal(rest, b'.')
+            .or_else(|| literal(rest, b','))
+            .is_some()
+        {
+            seconds += fraction(rest)?;
+        }
+    }
+    // 24:00 is the midnight that ends a day.
+    let midnight = hour == 24 && minute == 0 && seconds == 0.0;
+    if (hour > 23 && !midnight) || minute > 59 {
+        return None;
+    }
+    Some(f64::from(hour * 3600 + minute * 60) + seconds)
+}
+
+/// Digits after a decimal mark, at least one.
+fn fraction(rest: &mut &[u8]) -> Option<f64> {
+    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, after) = rest.split_at(length);
+    *rest = after;
+    (length > 0).then(|| {
+        digits.iter().rev().fold(0.0, |value, &digit| {
+            (value + f64::from(digit - b'0')) / 10.0
+        })
+    })
+}
+
+/// Seconds east of UTC.
+fn offset(rest: &mut &[u8]) -> Option<f64> {
+    let sign = match rest.first() {
+        None => return Some(0.0),
+        Some(b'Z' | b'z') => {
+            *rest = &rest[1..];
+            return Some(0.0);
+        }
+        Some(b'+') => 1.0,
+        Some(b'-') => -1.0,
+        Some(_) => return None,
+    };
+    *rest = &rest[1..];
+    let hours = number(rest, 2)?;
+    let mut minutes = 0;
+    if !rest.is_empty() {
+        let _colon = literal(rest, b':');
+        minutes = number(rest, 2)?;
+    }
+    (hours < 24 && minutes < 60).then(|| sign * f64::from(hours * 3600 + minutes * 60))
+}
+
+fn literal(rest: &mut &[u8], byte: u8) -> Option<()> {
+    let (first, after) = rest.split_first()?;
+    *rest = if *first == byte { after } else { return None };
+    Some(())
+}
+
+/// A number of exactly so many digits.
+fn number(rest: &mut &[u8], digits: usize) -> Option<i32> {
+    let (number, after) = rest.split_at_checked(digits)?;
+    *rest = after;
+    number.iter().try_fold(0, |value, byte| {
+        byte.is_ascii_digit()
+            .then(|| value * 10 + i32::from(byte - b'0'))
+    })
+}
+
+fn days_in_month(year: i32, month: i32) -> i32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 in the proleptic Gregorian calendar, for years from 0 on.
+///
+/// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years start in March, so that the leap day is last.
+fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
