@@ -53,7 +53,7 @@ impl Prepared {
         let workspace = Workspace::below(&plan.scratch)?;
         let data_file = workspace.data().join(&plan.data_path);
         let (module, dataset) = tokio::try_join!(
-            timings.time("load module", load(engine.clone(), plan.module.clone())),
+            timings.time("load module", load(engine.clone(), plan)),
             timings.time("fetch data", async {
                 Ok::<_, Error>(data::fetch(&plan.data, &data_file).await?)
             }),
@@ -68,8 +68,9 @@ impl Prepared {
 }
 
 /// Compiling keeps a core busy: it has a thread of its own, so that data arrives meanwhile.
-async fn load(engine: Arc<Engine>, file: PathBuf) -> Result<Module, Error> {
-    match tokio::task::spawn_blocking(move || engine.load(&file)).await {
+async fn load(engine: Arc<Engine>, plan: &Plan) -> Result<Module, Error> {
+    let (file, trust) = (plan.module.clone(), plan.trust.clone());
+    match tokio::task::spawn_blocking(move || engine.load(&file, &trust)).await {
         Ok(module) => Ok(module?),
         Err(error) => Err(Error::local(
             "the thread that compiles the module ended early",

@@ -1,5 +1,6 @@
 //! Sizes and times as people write them on a command line.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -7,6 +8,21 @@ use std::time::Duration;
 /// 1024 (as Nomad's own memory figures do).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
+            if self.0 >= unit {
+                return if self.0.is_multiple_of(unit) {
+                    write!(f, "{} {name}", self.0 / unit)
+                } else {
+                    write!(f, "{:.1} {name}", self.0 as f64 / unit as f64)
+                };
+            }
+        }
+        write!(f, "{} bytes", self.0)
+    }
+}
 
 impl FromStr for Size {
     type Err = String;
@@ -85,6 +101,17 @@ mod tests {
         }
         for text in ["", "MiB", "-1", "1.5GiB", "1x", "99999999999T"] {
             assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_shown_in_the_largest_unit_that_fits() {
+        for (bytes, text) in [
+            (1000, "1000 bytes"),
+            (512 << 20, "512 MiB"),
+            (1536 << 20, "1.5 GiB"),
+        ] {
+            assert_eq!(Size(bytes).to_string(), text);
         }
     }
 

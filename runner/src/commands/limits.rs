@@ -1,11 +1,12 @@
 //! Flags for the sandbox, shared by the verbs that run a module.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
 use crate::nomad::Nomad;
-use crate::sandbox::{EngineOptions, Limits};
+use crate::sandbox::{Cache, EngineOptions, Limits, Sha256Digest, Trust};
 use crate::size::{self, Size};
 
 /// What the runner itself needs of a task's memory: code, buffers, the compiler.
@@ -39,12 +40,32 @@ pub struct Args {
     pub max_log_bytes: Option<Size>,
 
     /// The module's call stack [default: 1MiB]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = stack)]
     pub stack: Option<Size>,
 
     /// What executes the module
     #[arg(long, value_enum, default_value_t = EngineKind::Compiler)]
     pub engine: EngineKind,
+
+    /// Run no module but this, by the SHA-256 of its .wasm (repeatable)
+    #[arg(long = "module-sha256", value_name = "DIGEST")]
+    pub modules: Vec<Sha256Digest>,
+
+    /// Run this compiled code (.cwasm), by its SHA-256 (repeatable)
+    #[arg(long = "compiled-sha256", value_name = "DIGEST")]
+    pub compiled: Vec<Sha256Digest>,
+
+    /// Run any compiled code (.cwasm): no sandbox holds it, so its maker must be trusted
+    #[arg(long)]
+    pub trust_compiled: bool,
+
+    /// Keep compiled modules here [default: the user's cache folder; under Nomad nowhere]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "no_cache")]
+    pub cache_dir: Option<PathBuf>,
+
+    /// Compile the module even if it was compiled before
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,13 +78,31 @@ pub enum EngineKind {
 
 impl Args {
     #[must_use]
-    pub fn engine_options(&self) -> EngineOptions {
+    pub fn engine_options(&self, nomad: &Nomad) -> EngineOptions {
         let default = EngineOptions::default();
+        let cache = match &self.cache_dir {
+            _ if self.no_cache => Cache::Off,
+            Some(folder) => Cache::Folder(folder.clone()),
+            // A task's folder dies with it.
+            None if nomad.is_task() => Cache::Off,
+            None => Cache::of_user(),
+        };
         EngineOptions {
             interpreter: self.engine == EngineKind::Interpreter,
             stack: self.stack.map_or(default.stack, |stack| {
                 usize::try_from(stack.0).unwrap_or(usize::MAX)
             }),
+            cache,
+        }
+    }
+
+    /// What these flags let run.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        Trust {
+            modules: self.modules.clone(),
+            compiled: self.compiled.clone(),
+            any_compiled: self.trust_compiled,
         }
     }
 
@@ -83,6 +122,66 @@ impl Args {
             output_bytes: size(self.max_output_bytes, default.output_bytes),
             output_files: self.max_output_files.unwrap_or(default.output_files),
             log_bytes: size(self.max_log_bytes, default.log_bytes),
+        }
+    }
+}
+
+/// Less holds no program, and more is reserved for each guest.
+fn stack(text: &str) -> Result<Size, String> {
+    match text.parse()? {
+        size if (Size(64 << 10)..=Size(512 << 20)).contains(&size) => Ok(size),
+        _ => Err("a stack is 64KiB to 512MiB".to_owned()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        sandbox: Args,
+    }
+
+    fn parse(flags: &[&str]) -> Result<Args, clap::Error> {
+        Line::try_parse_from(std::iter::once(&"line").chain(flags)).map(|line| line.sandbox)
+    }
+
+    fn task() -> Nomad {
+        Nomad {
+            alloc_id: Some("a".to_owned()),
+            memory_limit: Some(1024 << 20),
+            ..Nomad::default()
+        }
+    }
+
+    #[test]
+    fn guests_get_less_than_their_task_has() {
+        let limits = parse(&[]).unwrap().limits(&task(), 1);
+        assert_eq!(limits.memory, (1024 << 20) - OWN_MEMORY);
+        let limits = parse(&[]).unwrap().limits(&task(), 2);
+        assert_eq!(limits.memory, ((1024 << 20) - OWN_MEMORY) / 2);
+        let limits = parse(&["--memory", "2GiB"]).unwrap().limits(&task(), 2);
+        assert_eq!(limits.memory, 2 << 30);
+    }
+
+    #[test]
+    fn a_task_keeps_no_cache_unless_it_is_given_a_folder() {
+        let cache = |flags: &[&str]| parse(flags).unwrap().engine_options(&task()).cache;
+        assert_eq!(cache(&[]), Cache::Off);
+        assert_eq!(cache(&["--cache-dir", "/c"]), Cache::Folder("/c".into()));
+    }
+
+    #[test]
+    fn a_digest_and_a_stack_are_checked_when_they_are_given() {
+        let digest = "0123456789abcdef".repeat(4);
+        let trust = parse(&["--module-sha256", &digest]).unwrap().trust();
+        assert_eq!(crate::hex(&trust.modules[0].0), digest);
+        for wrong in [["--module-sha256", "abc"], ["--stack", "1"]] {
+            assert!(parse(&wrong).is_err(), "{wrong:?}");
         }
     }
 }

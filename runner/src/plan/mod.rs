@@ -10,7 +10,7 @@ use contract::{GridPoint, NomadOrigin, RunParameters, files};
 use crate::commands::run::Args;
 use crate::data;
 use crate::nomad::Nomad;
-use crate::sandbox::{EngineOptions, Limits};
+use crate::sandbox::{EngineOptions, Limits, Trust};
 use crate::store::{self, Location};
 
 mod error;
@@ -37,6 +37,8 @@ pub struct Plan {
     pub tags: BTreeMap<String, String>,
     /// Where in Nomad this takes place.
     pub nomad: Option<NomadOrigin>,
+    /// Which modules may run.
+    pub trust: Trust,
     pub engine: EngineOptions,
     /// Of each guest.
     pub limits: Limits,
@@ -132,7 +134,8 @@ impl Plan {
                 .collect(),
             tags: pairs("--tag", &args.tag)?,
             nomad: nomad.origin(),
-            engine: args.sandbox.engine_options(),
+            trust: args.sandbox.trust(),
+            engine: args.sandbox.engine_options(nomad),
             limits: args.sandbox.limits(nomad, jobs),
             scratch: scratch(args, nomad, store.is_some(), &out),
             store,

@@ -1,8 +1,13 @@
 //! The only settings of the engine.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use wasmtime::{Config, OptLevel, RegallocAlgorithm, WasmFeatures};
+
+use super::cache::Cache;
 
 /// How often a running guest gives way to whoever waits for its end: a deadline, a signal, another guest.
 const TICK: Duration = Duration::from_millis(5);
@@ -12,12 +17,14 @@ const HOST_STACK: usize = 512 << 10;
 const ROOMY: u64 = 64 << 30;
 
 /// What an engine can be told. All else is fixed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Run wasmtime's portable interpreter and not machine code: slower, and on any CPU.
     pub interpreter: bool,
     /// Bytes of a guest's stack.
     pub stack: usize,
+    /// Where compiled modules are kept.
+    pub cache: Cache,
 }
 
 impl Default for EngineOptions {
@@ -25,6 +32,7 @@ impl Default for EngineOptions {
         Self {
             interpreter: false,
             stack: 1 << 20,
+            cache: Cache::Off,
         }
     }
 }
@@ -53,6 +61,9 @@ impl EngineError {
 pub struct Engine {
     engine: wasmtime::Engine,
     interpreter: bool,
+    cache: Cache,
+    /// Tells apart engines whose compiled code must not be mixed.
+    key: String,
 }
 
 impl Engine {
@@ -63,9 +74,19 @@ impl Engine {
             .map_err(|error| EngineError::Settings(format!("{error:#}")))?;
         start_timer(&engine)?;
         Ok(Self {
+            key: key(&engine),
             engine,
             interpreter: options.interpreter,
+            cache: options.cache.clone(),
         })
+    }
+
+    pub(super) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     pub(super) fn inner(&self) -> &wasmtime::Engine {
@@ -125,6 +146,23 @@ fn config(options: &EngineOptions, address_space: Option<u64>) -> Result<Config,
         config.guard_before_linear_memory(false);
     }
     Ok(config)
+}
+
+/// A name for wasmtime's version, the settings and the CPU's features together.
+fn key(engine: &wasmtime::Engine) -> String {
+    struct Sha(Sha256);
+    impl Hasher for Sha {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            // Asked for by nobody here: the digest is taken whole.
+            0
+        }
+    }
+    let mut hasher = Sha(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    crate::hex(&hasher.0.finalize()[..8])
 }
 
 /// The limit on this process's address space (`ulimit -v`), in bytes, if there is one.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::exit::Exit;
+use crate::size::Size;
 
 /// Memories, tables and instances that one guest may have. A WASI command needs one of each.
 const MAX_PARTS: usize = 8;
@@ -41,7 +42,7 @@ impl Default for Limits {
 /// The limit that ended a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitHit {
-    #[error("the guest needed more than {} of memory; raise --memory, or train on fewer rows", bytes(*.0))]
+    #[error("the guest needed more than {} of memory; raise --memory, or train on fewer rows", Size(*.0))]
     Memory(u64),
     #[error("this machine has no more memory for the guest; give it more, or train on fewer rows")]
     Machine,
@@ -51,13 +52,13 @@ pub enum LimitHit {
     Addresses,
     #[error("the guest ran for longer than {} s; raise --timeout, or give it less to do", .0.as_secs_f64())]
     Timeout(Duration),
-    #[error("the guest wrote more than {} of files; raise --max-output-bytes, or let it leave less", bytes(*.0))]
+    #[error("the guest wrote more than {} of files; raise --max-output-bytes, or let it leave less", Size(*.0))]
     OutputBytes(u64),
     #[error("the guest made more than {0} files; raise --max-output-files, or let it leave fewer")]
     OutputFiles(u64),
     #[error("the guest made more than {MAX_FOLDERS} folders; a model must do with fewer")]
     OutputFolders,
-    #[error("the guest printed more than {}; raise --max-log-bytes, or let it say less", bytes(*.0))]
+    #[error("the guest printed more than {}; raise --max-log-bytes, or let it say less", Size(*.0))]
     Log(u64),
     #[error(
         "the guest's stack is full: it recurses too deeply; raise --stack, or mend the recursion"
@@ -70,20 +71,6 @@ impl LimitHit {
     pub fn exit(&self) -> Exit {
         Exit::LimitHit
     }
-}
-
-/// A size as a person reads it.
-fn bytes(count: u64) -> String {
-    for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
-        if count >= unit {
-            return if count.is_multiple_of(unit) {
-                format!("{} {name}", count / unit)
-            } else {
-                format!("{:.1} {name}", count as f64 / unit as f64)
-            };
-        }
-    }
-    format!("{count} bytes")
 }
 
 /// How much memory a guest has, and whether it was refused more.

@@ -4,13 +4,16 @@
 //! |---|---|
 //! | `engine` | the only settings of the engine |
 //! | `module` | a file -> a module that can be run |
+//! | `trust`, `compiled`, `cache` | which modules may run, compiled code in files, and a folder of it |
 //! | `grants` | the only list of what a guest may touch |
 //! | `host` | every WASI function: passed on, metered, or answered here |
 //! | `clock`, `poll`, `log` | time that only the guest's own looks move, and its two streams |
 //! | `limits` | what stops a guest |
 //! | `run` | a module and its grants -> its exit status |
 
+mod cache;
 mod clock;
+mod compiled;
 mod engine;
 mod grants;
 mod host;
@@ -19,9 +22,12 @@ mod log;
 mod module;
 mod poll;
 mod run;
+mod trust;
 
+pub use cache::Cache;
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use grants::{Grants, Guest, Mode};
 pub use limits::{LimitHit, Limits};
 pub use module::{Module, ModuleError};
 pub use run::{SandboxError, run_guest};
+pub use trust::{NotTrusted, Sha256Digest, Trust};

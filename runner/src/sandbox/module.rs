@@ -5,12 +5,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use contract::ModuleOrigin;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use wasmtime::{ExternType, InstancePre, Linker, UnknownImportError};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::add_to_linker;
 
+use super::cache::Cache;
+use super::compiled::{self, Digest};
 use super::engine::Engine;
 use super::host::GuestHost;
+use super::trust::{NotTrusted, Trust};
 use crate::exit::Exit;
 
 /// Larger modules are refused: compiling takes many times their size.
@@ -48,6 +51,14 @@ pub enum ModuleError {
         #[source]
         source: io::Error,
     },
+    #[error("{compiled} is compiled code, and its module must lie beside it: {source}")]
+    NoSource {
+        compiled: PathBuf,
+        #[source]
+        source: Box<ModuleError>,
+    },
+    #[error(transparent)]
+    NotTrusted(#[from] NotTrusted),
     #[error("{path} is larger than {} MiB: no training module", MAX_BYTES >> 20)]
     TooLarge { path: PathBuf },
     #[error(
@@ -76,40 +87,110 @@ impl ModuleError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Read { .. } => Exit::Local,
+            Self::Read { .. } | Self::NoSource { .. } => Exit::Local,
+            Self::NotTrusted(refusal) => refusal.exit(),
             _ => Exit::NotAModule,
         }
     }
 }
 
 impl Engine {
-    /// Reads, compiles and checks a module. Takes as long as compiling does: not for an async thread.
+    /// Reads, compiles and checks a module, or takes its compiled code: from the cache, or from a `.cwasm`, beside
+    /// which its `.wasm` must lie. Takes as long as compiling does: not for an async thread.
     ///
     /// # Errors
-    /// When the file can't be read, or is no WASI preview 1 command.
-    pub fn load(&self, path: &Path) -> Result<Module, ModuleError> {
-        let bytes = read(path)?;
-        recognize(path, &bytes)?;
-        let module =
-            wasmtime::Module::new(self.inner(), &bytes).map_err(|error| ModuleError::Invalid {
-                path: path.to_owned(),
-                reason: format!("{:#}", error.root_cause()),
-            })?;
+    /// When a file can't be read, is no WASI preview 1 command, or is not trusted.
+    pub fn load(&self, path: &Path, trust: &Trust) -> Result<Module, ModuleError> {
+        let given = if path.extension().is_some_and(|kind| kind == "cwasm") {
+            Some(path)
+        } else {
+            None
+        };
+        let source = match given {
+            Some(path) => path.with_extension("wasm"),
+            None => path.to_owned(),
+        };
+        let bytes = read(&source).map_err(|error| match given {
+            Some(compiled) => ModuleError::NoSource {
+                compiled: compiled.to_owned(),
+                source: Box::new(error),
+            },
+            None => error,
+        })?;
+        recognize(&source, &bytes)?;
+        let digest: Digest = Sha256::digest(&bytes).into();
+        trust.module(&source, &digest)?;
+        let module = match given {
+            Some(path) => self.compiled(path, &source, &bytes, &digest, trust)?,
+            None => self.compile_once(&source, &bytes, &digest)?,
+        };
         let mut linker = Linker::new(self.inner());
-        add_to_linker(&mut linker, |host: &mut GuestHost| host).map_err(link_error(path))?;
-        let ready = linker.instantiate_pre(&module).map_err(link_error(path))?;
-        check(path, &module)?;
+        add_to_linker(&mut linker, |host: &mut GuestHost| host).map_err(link_error(&source))?;
+        let ready = linker
+            .instantiate_pre(&module)
+            .map_err(link_error(&source))?;
+        check(&source, &module)?;
         Ok(Module {
             ready,
             origin: ModuleOrigin {
-                file: path
+                file: source
                     .file_name()
                     .map(|name| name.to_string_lossy().into_owned())
                     .unwrap_or_default(),
                 bytes: bytes.len() as u64,
-                sha256: crate::hex(&Sha256::digest(&bytes)),
+                sha256: crate::hex(&digest),
             },
         })
+    }
+
+    /// A module from its `.cwasm`, or compiled when that one does not fit.
+    fn compiled(
+        &self,
+        path: &Path,
+        source: &Path,
+        bytes: &[u8],
+        digest: &Digest,
+        trust: &Trust,
+    ) -> Result<wasmtime::Module, ModuleError> {
+        let file = read(path)?;
+        trust.compiled(path, &Sha256::digest(&file).into())?;
+        match compiled::load(self.inner(), &file, digest) {
+            Ok(module) => Ok(module),
+            Err(reason) => {
+                tracing::warn!(
+                    "{} is not used: {reason}; compiling {}",
+                    path.display(),
+                    source.display()
+                );
+                self.compile_once(source, bytes, digest)
+            }
+        }
+    }
+
+    /// A module from the cache, or compiled and kept there.
+    fn compile_once(
+        &self,
+        source: &Path,
+        bytes: &[u8],
+        digest: &Digest,
+    ) -> Result<wasmtime::Module, ModuleError> {
+        let invalid = |error: wasmtime::Error| ModuleError::Invalid {
+            path: source.to_owned(),
+            reason: format!("{:#}", error.root_cause()),
+        };
+        if let Some(file) = self.cache().get(self.key(), digest) {
+            match compiled::load(self.inner(), &file, digest) {
+                Ok(module) => return Ok(module),
+                Err(reason) => tracing::warn!("a cached module is compiled anew: {reason}"),
+            }
+        }
+        let module = wasmtime::Module::new(self.inner(), bytes).map_err(invalid)?;
+        if *self.cache() != Cache::Off {
+            let code = module.serialize().map_err(invalid)?;
+            self.cache()
+                .put(self.key(), digest, &compiled::seal(digest, &code));
+        }
+        Ok(module)
     }
 }
 

@@ -143,7 +143,7 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::sandbox::{EngineOptions, Grants, Mode};
+    use crate::sandbox::{EngineOptions, Grants, Mode, Trust};
     use std::collections::BTreeMap;
     use std::time::Duration;
 
@@ -153,7 +153,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let module = folder.path().join("guest.wasm");
         std::fs::write(&module, wat::parse_str(text).unwrap()).unwrap();
-        let module = engine.load(&module).unwrap();
+        let module = engine.load(&module, &Trust::default()).unwrap();
         let model = tempfile::tempdir().unwrap();
         let guest = Guest {
             mode: Mode::Train,
