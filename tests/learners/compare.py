@@ -48,7 +48,7 @@ NETWORK = dict(hidden_layer_sizes=(32, 16), max_iter=100)
 OUR_NETWORK = "hidden_layer_sizes = [32, 16]\nepochs = 100\nearly_stopping = false"
 
 CLASSIFIERS = [
-    *engines("logistic_regression", ["smartcore"], "", lambda seed: linear_model.LogisticRegression(max_iter=1000)),
+    *engines("logistic_regression", ["builtin", "smartcore"], "", lambda seed: linear_model.LogisticRegression(max_iter=1000)),
     *engines("decision_tree", ["smartcore"], "min_samples_leaf = 5",
              lambda seed: tree.DecisionTreeClassifier(min_samples_leaf=5, random_state=seed), scaled=False),
     *engines("random_forest", ["smartcore"], "",

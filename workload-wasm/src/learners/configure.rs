@@ -67,6 +67,7 @@ impl Tasks {
 /// Every learner. The first engine of a name is its default.
 #[rustfmt::skip] // A table, one learner a line.
 pub(super) const LEARNERS: &[Entry] = &[
+    Entry::new("logistic_regression", "builtin", Tasks::Classification, builtin::logistic_regression::make),
     Entry::new("logistic_regression", "smartcore", Tasks::Classification, smartcore::logistic_regression::make),
     Entry::new("random_forest", "smartcore", Tasks::Both, smartcore::random_forest::make),
     Entry::new("decision_tree", "smartcore", Tasks::Both, smartcore::decision_tree::make),

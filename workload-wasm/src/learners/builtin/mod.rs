@@ -5,6 +5,8 @@ use super::{Cause, Target};
 mod backpropagation;
 pub(super) mod gaussian_nb;
 pub(super) mod knn;
+mod lbfgs;
+pub(super) mod logistic_regression;
 pub(super) mod mlp;
 mod smo;
 pub(super) mod svc;
