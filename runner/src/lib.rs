@@ -9,6 +9,7 @@ pub mod exit;
 pub mod logging;
 pub mod made;
 pub mod names;
+pub mod net;
 pub mod nomad;
 pub mod outputs;
 pub mod plan;
