@@ -1,6 +1,9 @@
 //! What every kind of store promises.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/gcs/mod.rs"]
+mod gcs;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +17,21 @@ async fn a_folder_keeps_every_promise() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::parse(&format!("file://{}/models", folder.path().display())).unwrap();
     every_promise(store::open(&location, &Options::default()).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_cloud_storage_keeps_every_promise() {
+    let gcs = gcs::Gcs::start();
+    // Small pages, so that every listing has several.
+    gcs.state().bucket.page = 3;
+    let options = Options {
+        emulator: Some(gcs.address.clone()),
+        ..Options::default()
+    };
+    for store in ["gs://models", "gs://models/sales/close"] {
+        let location = Location::parse(store).unwrap();
+        every_promise(store::open(&location, &options).unwrap()).await;
+    }
 }
 
 async fn every_promise(store: Arc<dyn Store>) {
@@ -30,7 +48,7 @@ async fn every_promise(store: Arc<dyn Store>) {
 async fn an_empty_store_has_nothing(store: &dyn Store) {
     assert!(store.read("no/such").await.unwrap().is_none());
     assert!(store.stat("no/such").await.unwrap().is_none());
-    assert!(store.stream("no/such", 0).await.unwrap().is_none());
+    assert!(store.download("no/such", 0).await.unwrap().is_none());
     assert_eq!(keys(store, "", Depth::One).await, [""; 0]);
     store.delete("no/such").await.unwrap();
 }
@@ -93,14 +111,9 @@ async fn a_file_is_stored_as_it_is(store: &dyn Store) {
         Some(content.md5)
     );
     for offset in [0, 1, 19_999_999, 20_000_003] {
-        let chunks: Vec<Bytes> = store
-            .stream("large/file", offset)
-            .await
-            .unwrap()
-            .unwrap()
-            .try_collect()
-            .await
-            .unwrap();
+        let download = store.download("large/file", offset).await.unwrap().unwrap();
+        assert_eq!(download.bytes, bytes.len() as u64);
+        let chunks: Vec<Bytes> = download.chunks.try_collect().await.unwrap();
         assert!(chunks.concat() == bytes[offset as usize..], "from {offset}");
     }
     let error = store.read("large/file").await.unwrap_err();

@@ -14,6 +14,9 @@ pub enum StoreError {
     UnknownScheme { scheme: String },
     #[error("{key:?} can't be the name of an object: {problem}")]
     BadKey { key: String, problem: &'static str },
+    /// No credentials, or none that can be used.
+    #[error("no credentials for the store: {problem}")]
+    Credentials { problem: String },
     /// A file or folder of this machine, which is not the store.
     #[error("cannot {action} {}: {source}", path.display())]
     Local {
@@ -80,9 +83,10 @@ impl StoreError {
                 }
                 _ => Exit::Local,
             },
-            Self::Conflict { .. } | Self::Refused { .. } | Self::Damaged { .. } => {
-                Exit::StoreRefused
-            }
+            Self::Credentials { .. }
+            | Self::Conflict { .. }
+            | Self::Refused { .. }
+            | Self::Damaged { .. } => Exit::StoreRefused,
             Self::Unreachable { .. } => Exit::StoreUnreachable,
         }
     }

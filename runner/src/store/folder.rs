@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::blocking::{Stopped, blocking};
 use super::content::CHUNK;
 use super::{
-    ByteStream, Content, Created, Depth, Entry, LARGEST_READ, Object, Replaced, Revision, Source,
+    Content, Created, Depth, Download, Entry, LARGEST_READ, Object, Replaced, Revision, Source,
     Stat, Store, StoreError, check_key,
 };
 
@@ -69,7 +69,13 @@ impl Store for FolderStore {
         blocking(move |_| read_whole(&path, &url)).await
     }
 
-    async fn stream(&self, key: &str, offset: u64) -> Result<Option<ByteStream>, StoreError> {
+    async fn download(&self, key: &str, offset: u64) -> Result<Option<Download>, StoreError> {
+        let Some(Stat {
+            bytes, revision, ..
+        }) = self.stat(key).await?
+        else {
+            return Ok(None);
+        };
         let path = self.path(key)?;
         let opened = blocking(move |_| {
             let failed = |source| folder_error("read", &path, source);
@@ -80,8 +86,10 @@ impl Store for FolderStore {
             Ok(Some((file, path)))
         })
         .await?;
-        Ok(opened.map(|opened| {
-            stream::try_unfold(opened, |(mut file, path)| {
+        Ok(opened.map(|opened| Download {
+            bytes,
+            revision,
+            chunks: stream::try_unfold(opened, |(mut file, path)| {
                 blocking(move |_| {
                     let mut chunk = vec![0; CHUNK];
                     let read = file
@@ -91,7 +99,7 @@ impl Store for FolderStore {
                     Ok((read > 0).then(|| (Bytes::from(chunk), (file, path))))
                 })
             })
-            .boxed()
+            .boxed(),
         }))
     }
 

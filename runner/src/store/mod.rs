@@ -9,12 +9,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
+use bucket::BucketStore;
+
 mod blocking;
+mod bucket;
 mod content;
 mod error;
 mod folder;
 mod layout;
 mod location;
+mod options;
 mod publish;
 
 pub use content::{Content, Source};
@@ -22,28 +26,31 @@ pub use error::StoreError;
 pub use folder::FolderStore;
 pub use layout::{ClaimKey, check_key, data_key, manifest_key, module_key, rejected_key};
 pub use location::Location;
+pub use options::{Options, Secret};
 pub use publish::{Attachments, Published, publish, record_rejected, write_manifest};
-
-/// How to reach a store.
-#[derive(Clone, Debug, Default)]
-pub struct Options {}
 
 /// Opens a store. Nothing is created or asked yet: a folder is made by the first object in it.
 ///
 /// # Errors
-/// When the location is of a kind that this build does not know.
-pub fn open(location: &Location, _options: &Options) -> Result<Arc<dyn Store>, StoreError> {
-    match location {
-        Location::Folder(root) => Ok(Arc::new(FolderStore::new(root.clone()))),
-        Location::Bucket { scheme, .. } => Err(StoreError::UnknownScheme {
-            scheme: scheme.to_string(),
-        }),
-    }
+/// When the location is of a kind that this build does not know, or the credentials can't be read.
+pub fn open(location: &Location, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match location {
+        Location::Folder(root) => Arc::new(FolderStore::new(root.clone())),
+        Location::Bucket { .. } => Arc::new(BucketStore::open(location, options)?),
+    })
 }
 
 /// Which state of an object: a generation on Google Cloud Storage, an ETag or digest elsewhere. Opaque.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision(pub(crate) String);
+
+impl Revision {
+    /// For the record, and for nothing else.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// What [`Store::create`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +82,15 @@ pub struct Stat {
 pub struct Object {
     pub bytes: Bytes,
     pub revision: Revision,
+}
+
+/// An object on its way.
+pub struct Download {
+    /// Of the whole object, whatever the offset.
+    pub bytes: u64,
+    /// All chunks are of this state.
+    pub revision: Revision,
+    pub chunks: ByteStream,
 }
 
 /// One entry of a listing.
@@ -118,7 +134,7 @@ pub trait Store: Send + Sync {
     async fn read(&self, key: &str) -> Result<Option<Object>, StoreError>;
 
     /// Streams an object from byte `offset` on. `None` when there is none.
-    async fn stream(&self, key: &str, offset: u64) -> Result<Option<ByteStream>, StoreError>;
+    async fn download(&self, key: &str, offset: u64) -> Result<Option<Download>, StoreError>;
 
     /// What is known of an object. `None` when there is none.
     async fn stat(&self, key: &str) -> Result<Option<Stat>, StoreError>;

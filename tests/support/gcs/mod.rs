@@ -1,0 +1,181 @@
+//! Google Cloud Storage on loopback: generation preconditions, resumable uploads, pages, tokens, and faults on
+//! demand. It refuses what the real one refuses, so that a client that forgets a precondition fails here.
+#![allow(dead_code)]
+
+use std::collections::VecDeque;
+use std::io::BufReader;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+mod http;
+mod objects;
+mod tokens;
+
+pub use http::{Request, Response};
+use objects::Bucket;
+use tokens::Tokens;
+
+/// What goes wrong with one request.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Answer this instead of doing anything.
+    Status(u16),
+    /// Answer with the header `Retry-After` as well.
+    RetryAfter(u16, u64),
+    /// Do it, send this many bytes of the answer, and reset the connection.
+    ResetAfter(usize),
+    /// Do it, and close the connection without an answer.
+    LostResponse,
+    /// Do nothing and say nothing for this long.
+    Stall(Duration),
+    /// Change a byte of what is stored, or of what is sent.
+    Corrupt,
+    /// Every token given so far is void from now on.
+    ExpireTokens,
+}
+
+/// A fault for the next requests that fit.
+struct Rule {
+    method: String,
+    part: String,
+    left: usize,
+    fault: Fault,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub bucket: Bucket,
+    pub tokens: Tokens,
+    rules: VecDeque<Rule>,
+    /// Method, path and query of each request.
+    pub seen: Vec<Request>,
+    /// Whether `seen` is kept: bodies are left out of it.
+    pub quiet: bool,
+}
+
+/// A running server with one bucket, `models`. It goes with the process.
+#[derive(Clone)]
+pub struct Gcs {
+    pub address: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Gcs {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let gcs = Self {
+            address: format!("http://{}", listener.local_addr().unwrap()),
+            state: Arc::default(),
+        };
+        let server = gcs.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let server = server.clone();
+                std::thread::spawn(move || server.serve(stream));
+            }
+        });
+        gcs
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// The next `count` requests of this method whose path or query holds `part` meet this fault.
+    pub fn fault(&self, count: usize, method: &str, part: &str, fault: Fault) {
+        self.state().rules.push_back(Rule {
+            method: method.to_owned(),
+            part: part.to_owned(),
+            left: count,
+            fault,
+        });
+    }
+
+    /// Names of all objects.
+    pub fn names(&self) -> Vec<String> {
+        self.state().bucket.objects.keys().cloned().collect()
+    }
+
+    /// How many requests of this method had `part` in path or query.
+    pub fn count(&self, method: &str, part: &str) -> usize {
+        let state = self.state();
+        let fits = |seen: &&Request| seen.method == method && mentions(seen, part);
+        state.seen.iter().filter(fits).count()
+    }
+
+    fn serve(&self, stream: TcpStream) {
+        stream.set_nodelay(true).unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while let Some(request) = http::read_request(&mut reader) {
+            let fault = self.state().meets(&request);
+            if let Some(Fault::Stall(time)) = fault {
+                std::thread::sleep(time);
+                break;
+            }
+            let mut response = self.answer(&request, fault.as_ref());
+            let only = match fault {
+                Some(Fault::ResetAfter(bytes)) => Some(bytes),
+                Some(Fault::LostResponse) => Some(0),
+                _ => None,
+            };
+            if matches!(fault, Some(Fault::Corrupt))
+                && request.method == "GET"
+                && let Some(byte) = response.body.last_mut()
+            {
+                *byte ^= 1;
+            }
+            if response.write(&stream, only).is_err() || only.is_some() {
+                break;
+            }
+        }
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+
+    fn answer(&self, request: &Request, fault: Option<&Fault>) -> Response {
+        let mut state = self.state();
+        match fault {
+            Some(Fault::Status(status)) => {
+                return Response::error(*status, "backendError", "as the test wants it");
+            }
+            Some(Fault::RetryAfter(status, seconds)) => {
+                return Response::error(*status, "rateLimitExceeded", "as the test wants it")
+                    .header("retry-after", seconds);
+            }
+            Some(Fault::ExpireTokens) => state.tokens.expire(),
+            _ => {}
+        }
+        if let Some(response) = state.tokens.answer(request) {
+            return response;
+        }
+        if let Err(response) = state.tokens.check(request) {
+            return response;
+        }
+        let corrupt = matches!(fault, Some(Fault::Corrupt)) && request.method != "GET";
+        state.bucket.answer(request, &self.address, corrupt)
+    }
+}
+
+fn mentions(request: &Request, part: &str) -> bool {
+    request.path.contains(part)
+        || request
+            .query
+            .iter()
+            .any(|(name, value)| format!("{name}={value}").contains(part))
+}
+
+impl State {
+    fn meets(&mut self, request: &Request) -> Option<Fault> {
+        if !self.quiet {
+            self.seen.push(Request {
+                body: Vec::new(),
+                ..request.clone()
+            });
+        }
+        let at = self.rules.iter().position(|rule| {
+            rule.left > 0 && rule.method == request.method && mentions(request, &rule.part)
+        })?;
+        self.rules[at].left -= 1;
+        Some(self.rules[at].fault.clone())
+    }
+}
