@@ -1,0 +1,29 @@
+# A development agent: server and client in one process, on loopback alone, nothing kept after it ends.
+#
+#   sudo nomad agent -dev -config=jobs/agent.dev.hcl -config=HOST_VOLUMES
+#
+# `just nomad-demo` starts it, with a HOST_VOLUMES file of its own: paths there must be absolute.
+# The exec driver needs root; it is the only thing here that does.
+
+bind_addr = "127.0.0.1"
+
+# Nothing is reported to anyone.
+disable_update_check = true
+
+client {
+  # As in jobs/client.hcl, so that the job runs here unchanged.
+  node_pool = "training"
+
+  chroot_env = {
+    "/etc/passwd"      = "/etc/passwd"
+    "/etc/hosts"       = "/etc/hosts"
+    "/etc/resolv.conf" = "/etc/resolv.conf"
+  }
+
+  # The demonstration serves the packaged files on loopback. Nomad's own checks of downloads stay on.
+  options = {
+    # Cloud metadata addresses are not asked for what kind of machine this is.
+    "fingerprint.denylist" = "env_aws,env_azure,env_gce,env_digitalocean"
+    "driver.allowlist"     = "exec"
+  }
+}

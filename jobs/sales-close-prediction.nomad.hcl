@@ -1,0 +1,368 @@
+# Trains one version of a model for each dispatch and stores it. No Docker: `runner` and `workload.wasm` are
+# downloaded, checked and started by Nomad's exec driver.
+#
+#   nomad job run -var-file=cluster.vars.hcl jobs/sales-close-prediction.nomad.hcl
+#   jobs/dispatch.sh 7                                     one version
+#   runner dispatch sales-close-prediction --versions 1..1000
+#
+# docs/nomad.md leads from nothing to a stored model. Nomad 1.8 to 2.0.
+
+# ---- Files that are downloaded -------------------------------------------------------------------------------
+
+variable "artifacts" {
+  description = "Address of a folder laid out by `just package`, as a client reaches it: https://…, gcs::https://…, s3::https://…"
+  type        = string
+}
+
+variable "sha256" {
+  description = "Digests of the files below `artifacts`, by file name, as in its SHA256SUMS. jobs/variables.sh writes them."
+  type        = map(string)
+}
+
+variable "architectures" {
+  description = "CPU types of the clients, in the words of Nomad's attr.cpu.arch: one runner is downloaded for each, and no other client is used."
+  type        = list(string)
+  default     = ["amd64", "arm64"]
+}
+
+# ---- Where it runs -------------------------------------------------------------------------------------------
+
+variable "datacenters" {
+  description = "Datacenters to train in."
+  type        = list(string)
+  default     = ["*"]
+}
+
+variable "node_pool" {
+  description = "The node pool of the clients that jobs/client.hcl configures."
+  type        = string
+  default     = "training"
+}
+
+variable "namespace" {
+  description = "The namespace that holds the job and its dispatches."
+  type        = string
+  default     = "default"
+}
+
+variable "count" {
+  description = "Models that one dispatch trains, each with a seed of its own and tested on the same rows."
+  type        = number
+  default     = 1
+}
+
+variable "cpu" {
+  description = "MHz that task `train` reserves."
+  type        = number
+  default     = 3054
+}
+
+variable "memory" {
+  description = "MiB that task `train` may use. The module gets it, less a margin for the runner itself."
+  type        = number
+  default     = 1024
+}
+
+# ---- What may be read ----------------------------------------------------------------------------------------
+
+variable "allow_data" {
+  description = "URL prefixes that a dispatch may name as `data_url`. Empty: any public address, none of the machine's own network."
+  type        = list(string)
+  default     = []
+}
+
+variable "data_token" {
+  description = "Path of a Nomad Variable whose item `token` is sent to the data source as a bearer token. Empty: none."
+  type        = string
+  default     = ""
+}
+
+# ---- Where models go -----------------------------------------------------------------------------------------
+
+variable "store" {
+  description = "The store of all models: gs://bucket/prefix, file:///store. It wins over the dispatch's gcp_bucket_path; empty: gs://<gcp_bucket_path>."
+  type        = string
+  default     = ""
+}
+
+variable "gcp_audience" {
+  description = "Workload Identity Federation: //iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER. Empty: no identity token is asked for."
+  type        = string
+  default     = ""
+}
+
+variable "gcp_credentials" {
+  description = "Path of a Nomad Variable whose item `gcp_creds` is a Google credentials file, where Workload Identity Federation is not to be had. Empty: none."
+  type        = string
+  default     = ""
+}
+
+# ---- Host volumes --------------------------------------------------------------------------------------------
+
+variable "models_volume" {
+  description = "Host volume that keeps trained models on the client (as `models` did). Empty: they live in the allocation's folder, and go with it."
+  type        = string
+  default     = ""
+}
+
+variable "store_volume" {
+  description = "Host volume that is mounted as /store, for a store such as file:///store. Empty: none."
+  type        = string
+  default     = ""
+}
+
+variable "cache_volume" {
+  description = "Host volume for compiled modules, so that only a client's first allocation compiles. Empty: each compiles for itself."
+  type        = string
+  default     = ""
+}
+
+# `job_id`, group and task names are those of the pipeline that this one replaces: dashboards and alerts go on.
+job "sales-close-prediction" {
+  type        = "batch"
+  datacenters = var.datacenters
+  node_pool   = var.node_pool
+  namespace   = var.namespace
+
+  # Only these keys can be dispatched; Nomad refuses any other.
+  parameterized {
+    # A payload is the specification (pipeline.toml): at most 16 KiB.
+    payload       = "optional"
+    meta_required = ["save_path", "data_path", "prediction_path", "data_url", "gcp_bucket_path", "model_version"]
+    meta_optional = ["batch_size", "epochs", "gcp_creds"]
+  }
+
+  # A client of another CPU type would have no runner to start.
+  constraint {
+    attribute = "${attr.cpu.arch}"
+    operator  = "regexp"
+    value     = "^(${join("|", var.architectures)})$"
+  }
+
+  group "trainAndSaveModel" {
+    count = var.count
+
+    # Nomad restarts and reschedules on every status but 0 and cannot tell a bad specification from a network that
+    # is down. The runner itself retries what is worth it; what it gives up on would fail again.
+    restart {
+      attempts = 0
+      mode     = "fail"
+    }
+
+    reschedule {
+      attempts  = 0
+      unlimited = false
+    }
+
+    # A client that goes silent may be restarting, and its training goes on meanwhile: wait before replacing it.
+    # If both finish, the store's claim lets only one of them be the model.
+    disconnect {
+      lost_after = "10m"
+      replace    = false
+      reconcile  = "keep_original"
+    }
+
+    # Holds the downloaded files, the dataset, the model and the logs.
+    ephemeral_disk {
+      size = 1024
+    }
+
+    dynamic "volume" {
+      for_each = { for name, source in {
+        models = var.models_volume
+        store  = var.store_volume
+        cache  = var.cache_volume
+      } : name => source if source != "" }
+      labels = [volume.key]
+
+      content {
+        type   = "host"
+        source = volume.value
+      }
+    }
+
+    # Fetches the data, trains and tests, and leaves the model in a folder that both tasks see. It cannot write to
+    # the store, and the module that it runs sees neither network nor secrets.
+    task "train" {
+      driver = "exec"
+
+      lifecycle {
+        hook    = "prestart"
+        sidecar = false
+      }
+
+      # One for each CPU type: which one a client needs is not known when the job is parsed, and each has its digest.
+      dynamic "artifact" {
+        for_each = var.architectures
+
+        content {
+          source      = "${var.artifacts}/runner-${artifact.value}"
+          destination = "local/runner-${artifact.value}"
+          mode        = "file"
+
+          options {
+            checksum = "sha256:${var.sha256["runner-${artifact.value}"]}"
+          }
+        }
+      }
+
+      artifact {
+        source      = "${var.artifacts}/workload.wasm"
+        destination = "local/workload.wasm"
+        mode        = "file"
+
+        options {
+          checksum = "sha256:${var.sha256["workload.wasm"]}"
+        }
+      }
+
+      dispatch_payload {
+        file = "pipeline.toml"
+      }
+
+      dynamic "volume_mount" {
+        for_each = [for name, source in { models = var.models_volume, cache = var.cache_volume } : name if source != ""]
+
+        content {
+          volume      = volume_mount.value
+          destination = "/${volume_mount.value}"
+        }
+      }
+
+      dynamic "template" {
+        for_each = var.data_token == "" ? [] : [var.data_token]
+
+        content {
+          data        = "{{ with nomadVar \"${template.value}\" }}{{ .token }}{{ end }}"
+          destination = "secrets/data.token"
+          # The runner reads it once, when it fetches.
+          change_mode = "noop"
+        }
+      }
+
+      env {
+        NOMAD_NODE_CLASS = "${node.class}"
+      }
+
+      # All else comes from the dispatch, through Nomad's variables.
+      config {
+        command = "local/runner-${attr.cpu.arch}"
+        args = concat(
+          # A missed gate is for the second task to record: it is the one that reaches the store.
+          ["run", "local/workload.wasm", "--defer-gate"],
+          ["--module-sha256", var.sha256["workload.wasm"]],
+          flatten([for prefix in var.allow_data : ["--allow-data", prefix]]),
+          var.data_token == "" ? [] : ["--data-token-file", "${NOMAD_SECRETS_DIR}/data.token"],
+          var.cache_volume == "" ? [] : ["--cache-dir", "/cache"],
+          # A folder of its own: the second task pushes all that it finds there.
+          var.models_volume == "" ? [] : ["--out", "/models/${NOMAD_ALLOC_ID}"],
+        )
+      }
+
+      resources {
+        cpu    = var.cpu
+        memory = var.memory
+      }
+
+      # The runner stops within a second of the signal and takes its working folders with it.
+      kill_timeout = "5s"
+
+      # A thousand dispatches leave two thousand pairs of logs: a page or two each, so little is kept of each.
+      logs {
+        max_files     = 2
+        max_file_size = 5
+      }
+    }
+
+    # Publishes what `train` left: the only task with a right to create objects.
+    task "storeModel_GCP" {
+      driver = "exec"
+      leader = true
+
+      dynamic "artifact" {
+        for_each = var.architectures
+
+        content {
+          source      = "${var.artifacts}/runner-${artifact.value}"
+          destination = "local/runner-${artifact.value}"
+          mode        = "file"
+
+          options {
+            checksum = "sha256:${var.sha256["runner-${artifact.value}"]}"
+          }
+        }
+      }
+
+      dynamic "volume_mount" {
+        for_each = [for name, source in { models = var.models_volume, store = var.store_volume } : name if source != ""]
+
+        content {
+          volume      = volume_mount.value
+          destination = "/${volume_mount.value}"
+        }
+      }
+
+      # Nomad signs a token for this task; Google exchanges it for one of its own. No key is stored anywhere.
+      dynamic "identity" {
+        for_each = var.gcp_audience == "" ? [] : [var.gcp_audience]
+
+        content {
+          name = "gcp"
+          aud  = ["https:${identity.value}"]
+          file = true
+          # Longer than the longest push; a new token would be written to the same file, and read again when needed.
+          ttl         = "1h"
+          change_mode = "noop"
+        }
+      }
+
+      dynamic "template" {
+        for_each = var.gcp_audience == "" ? [] : [var.gcp_audience]
+
+        content {
+          data = jsonencode({
+            type               = "external_account"
+            audience           = template.value
+            subject_token_type = "urn:ietf:params:oauth:token-type:jwt"
+            token_url          = "https://sts.googleapis.com/v1/token"
+            credential_source  = { file = "/secrets/nomad_gcp.jwt" }
+          })
+          destination = "secrets/gcp.json"
+          change_mode = "noop"
+        }
+      }
+
+      dynamic "template" {
+        for_each = var.gcp_credentials == "" ? [] : [var.gcp_credentials]
+
+        content {
+          data        = "{{ with nomadVar \"${template.value}\" }}{{ .gcp_creds }}{{ end }}"
+          destination = "secrets/gcp.json"
+          change_mode = "noop"
+        }
+      }
+
+      config {
+        command = "local/runner-${attr.cpu.arch}"
+        args = concat(
+          ["push", var.models_volume == "" ? "${NOMAD_ALLOC_DIR}/models" : "/models/${NOMAD_ALLOC_ID}"],
+          ["--store", var.store == "" ? "gs://${NOMAD_META_gcp_bucket_path}" : var.store],
+          var.gcp_audience == "" && var.gcp_credentials == "" ? [] : ["--credentials", "${NOMAD_SECRETS_DIR}/gcp.json"],
+        )
+      }
+
+      # Uploading waits for the network: it needs little of the processor, and memory for a chunk or two.
+      resources {
+        cpu    = 100
+        memory = 128
+      }
+
+      kill_timeout = "5s"
+
+      logs {
+        max_files     = 2
+        max_file_size = 5
+      }
+    }
+  }
+}
