@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use super::{Outcome, Status, score};
+use super::{Outcome, Status, score, without_trailing_spaces};
 use crate::batch::Finished;
 
 /// Rows of the table before it is cut. The store has them all.
@@ -84,7 +84,7 @@ pub(super) fn table(finished: &[Finished]) -> String {
             _ => column,
         };
     }
-    let mut text = format!("{table}\n");
+    let mut text = without_trailing_spaces(&table) + "\n";
     if sorted.len() > MOST_ROWS {
         text.push_str(&format!("… and {} more\n", sorted.len() - MOST_ROWS));
     }

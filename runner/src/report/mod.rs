@@ -111,8 +111,11 @@ fn table(outcome: &Outcome) -> String {
     }
     line("rows", rows(metrics));
     line("features", features(metrics));
-    let scores = scores_table(metrics);
-    let _ = writeln!(text, "\n{scores}\n");
+    let _ = writeln!(
+        text,
+        "\n{}\n",
+        without_trailing_spaces(&scores_table(metrics))
+    );
     for gate in &metrics.gates {
         let _ = writeln!(text, "{:<10}{}", "gate", gate_line(gate));
     }
@@ -199,6 +202,14 @@ fn scores_table(metrics: &Metrics) -> Table {
         }
     }
     table
+}
+
+fn without_trailing_spaces(table: &Table) -> String {
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n")
 }
 
 fn score(value: Option<&f64>) -> String {
