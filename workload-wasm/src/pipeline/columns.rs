@@ -1,0 +1,254 @@
+//! Which columns are learned from.
+
+use contract::LeftOut;
+
+use crate::features::{NamedSource, sources};
+use crate::leakage::leaks;
+use crate::specification::{Derived, Operation, Specification, SpecificationError};
+use crate::split::Parts;
+use crate::table::{Column, Dataset, Reading, Table, TargetColumn, Type, reason_to_leave_out};
+
+const DROPPED: &str = "dropped by the specification";
+
+/// What to read: columns that are dropped and that nothing else asks for are skipped.
+pub(super) fn reading(specification: &Specification) -> Reading {
+    let conditions = specification.keep.iter().map(|keep| &keep.column);
+    let needed: Vec<&String> = specification
+        .derive
+        .iter()
+        .flat_map(|derived| &derived.columns)
+        .chain(&specification.target)
+        .chain(specification.split.method.column())
+        .map(|named| &named.name)
+        .chain(conditions)
+        .collect();
+    Reading {
+        text: specification
+            .types
+            .iter()
+            .filter(|(_, kind)| *kind == Type::Category)
+            .map(|(column, _)| column.name.clone())
+            .collect(),
+        skip: specification
+            .drop
+            .iter()
+            .filter(|drop| !needed.iter().any(|needed| drop.covers(needed)))
+            .map(|drop| drop.name.clone())
+            .collect(),
+    }
+}
+
+/// The columns that are not in the table.
+pub(super) fn not_read(dataset: &Dataset) -> Vec<LeftOut> {
+    let skipped = dataset.skipped.iter().map(|column| LeftOut {
+        column: column.clone(),
+        reason: DROPPED.to_owned(),
+    });
+    let unreadable = dataset.unreadable.iter().map(|(column, reason)| LeftOut {
+        column: column.clone(),
+        reason: reason.clone(),
+    });
+    skipped.chain(unreadable).collect()
+}
+
+/// Refuses a specification that names columns which the dataset does not have.
+pub(super) fn check_names(
+    dataset: &Dataset,
+    specification: &Specification,
+) -> Result<(), SpecificationError> {
+    let types = specification.types.iter().map(|(column, _)| column);
+    let derived = specification
+        .derive
+        .iter()
+        .flat_map(|derived| &derived.columns);
+    let named = types
+        .chain(derived)
+        .chain(specification.split.method.column())
+        .chain(&specification.target);
+    for column in named {
+        if !dataset.names().any(|known| known == column.name) {
+            return Err(column.unknown(dataset.names()));
+        }
+    }
+    for drop in &specification.drop {
+        if !dataset.names().any(|known| drop.covers(known)) {
+            return Err(drop.unknown(dataset.names()));
+        }
+    }
+    Ok(())
+}
+
+/// What is learned from.
+pub(super) struct Choice {
+    pub sources: Vec<NamedSource>,
+    pub left_out: Vec<LeftOut>,
+    pub warnings: Vec<String>,
+}
+
+/// The sources of features, and the columns that are none, with the reason. Only `rows` are looked at.
+pub(super) fn choose(
+    table: &Table,
+    rows: &[u32],
+    target: &TargetColumn,
+    parts: &Parts,
+    specification: &Specification,
+) -> Result<Choice, SpecificationError> {
+    for derived in &specification.derive {
+        check_derived(table, target, derived)?;
+    }
+    let mut used = Vec::new();
+    let mut left_out = Vec::new();
+    for column in &table.columns {
+        if column.name == target.model.column {
+            continue;
+        }
+        match reason(column, rows, specification) {
+            Some(reason) => left_out.push(LeftOut {
+                column: column.name.clone(),
+                reason,
+            }),
+            None => used.push(column),
+        }
+    }
+    let sources = sources(&used, &specification.derive, specification.features);
+    check_allow_leaky(table, &sources, specification)?;
+    let mut choice = Choice {
+        sources,
+        left_out,
+        warnings: Vec::new(),
+    };
+    choice.guard(table, target, parts, specification);
+    Ok(choice)
+}
+
+impl Choice {
+    /// Leaves out what alone tells the target, unless the specification allows it.
+    fn guard(
+        &mut self,
+        table: &Table,
+        target: &TargetColumn,
+        parts: &Parts,
+        specification: &Specification,
+    ) {
+        let seed = specification.split.seed;
+        let Some(leaks) = leaks(table, &parts.train, target, &self.sources, seed) else {
+            self.warnings.push(
+                "too few training rows to tell whether a column gives the target away".to_owned(),
+            );
+            return;
+        };
+        for leak in leaks.iter().rev() {
+            let name = self.sources[leak.index].name.clone();
+            let tells = format!(
+                "it alone tells the target ({} {:.4})",
+                leak.score, leak.value
+            );
+            if specification
+                .allow_leaky
+                .iter()
+                .any(|allowed| allowed.name == name)
+            {
+                self.warnings
+                    .push(format!("{name}: {tells}; allow_leaky keeps it"));
+            } else {
+                self.sources.remove(leak.index);
+                self.left_out.push(LeftOut {
+                    column: name,
+                    reason: format!("{tells}: a leak, unless allow_leaky lists it"),
+                });
+            }
+        }
+    }
+}
+
+fn reason(column: &Column, rows: &[u32], specification: &Specification) -> Option<String> {
+    if specification
+        .drop
+        .iter()
+        .any(|drop| drop.covers(&column.name))
+    {
+        return Some(DROPPED.to_owned());
+    }
+    let pinned = specification
+        .types
+        .iter()
+        .any(|(pinned, _)| pinned.name == column.name);
+    reason_to_leave_out(
+        column,
+        rows,
+        pinned,
+        specification.features.max_categories as usize,
+    )
+}
+
+/// What `allow_leaky` lists is a column, or a feature made of columns.
+fn check_allow_leaky(
+    table: &Table,
+    sources: &[NamedSource],
+    specification: &Specification,
+) -> Result<(), SpecificationError> {
+    let known = || {
+        let features = sources.iter().map(|named| named.name.as_str());
+        table.names().chain(features)
+    };
+    match specification
+        .allow_leaky
+        .iter()
+        .find(|allowed| !known().any(|name| name == allowed.name))
+    {
+        Some(allowed) => Err(allowed.unknown(known())),
+        None => Ok(()),
+    }
+}
+
+/// A derived column is made of numbers, or is the difference of two dates; never of the target.
+fn check_derived(
+    table: &Table,
+    target: &TargetColumn,
+    derived: &Derived,
+) -> Result<(), SpecificationError> {
+    let refuse = |reason: String, remedy: &str| SpecificationError::Unusable {
+        line: derived.line,
+        key: format!("derive.{}", derived.name),
+        reason,
+        remedy: remedy.to_owned(),
+    };
+    if table.column(&derived.name).is_some() {
+        return Err(refuse(
+            "the data has a column of that name".to_owned(),
+            "give the derived column another name",
+        ));
+    }
+    let kinds: Vec<Type> = derived
+        .columns
+        .iter()
+        .filter_map(|named| table.column(&named.name))
+        .map(|column| column.kind)
+        .collect();
+    if derived
+        .columns
+        .iter()
+        .any(|named| named.name == target.model.column)
+    {
+        return Err(refuse(
+            "it is made of the target, which is not known when the model is used".to_owned(),
+            "make it of other columns",
+        ));
+    }
+    let times = kinds.iter().filter(|kind| kind.is_time()).count();
+    let dates = derived.operation == Operation::Difference && times == kinds.len();
+    let numbers = times == 0 && !kinds.contains(&Type::Category);
+    if dates || numbers {
+        return Ok(());
+    }
+    let held: Vec<String> = derived
+        .columns
+        .iter()
+        .zip(&kinds)
+        .map(|(named, kind)| format!("{} is a {}", named.name, kind.name()))
+        .collect();
+    Err(refuse(
+        held.join(", "),
+        "numbers have sums, differences and ratios, dates have differences; [types] changes a column's type",
+    ))
+}

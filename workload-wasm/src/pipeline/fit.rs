@@ -1,0 +1,56 @@
+//! Fitting features and learner on some rows, and what the result says of others.
+
+use crate::features::{Encoder, NamedSource, Rows, encode, fit_encoder};
+use crate::forms::{Form, Predictions};
+use crate::learners::{FitError, Learner, Training};
+use crate::table::{Table, TargetColumn};
+
+/// What is fitted, whatever the rows.
+#[derive(Clone, Copy)]
+pub(super) struct Recipe<'a> {
+    pub table: &'a Table,
+    pub target: &'a TargetColumn,
+    pub sources: &'a [NamedSource],
+    pub max_categories: usize,
+    pub learner: &'a dyn Learner,
+    pub seed: u64,
+}
+
+/// Features and model, fitted on the same rows.
+pub(super) struct FittedModel {
+    pub encoders: Vec<Encoder>,
+    pub form: Form,
+    pub warnings: Vec<String>,
+}
+
+impl Recipe<'_> {
+    /// Fits on `train` and looks at no other row.
+    pub fn fit(&self, train: &[u32]) -> Result<FittedModel, FitError> {
+        let wants = self.learner.wants();
+        let encoders: Vec<Encoder> = self
+            .sources
+            .iter()
+            .map(|named| fit_encoder(self.table, train, named, wants, self.max_categories))
+            .collect();
+        let features = encode(self.table, &encoders, Rows::new(train));
+        let target = self.target.select(train);
+        let fitted = self.learner.fit(Training {
+            features: &features,
+            target: &target,
+            weights: None,
+            seed: self.seed,
+        })?;
+        Ok(FittedModel {
+            encoders,
+            form: fitted.form,
+            warnings: fitted.warnings,
+        })
+    }
+}
+
+impl FittedModel {
+    pub fn predict(&self, table: &Table, rows: &[u32]) -> Predictions {
+        self.form
+            .predict(&encode(table, &self.encoders, Rows::new(rows)))
+    }
+}

@@ -1,0 +1,153 @@
+//! The dataset, ready to be learned from.
+
+use contract::{LeftOut, Task};
+
+use super::PipelineError;
+use super::columns::{check_names, choose, not_read, reading};
+use crate::environment::Environment;
+use crate::features::NamedSource;
+use crate::log::Log;
+use crate::specification::{Method, Specification};
+use crate::split::{Parts, hold_out};
+use crate::table::{DataError, Dataset, Table, TargetColumn, kept_rows, read_dataset};
+
+/// All that learning needs, and what there is to say about it.
+pub(super) struct Prepared {
+    pub table: Table,
+    pub target: TargetColumn,
+    pub parts: Parts,
+    pub sources: Vec<NamedSource>,
+    pub left_out: Vec<LeftOut>,
+    pub read: usize,
+    pub kept: usize,
+    pub warnings: Vec<String>,
+}
+
+/// Reads the dataset and does to it what the specification says, up to the split.
+pub(super) fn prepare(
+    environment: &Environment,
+    specification: &Specification,
+    log: &mut Log<'_>,
+) -> Result<Prepared, PipelineError> {
+    let dataset = typed_dataset(environment, specification, log)?;
+    let mut left_out = not_read(&dataset);
+    let Dataset {
+        table,
+        mut warnings,
+        ..
+    } = dataset;
+    let read = table.rows;
+    let mut rows = kept_rows(&table, &specification.keep)?;
+    if rows.is_empty() {
+        return Err(DataError::NoneKept { read }.into());
+    }
+    if rows.len() < read {
+        let conditions: Vec<&str> = specification
+            .keep
+            .iter()
+            .map(|condition| condition.text.as_str())
+            .collect();
+        log.say(format_args!(
+            "kept {} rows: {}",
+            rows.len(),
+            conditions.join(", ")
+        ));
+    }
+    let target = TargetColumn::find(&table, &rows, specification)?;
+    describe_target(&target, log);
+    let all = rows.len();
+    rows.retain(|row| !target.is_missing(*row));
+    let unknown = all - rows.len();
+    if unknown > 0 {
+        warnings.push(format!(
+            "{}: missing in {unknown} rows, which are neither trained on nor tested",
+            target.model.column
+        ));
+    }
+    let parts = hold_out(&table, &rows, &target, &specification.split)?;
+    describe_split(&parts, specification, log);
+    let choice = choose(&table, &rows, &target, &parts, specification)?;
+    warnings.extend(choice.warnings);
+    left_out.extend(choice.left_out);
+    for column in &left_out {
+        log.say(format_args!(
+            "left out {}: {}",
+            column.column, column.reason
+        ));
+    }
+    if choice.sources.is_empty() {
+        return Err(DataError::NoFeatures.into());
+    }
+    Ok(Prepared {
+        kept: rows.len(),
+        table,
+        target,
+        parts,
+        sources: choice.sources,
+        left_out,
+        read,
+        warnings,
+    })
+}
+
+/// The dataset with the specification's types.
+fn typed_dataset(
+    environment: &Environment,
+    specification: &Specification,
+    log: &mut Log<'_>,
+) -> Result<Dataset, PipelineError> {
+    let path = environment.resolve(&environment.data_path);
+    let mut dataset = read_dataset(&path, reading(specification))?;
+    log.say(format_args!(
+        "read {} rows x {} columns from {}",
+        dataset.table.rows,
+        dataset.names().count(),
+        environment.data_path
+    ));
+    if dataset.table.rows == 0 {
+        return Err(DataError::NoRows.into());
+    }
+    check_names(&dataset, specification)?;
+    for (column, kind) in &specification.types {
+        let unread = dataset.table.set_type(&column.name, *kind)?;
+        if unread > 0 {
+            dataset.warnings.push(format!(
+                "{}: {unread} cells cannot be read as {} and count as missing",
+                column.name,
+                kind.name()
+            ));
+        }
+    }
+    Ok(dataset)
+}
+
+fn describe_target(target: &TargetColumn, log: &mut Log<'_>) {
+    let model = &target.model;
+    let meaning = match model.task {
+        Task::Binary => format!("binary, positive: {}", model.positive().unwrap_or_default()),
+        Task::Multiclass => format!("{} classes", model.classes.len()),
+        Task::Regression => "a number".to_owned(),
+    };
+    log.say(format_args!(
+        "target {} ({meaning}): {}",
+        model.column, target.why
+    ));
+}
+
+fn describe_split(parts: &Parts, specification: &Specification, log: &mut Log<'_>) {
+    let method = match &specification.split.method {
+        Method::Stratified => "stratified".to_owned(),
+        Method::Random => "random".to_owned(),
+        Method::Time(column) => format!("by time, {}", column.name),
+        Method::Group(column) => format!("by group, {}", column.name),
+    };
+    let validation = match parts.validation.len() {
+        0 => String::new(),
+        rows => format!(", {rows} to validate"),
+    };
+    log.say(format_args!(
+        "split ({method}): {} rows to train{validation}, {} held out",
+        parts.train.len(),
+        parts.held_out.len()
+    ));
+}

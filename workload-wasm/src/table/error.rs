@@ -1,0 +1,150 @@
+use contract::ErrorReport;
+
+/// Why the data cannot be trained on, or predicted. Rows are counted from 1, without the header.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    #[error("{0}")]
+    Read(#[from] records::ReadError),
+    #[error("the dataset has no rows")]
+    NoRows,
+    #[error("none of the {read} rows meets `keep`")]
+    NoneKept { read: usize },
+    #[error("no target: no column has a usual target's name")]
+    NoTarget { columns: String },
+    #[error("the target `{column}` is missing in every row")]
+    TargetMissing { column: String },
+    #[error("the target `{column}` is {value} in every row")]
+    TargetConstant { column: String, value: String },
+    #[error("the target `{column}` has {classes} classes, more than {most}")]
+    TooManyClasses {
+        column: String,
+        classes: usize,
+        most: usize,
+    },
+    #[error("the target `{column}` holds no numbers: `{cell}`")]
+    TargetNotNumeric {
+        column: String,
+        row: u64,
+        cell: String,
+    },
+    #[error("{rows} rows are too few {purpose}: it takes {least}")]
+    TooFewRows {
+        rows: usize,
+        least: usize,
+        purpose: String,
+    },
+    #[error("the {part} rows hold one class of `{column}` only: {class}")]
+    OneClass {
+        part: &'static str,
+        column: String,
+        class: String,
+    },
+    #[error("no training row has the class {class} of `{column}`")]
+    ClassNotTrained { column: String, class: String },
+    #[error("`{score}` is undefined on the held-out rows: all of them have the same target")]
+    UndefinedScore { score: String },
+    #[error("no column is left to learn from")]
+    NoFeatures,
+    #[error("the column `{column}` cannot be read as {expected}: `{cell}`")]
+    WrongType {
+        column: String,
+        row: Option<u64>,
+        cell: String,
+        expected: &'static str,
+    },
+    #[error("the column `{column}`, which the model reads, is not in the data")]
+    MissingColumn {
+        column: String,
+        nearest: Option<String>,
+    },
+}
+
+impl DataError {
+    /// What `error.json` says of it.
+    #[must_use]
+    pub fn report(&self) -> ErrorReport {
+        let message = self.to_string();
+        match self {
+            Self::Read(error) => ErrorReport {
+                message: error.message(),
+                row: error.row(),
+                column: error.column().map(str::to_owned),
+                remedy: Some(error.remedy()),
+            },
+            _ => ErrorReport {
+                message,
+                row: self.row(),
+                column: self.column().map(str::to_owned),
+                remedy: Some(self.remedy()),
+            },
+        }
+    }
+
+    fn row(&self) -> Option<u64> {
+        match self {
+            Self::TargetNotNumeric { row, .. } => Some(*row),
+            Self::WrongType { row, .. } => *row,
+            _ => None,
+        }
+    }
+
+    fn column(&self) -> Option<&str> {
+        match self {
+            Self::TargetMissing { column }
+            | Self::TargetConstant { column, .. }
+            | Self::TooManyClasses { column, .. }
+            | Self::TargetNotNumeric { column, .. }
+            | Self::OneClass { column, .. }
+            | Self::ClassNotTrained { column, .. }
+            | Self::WrongType { column, .. }
+            | Self::MissingColumn { column, .. } => Some(column),
+            _ => None,
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Read(error) => error.remedy(),
+            Self::NoRows => "give a dataset with at least one row below its header".to_owned(),
+            Self::NoneKept { .. } => "loosen the conditions of `keep`".to_owned(),
+            Self::NoTarget { columns } => {
+                format!("name one in pipeline.toml: target = \"…\"; the columns are {columns}")
+            }
+            Self::TargetMissing { .. } => {
+                "choose another target, or give rows where it is known".to_owned()
+            }
+            Self::TargetConstant { .. } => {
+                "give rows of at least two classes, loosen `keep`, or choose another target"
+                    .to_owned()
+            }
+            Self::TooManyClasses { .. } => {
+                "choose another target, or set task = \"regression\" if it is a number".to_owned()
+            }
+            Self::TargetNotNumeric { .. } => {
+                "set task = \"classification\", or give numbers".to_owned()
+            }
+            Self::TooFewRows { .. } => {
+                "give more rows, loosen `keep`, or change [split]".to_owned()
+            }
+            Self::OneClass { .. } | Self::UndefinedScore { .. } => {
+                "give more rows of the other classes, a larger split.test, or another way to split"
+                    .to_owned()
+            }
+            Self::ClassNotTrained { .. } => {
+                "give more rows of it, leave its rows out by `keep`, or split in another way"
+                    .to_owned()
+            }
+            Self::NoFeatures => {
+                "drop fewer columns, or name some in [types] or `allow_leaky` to keep them"
+                    .to_owned()
+            }
+            Self::WrongType { .. } => {
+                "correct the cells, or give the column its own type in [types]".to_owned()
+            }
+            Self::MissingColumn { nearest, .. } => match nearest {
+                Some(nearest) => format!("did you mean it by the column `{nearest}`? Rename it"),
+                None => "add it; empty cells are allowed".to_owned(),
+            },
+        }
+    }
+}

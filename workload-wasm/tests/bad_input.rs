@@ -1,0 +1,369 @@
+//! Bad input ends with an error that names what is wrong, where, and what to do, and leaves nothing half-written.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use contract::{ErrorReport, exit};
+use support::{Fixture, csv, noise};
+
+fn data(text: impl AsRef<[u8]>) -> ErrorReport {
+    Fixture::new("data.csv", text).refused(exit::BAD_DATA)
+}
+
+fn specified(specification: &str) -> ErrorReport {
+    let data = csv("a,b,when,y", 100, |row| {
+        format!(
+            "{},{},2024-01-{:02},{}",
+            noise(row),
+            ["x", "z"][row as usize % 2],
+            row % 28 + 1,
+            row % 2
+        )
+    });
+    Fixture::new("data.csv", data)
+        .specification(specification)
+        .refused(exit::BAD_SPECIFICATION)
+}
+
+fn with_target(target: impl Fn(u32) -> String) -> String {
+    csv("a,b,y", 60, |row| {
+        format!("{},{},{}", noise(row), noise(row + 100), target(row))
+    })
+}
+
+#[track_caller]
+fn says(error: &ErrorReport, message: &str, remedy: &str) {
+    assert!(error.message.contains(message), "{error:?}");
+    assert!(
+        error.remedy.as_deref().unwrap().contains(remedy),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn an_empty_file() {
+    says(&data(""), "empty", "");
+}
+
+#[test]
+fn a_header_without_rows() {
+    says(&data("a,b,y\n"), "no rows", "");
+}
+
+#[test]
+fn no_target() {
+    let error = data(csv("a,b", 50, |row| format!("{},{row}", noise(row))));
+    says(&error, "no target", "target = ");
+    assert!(error.remedy.unwrap().contains("a, b"));
+}
+
+#[test]
+fn a_target_that_is_missing_everywhere() {
+    let data = csv("a,y,z", 50, |row| format!("{},,1", noise(row)));
+    let error = Fixture::new("data.csv", data)
+        .specification("target = \"y\"")
+        .refused(exit::BAD_DATA);
+    says(&error, "missing in every row", "another target");
+    assert_eq!(error.column.as_deref(), Some("y"));
+}
+
+#[test]
+fn a_target_of_one_class() {
+    let error = data(with_target(|_| "true".to_owned()));
+    says(&error, "`y` is true in every row", "two classes");
+    assert_eq!(error.column.as_deref(), Some("y"));
+}
+
+#[test]
+fn a_target_of_100_000_categories() {
+    let data = csv("a,y", 100_000, |row| format!("{},c{row}", row % 7));
+    let error = Fixture::new("data.csv", data)
+        .specification("target = \"y\"")
+        .refused(exit::BAD_DATA);
+    says(&error, "100000 classes, more than 200", "another target");
+    assert_eq!(error.column.as_deref(), Some("y"));
+}
+
+#[test]
+fn a_column_of_100_000_categories_is_left_out_or_capped_when_the_specification_wants_it() {
+    let data = csv("a,code,y", 200_000, |row| {
+        let a = noise(row);
+        format!("{a},c{},{}", row / 2, u8::from(noise(row + 9) < a))
+    });
+    let metrics = Fixture::new("data.csv", &data)
+        .specification("algorithm = \"logistic_regression\"\nimportance = 0")
+        .trained()
+        .metrics();
+    assert_eq!(metrics.left_out[0].column, "code");
+    assert!(
+        metrics.left_out[0]
+            .reason
+            .contains("100000 distinct values"),
+        "{:?}",
+        metrics.left_out
+    );
+    let metrics = Fixture::new("data.csv", &data)
+        .specification(
+            "algorithm = \"logistic_regression\"\nimportance = 0\n[types]\ncode = \"category\"",
+        )
+        .trained()
+        .metrics();
+    assert_eq!(metrics.features[1].name, "code");
+    assert_eq!(metrics.features[1].encoded, 21);
+}
+
+#[test]
+fn a_target_of_text_where_a_number_is_asked_for() {
+    let data = csv("a,y", 50, |row| {
+        format!("{},{}", noise(row), ["low", "high"][row as usize % 2])
+    });
+    let error = Fixture::new("data.csv", data)
+        .specification("task = \"regression\"")
+        .refused(exit::BAD_DATA);
+    says(&error, "no numbers: `low`", "classification");
+    assert_eq!((error.row, error.column.as_deref()), (Some(1), Some("y")));
+}
+
+#[test]
+fn a_type_that_no_cell_has() {
+    let data = csv("a,level,y", 50, |row| {
+        format!(
+            "{},{},{}",
+            noise(row),
+            ["low", "high"][row as usize % 2],
+            row % 2
+        )
+    });
+    let error = Fixture::new("data.csv", data)
+        .specification("[types]\nlevel = \"number\"")
+        .refused(exit::BAD_DATA);
+    says(&error, "`low`", "[types]");
+    assert_eq!(
+        (error.row, error.column.as_deref()),
+        (Some(1), Some("level"))
+    );
+}
+
+#[test]
+fn fewer_rows_than_folds() {
+    let data = csv("a,y", 12, |row| format!("{},{}", noise(row), row % 2));
+    let error = Fixture::new("data.csv", data)
+        .specification("[split]\nfolds = 20")
+        .refused(exit::BAD_DATA);
+    says(&error, "too few for 20 folds", "[split]");
+}
+
+#[test]
+fn too_few_rows_to_split() {
+    let error = data("a,y\n1,0\n2,1\n");
+    says(&error, "too few", "more rows");
+}
+
+#[test]
+fn a_class_that_only_the_held_out_rows_have() {
+    let data = csv("a,when,y", 100, |row| {
+        let class = if row < 90 { row % 2 } else { 2 };
+        format!(
+            "{},2024-{:02}-{:02},{class}",
+            noise(row),
+            row / 28 + 1,
+            row % 28 + 1
+        )
+    });
+    let error = Fixture::new("data.csv", data)
+        .specification("[split]\ntime = \"when\"")
+        .refused(exit::BAD_DATA);
+    says(&error, "no training row has the class 2", "keep");
+    assert_eq!(error.column.as_deref(), Some("y"));
+}
+
+#[test]
+fn held_out_rows_of_one_class() {
+    let data = csv("a,when,y", 100, |row| {
+        let class = if row < 70 { row % 2 } else { 1 };
+        format!(
+            "{},2024-{:02}-{:02},{class}",
+            noise(row),
+            row / 28 + 1,
+            row % 28 + 1
+        )
+    });
+    let error = Fixture::new("data.csv", data)
+        .specification("[split]\ntime = \"when\"")
+        .refused(exit::BAD_DATA);
+    says(&error, "held-out rows hold one class", "split");
+}
+
+#[test]
+fn a_split_by_a_time_that_is_missing_in_a_row() {
+    let data = csv("a,when,y", 100, |row| {
+        let when = if row == 41 { "" } else { "2024-01-05" };
+        format!("{},{when},{}", noise(row), row % 2)
+    });
+    let error = Fixture::new("data.csv", data)
+        .specification("[split]\ntime = \"when\"")
+        .refused(exit::BAD_DATA);
+    assert_eq!(
+        (error.row, error.column.as_deref()),
+        (Some(42), Some("when"))
+    );
+}
+
+#[test]
+fn nothing_to_learn_from() {
+    let error = data(csv("a,y", 60, |row| format!("5,{}", row % 2)));
+    says(&error, "no column is left", "drop");
+}
+
+#[test]
+fn no_row_is_kept() {
+    let data = csv("a,y", 60, |row| format!("{},{}", noise(row), row % 2));
+    let error = Fixture::new("data.csv", data)
+        .specification("keep = \"a > 2\"")
+        .refused(exit::BAD_DATA);
+    says(&error, "none of the 60 rows", "keep");
+}
+
+#[test]
+fn a_column_that_the_data_does_not_have() {
+    for key in [
+        "drop = \"wen\"",
+        "allow_leaky = \"wen\"",
+        "keep = \"wen is present\"",
+        "[split]\ntime = \"wen\"",
+        "[split]\ngroup = \"wen\"",
+        "[types]\nwen = \"date\"",
+        "[derive]\nd = { ratio = [\"a\", \"wen\"] }",
+    ] {
+        let error = specified(key);
+        says(
+            &error,
+            "`wen`, which the data does not have",
+            "did you mean `when`?",
+        );
+        assert_eq!(error.column.as_deref(), Some("wen"));
+    }
+    let error = specified("target = \"yy\"");
+    says(&error, "`yy`", "");
+}
+
+#[test]
+fn what_does_not_fit_the_columns_type() {
+    says(
+        &specified("keep = \"a = x\""),
+        "compares a number with `x`",
+        "",
+    );
+    says(&specified("keep = \"b < x\""), "orders categories", "");
+    says(
+        &specified("[split]\ntime = \"a\""),
+        "`a` is a number",
+        "date",
+    );
+    says(
+        &specified("[derive]\nd = { sum = [\"a\", \"b\"] }"),
+        "b is a category",
+        "[types]",
+    );
+    says(
+        &specified("[derive]\nd = { sum = [\"a\", \"y\"] }"),
+        "made of the target",
+        "other columns",
+    );
+    says(
+        &specified("[derive]\na = { sum = [\"a\", \"a\"] }"),
+        "has a column of that name",
+        "another name",
+    );
+    says(
+        &specified("positive = 3"),
+        "`positive` is \"3\"; allowed: 0, 1",
+        "",
+    );
+}
+
+#[test]
+fn a_gate_of_another_task() {
+    let error = specified("algorithm = \"logistic_regression\"\n[gate]\nrmse = 3");
+    says(
+        &error,
+        "line 3: `gate.rmse`: it is a score of numbers",
+        "task",
+    );
+}
+
+#[test]
+fn an_unknown_algorithm_and_parameter() {
+    says(
+        &specified("algorithm = \"random_forrest\""),
+        "random_forest",
+        "docs/learners.md",
+    );
+    let error = specified("algorithm = \"random_forest\"\n[params]\nn_tree = 3");
+    says(&error, "n_tree", "docs/learners.md");
+}
+
+#[test]
+fn a_specification_that_is_no_text() {
+    let fixture = Fixture::new("data.csv", "a,y\n1,0\n");
+    fixture.write("job/pipeline.toml", [0xff, 0xfe]);
+    let error = fixture
+        .variable("PIPELINE_SPEC", "/job/pipeline.toml")
+        .refused(exit::BAD_SPECIFICATION);
+    says(&error, "/job/pipeline.toml", "UTF-8");
+}
+
+#[test]
+fn rows_to_predict_without_a_column_of_the_model() {
+    let data = csv("Amount,b,y", 200, |row| {
+        format!(
+            "{},{},{}",
+            noise(row),
+            noise(row + 7),
+            u8::from(noise(row) > 0.4)
+        )
+    });
+    let fixture = Fixture::new("data.csv", data)
+        .specification("allow_leaky = \"Amount\"")
+        .trained();
+    let finished = fixture.predict("new.csv", "amount,b\n0.5,1\n");
+    assert_eq!(finished.status, exit::BAD_DATA, "{}", finished.stderr);
+    let error: ErrorReport = serde_json::from_str(&fixture.read("predictions/error.json")).unwrap();
+    assert_eq!(error.column.as_deref(), Some("Amount"));
+    says(&error, "`Amount`", "`amount`");
+}
+
+#[test]
+fn a_damaged_model() {
+    let data = csv("a,b,y", 200, |row| {
+        let a = noise(row);
+        format!("{a},{},{}", noise(row + 7), u8::from(noise(row + 900) < a))
+    });
+    let fixture = Fixture::new("data.csv", data).trained();
+    let model = fixture.read("model/model.json");
+    for damaged in [
+        &model[..model.len() / 2],
+        &model.replace("\"format\":1", "\"format\":9"),
+        &model.replace("[\"0\",\"1\"]", "[\"0\",\"1\",\"2\"]"),
+        "",
+    ] {
+        fixture.write("model/model.json", damaged);
+        let finished = fixture.predict("new.csv", "a,b\n0.5,1\n");
+        assert_eq!(finished.status, exit::FAILED, "{}", finished.stderr);
+        assert!(
+            finished.stderr.contains("model.json"),
+            "{}",
+            finished.stderr
+        );
+        assert!(fixture.files("predictions").is_empty());
+    }
+}
+
+#[test]
+fn a_mode_or_variables_that_are_not_the_contracts() {
+    let fixture = Fixture::new("data.csv", "a,y\n1,0\n").variable("EPOCHS", "many");
+    let finished = fixture.train();
+    assert_eq!(finished.status, exit::FAILED);
+    assert!(finished.stderr.contains("EPOCHS"), "{}", finished.stderr);
+    assert!(fixture.files("model").is_empty());
+}
