@@ -134,13 +134,20 @@ fn a_column_that_alone_tells_the_target_is_named_and_left_out_unless_allowed() {
     let metrics = train(&leaky(), "").metrics();
     for column in ["stage", "probability"] {
         let reason = reason(&metrics, column);
-        assert!(reason.contains("alone tells the target (ROC AUC 1.0000)"), "{column}: {reason}");
+        assert!(
+            reason.contains("alone tells the target (ROC AUC 1.0000)"),
+            "{column}: {reason}"
+        );
     }
     assert_eq!(metrics.features.len(), 1);
     let metrics = train(&leaky(), "allow_leaky = \"stage\"").metrics();
     assert_eq!(metrics.features.len(), 2);
     assert!(reason(&metrics, "stage").is_empty());
-    assert!(metrics.warnings[0].contains("stage"), "{:?}", metrics.warnings);
+    assert!(
+        metrics.warnings[0].contains("stage"),
+        "{:?}",
+        metrics.warnings
+    );
     assert_eq!(metrics.held_out.scores["roc_auc"], 1.0);
 }
 
@@ -161,7 +168,10 @@ fn unseen_categories_and_missing_cells_are_predicted() {
                 "algorithm = \"{algorithm}\"\n[gate]\nbaseline = false"
             ))
             .trained();
-        let finished = fixture.predict("new.csv", "size,colour,more\n0.5,violet,1\n,,2\n0.5,red,3\n");
+        let finished = fixture.predict(
+            "new.csv",
+            "size,colour,more\n0.5,violet,1\n,,2\n0.5,red,3\n",
+        );
         assert_eq!(finished.status, 0, "{}", finished.stderr);
         let predictions = fixture.read("predictions/predictions.csv");
         assert_eq!(predictions.lines().count(), 4);

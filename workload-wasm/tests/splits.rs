@@ -96,7 +96,10 @@ fn validation_rows_and_folds_are_scored_beside_the_test() {
         );
         assert!((70..=100).contains(&metrics.rows.validation), "{way}");
         let validation = metrics.validation.unwrap();
-        assert_eq!(metrics.primary.validation, Some(validation.scores["roc_auc"]));
+        assert_eq!(
+            metrics.primary.validation,
+            Some(validation.scores["roc_auc"])
+        );
         let folds = metrics.cross_validation.unwrap();
         assert!(folds.scores["roc_auc"] > 0.6, "{way}: {folds:?}");
     }
