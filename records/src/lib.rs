@@ -36,3 +36,9 @@ pub use format::{Format, Kind};
 pub use options::{Columns, Options, Type};
 pub use read::read;
 pub use source::Source;
+
+/// Days since 1970-01-01 UTC of an ISO 8601 date or timestamp, as columns hold them; `None` for any other text.
+#[must_use]
+pub fn parse_days(text: &str) -> Option<f32> {
+    time::parse(text.as_bytes()).map(|moment| moment.days)
+}
