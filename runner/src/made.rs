@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::run::Prepared;
-use crate::store::{self, Depth, FolderStore, Store, StoreError, manifest_key, rejected_key};
+use crate::store::{Depth, FolderStore, Store, StoreError, manifest_key, rejected_key};
 
 /// Where versions that missed a gate are recorded: [`rejected_key`].
 const REJECTED: &str = "_rejected/";
@@ -23,10 +23,7 @@ const READERS: usize = 16;
 /// When the store cannot be listed or read.
 pub async fn find(plan: &Plan, prepared: &Prepared) -> Result<HashMap<usize, Outcome>, StoreError> {
     let (store, status): (Arc<dyn Store>, _) = match &plan.store {
-        Some(target) => (
-            store::open(&target.location, &target.options)?,
-            Status::AlreadyPublished,
-        ),
+        Some(target) => (target.open()?, Status::AlreadyPublished),
         None => (Arc::new(FolderStore::new(plan.out.clone())), Status::Kept),
     };
     let runs = Runs::of(plan);

@@ -213,7 +213,7 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
         ));
     };
     let publish = async {
-        let store = store::open(&target.location, &target.options)?;
+        let store = target.open()?;
         store::publish(&*store, &trained.folder, &Attachments::default()).await
     };
     match timings.time("publish", publish).await {
@@ -237,7 +237,7 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
 async fn reject(trained: Trained, plan: &Plan) -> Result<Outcome, Error> {
     let kept = keep(&trained, &plan.out.join(REJECTED))?;
     if let Some(target) = &plan.store {
-        let store = store::open(&target.location, &target.options)?;
+        let store = target.open()?;
         store::record_rejected(&*store, &kept).await?;
     }
     Ok(outcome(

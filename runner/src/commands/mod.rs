@@ -6,6 +6,7 @@ use crate::exit::Exit;
 
 pub mod limits;
 pub mod run;
+pub mod store;
 
 /// Does what the command line asks for.
 ///

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::limits;
+use super::{limits, store};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
@@ -81,9 +81,8 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Model")]
     pub jobs: Option<u16>,
 
-    /// Where the model is published: a folder (`file://…` or a path) or a bucket (`gs://bucket/prefix`)
-    #[arg(long, value_name = "URL", help_heading = "Store")]
-    pub store: Option<String>,
+    #[command(flatten)]
+    pub store: store::Args,
 
     /// End well when a gate is not met, and leave the verdict to `runner push`
     #[arg(long, conflicts_with = "store", help_heading = "Store")]

@@ -11,7 +11,7 @@ use crate::commands::run::Args;
 use crate::data;
 use crate::nomad::Nomad;
 use crate::sandbox::{EngineOptions, Limits, Trust};
-use crate::store::{self, Location};
+use crate::store::Target;
 
 mod error;
 mod grid;
@@ -64,13 +64,6 @@ pub struct RunPlan {
     pub grid: Option<GridPoint>,
 }
 
-/// A store, and how to reach it.
-#[derive(Clone)]
-pub struct Target {
-    pub location: Location,
-    pub options: store::Options,
-}
-
 /// Variables that the contract sets: `--env` may not name them.
 pub const CONTRACT_VARIABLES: [&str; 11] = [
     "CONTRACT",
@@ -114,7 +107,7 @@ impl Plan {
         {
             return Err(PlanError::ReservedVariable(name.clone()));
         }
-        let store = target(args)?;
+        let store = args.store.target()?;
         let out = out(args, nomad);
         let runs = runs(args, nomad)?;
         let jobs = args.jobs.map_or_else(cores, usize::from).min(runs.len());
@@ -246,16 +239,6 @@ fn request(args: &Args, nomad: &Nomad) -> Result<data::Request, PlanError> {
         (None, None) => return Err(PlanError::NoData),
     };
     Ok(args.data.request(&source, nomad)?)
-}
-
-fn target(args: &Args) -> Result<Option<Target>, PlanError> {
-    let Some(store) = &args.store else {
-        return Ok(None);
-    };
-    Ok(Some(Target {
-        location: Location::parse(store)?,
-        options: store::Options::default(),
-    }))
 }
 
 fn out(args: &Args, nomad: &Nomad) -> PathBuf {

@@ -40,6 +40,23 @@ pub fn open(location: &Location, options: &Options) -> Result<Arc<dyn Store>, St
     })
 }
 
+/// A store, and how to reach it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub location: Location,
+    pub options: Options,
+}
+
+impl Target {
+    /// [`open`] for this target.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        open(&self.location, &self.options)
+    }
+}
+
 /// Which state of an object: a generation on Google Cloud Storage, an ETag or digest elsewhere. Opaque.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision(pub(crate) String);

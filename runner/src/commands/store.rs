@@ -1,0 +1,69 @@
+//! Flags for a store, shared by the verbs that reach one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::size;
+use crate::store::{Location, Options, Secret, StoreError, Target};
+
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+#[command(next_help_heading = "Store")]
+pub struct Args {
+    /// The store: a folder (`file://…` or a path) or a bucket (`gs://bucket/prefix`)
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// How to reach a bucket. A folder needs none of it.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+#[command(next_help_heading = "Store")]
+pub struct Access {
+    /// Google credentials: service account, authorized user, impersonation or external account
+    /// [default: $GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, the metadata server]
+    #[arg(long, value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+
+    /// For how long the store may fail or stand still, such as 90s or 10m
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = size::duration)]
+    pub store_timeout: Duration,
+
+    /// Another address of the object store than the cloud's own
+    #[arg(long, value_name = "URL")]
+    pub store_endpoint: Option<String>,
+}
+
+impl Args {
+    /// The store that `--store` names, if it does.
+    ///
+    /// # Errors
+    /// When that is no place for a store.
+    pub fn target(&self) -> Result<Option<Target>, StoreError> {
+        let Some(url) = &self.store else {
+            return Ok(None);
+        };
+        Ok(Some(Target {
+            location: Location::parse(url)?,
+            options: self.access.options(),
+        }))
+    }
+}
+
+impl Access {
+    /// The flags, and what the environment says beside them.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Options {
+            credentials: self.credentials.clone(),
+            job_credentials: variable("NOMAD_META_gcp_creds").map(Secret::new),
+            endpoint: self.store_endpoint.clone(),
+            emulator: variable("STORAGE_EMULATOR_HOST"),
+            timeout: self.store_timeout,
+        }
+    }
+}
