@@ -69,8 +69,11 @@ impl Tasks {
 pub(super) const LEARNERS: &[Entry] = &[
     Entry::new("logistic_regression", "builtin", Tasks::Classification, builtin::logistic_regression::make),
     Entry::new("logistic_regression", "smartcore", Tasks::Classification, smartcore::logistic_regression::make),
+    Entry::new("random_forest", "builtin", Tasks::Both, builtin::random_forest::make),
     Entry::new("random_forest", "smartcore", Tasks::Both, smartcore::random_forest::make),
+    Entry::new("decision_tree", "builtin", Tasks::Both, builtin::decision_tree::make),
     Entry::new("decision_tree", "smartcore", Tasks::Both, smartcore::decision_tree::make),
+    Entry::new("extra_trees", "builtin", Tasks::Both, builtin::extra_trees::make),
     Entry::new("extra_trees", "smartcore", Tasks::Regression, smartcore::extra_trees::make),
     Entry::new("xgboost", "smartcore", Tasks::Regression, smartcore::xgboost::make),
     Entry::new("knn", "builtin", Tasks::Both, builtin::knn::make),

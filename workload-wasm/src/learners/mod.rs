@@ -81,6 +81,21 @@ pub struct Fitted {
     pub form: Form,
     /// What the user should know: it did not converge, a parameter was cut to what the data allows, …
     pub warnings: Vec<String>,
+    /// How much the splits by each column decreased the impurity of the training rows, in shares that sum to 1; for
+    /// trees of the built-in engine.
+    pub importance: Option<Vec<f64>>,
+}
+
+impl Fitted {
+    /// A form that there is nothing more to say of.
+    #[must_use]
+    pub fn new(form: Form) -> Self {
+        Fitted {
+            form,
+            warnings: Vec::new(),
+            importance: None,
+        }
+    }
 }
 
 /// A configured learner: its parameters were checked when it was made.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use contract::Task;
 use serde_json::Value;
 
 /// Why a learner can't be configured.
@@ -313,6 +314,14 @@ impl MaxFeatures {
                 (*share > 0.0 && *share <= 1.0).then_some(MaxFeatures::Share(*share))
             }
             _ => None,
+        }
+    }
+
+    /// scikit-learn's default for forests.
+    pub fn of_forest(task: Task) -> Self {
+        match task {
+            Task::Binary | Task::Multiclass => MaxFeatures::Sqrt,
+            Task::Regression => MaxFeatures::Share(1.0),
         }
     }
 

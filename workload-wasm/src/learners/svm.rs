@@ -177,6 +177,7 @@ fn fitted(function: KernelFunction, vectors: Rows, machines: Machines, converged
             machines,
         }),
         warnings,
+        importance: None,
     }
 }
 

@@ -72,14 +72,11 @@ impl Method for Configured {
             .flatten()
             .for_each(|variance| *variance += smoothing);
         let total: f64 = totals.iter().sum();
-        Ok(Fitted {
-            form: Form::NaiveBayes(NaiveBayes {
-                log_priors: totals.iter().map(|class| (class / total).ln()).collect(),
-                means,
-                variances,
-            }),
-            warnings: Vec::new(),
-        })
+        Ok(Fitted::new(Form::NaiveBayes(NaiveBayes {
+            log_priors: totals.iter().map(|class| (class / total).ln()).collect(),
+            means,
+            variances,
+        })))
     }
 }
 

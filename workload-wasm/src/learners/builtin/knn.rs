@@ -66,6 +66,7 @@ impl Method for Configured {
                 },
             }),
             warnings,
+            importance: None,
         })
     }
 }

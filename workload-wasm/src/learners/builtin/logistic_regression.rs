@@ -89,6 +89,7 @@ impl Method for Configured {
                 intercepts: parameters.map(|output| output[rows.width]).collect(),
             }),
             warnings,
+            importance: None,
         })
     }
 }

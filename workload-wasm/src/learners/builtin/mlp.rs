@@ -97,6 +97,7 @@ impl Method for Configured {
         Ok(Fitted {
             form: Form::Network(network),
             warnings,
+            importance: None,
         })
     }
 }

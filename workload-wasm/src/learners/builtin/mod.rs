@@ -3,12 +3,20 @@
 use super::{Cause, Target};
 
 mod backpropagation;
+mod bins;
+pub(super) mod decision_tree;
+pub(super) mod extra_trees;
+mod forest;
 pub(super) mod gaussian_nb;
+mod goal;
+mod grow;
 pub(super) mod knn;
 mod lbfgs;
 pub(super) mod logistic_regression;
 pub(super) mod mlp;
+pub(super) mod random_forest;
 mod smo;
+mod split;
 pub(super) mod svc;
 pub(super) mod svr;
 

@@ -72,14 +72,11 @@ impl Centered {
             .zip(&self.x_means)
             .map(|(coefficient, mean)| coefficient * mean)
             .sum();
-        Fitted {
-            form: Form::Linear(Linear {
-                link: Link::Identity,
-                coefficients: vec![coefficients],
-                intercepts: vec![self.y_mean - explained],
-            }),
-            warnings: Vec::new(),
-        }
+        Fitted::new(Form::Linear(Linear {
+            link: Link::Identity,
+            coefficients: vec![coefficients],
+            intercepts: vec![self.y_mean - explained],
+        }))
     }
 }
 

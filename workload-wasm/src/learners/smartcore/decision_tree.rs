@@ -44,10 +44,7 @@ impl Method for Configured {
             Task::Binary | Task::Multiclass => self.fit_classes(training)?,
             Task::Regression => self.fit_numbers(training)?,
         };
-        Ok(Fitted {
-            form: Form::Trees(trees),
-            warnings: Vec::new(),
-        })
+        Ok(Fitted::new(Form::Trees(trees)))
     }
 }
 

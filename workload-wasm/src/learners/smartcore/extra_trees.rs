@@ -52,9 +52,8 @@ impl Method for Configured {
             },
         )?;
         let hidden: ForestRegressor = read(&forest)?;
-        Ok(Fitted {
-            form: Form::Trees(means(&hidden.forest_regressor.trees)),
-            warnings: Vec::new(),
-        })
+        Ok(Fitted::new(Form::Trees(means(
+            &hidden.forest_regressor.trees,
+        ))))
     }
 }

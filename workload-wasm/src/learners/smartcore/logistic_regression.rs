@@ -55,13 +55,10 @@ impl Method for Configured {
         let intercepts = (0..outputs)
             .map(|output| *fitted.intercept().get((output, 0)))
             .collect();
-        Ok(Fitted {
-            form: Form::Linear(Linear {
-                link,
-                coefficients,
-                intercepts,
-            }),
-            warnings: Vec::new(),
-        })
+        Ok(Fitted::new(Form::Linear(Linear {
+            link,
+            coefficients,
+            intercepts,
+        })))
     }
 }

@@ -32,16 +32,12 @@ pub(in crate::learners) fn make(
     task: Task,
     _: Defaults,
 ) -> Result<Box<dyn Method>, ParameterError> {
-    let max_features = match task {
-        Task::Binary | Task::Multiclass => MaxFeatures::Sqrt,
-        Task::Regression => MaxFeatures::Share(1.0),
-    };
     Ok(Box::new(Configured {
         task,
         n_estimators: parameters.integer("n_estimators", 100, 1..=65535)?,
         criterion: trees::criterion(parameters, task)?,
         limits: Limits::ask(parameters)?,
-        max_features: parameters.max_features(max_features)?,
+        max_features: parameters.max_features(MaxFeatures::of_forest(task))?,
     }))
 }
 
@@ -55,10 +51,7 @@ impl Method for Configured {
             Task::Binary | Task::Multiclass => self.fit_classes(training)?,
             Task::Regression => self.fit_numbers(training)?,
         };
-        Ok(Fitted {
-            form: Form::Trees(trees),
-            warnings: Vec::new(),
-        })
+        Ok(Fitted::new(Form::Trees(trees)))
     }
 }
 

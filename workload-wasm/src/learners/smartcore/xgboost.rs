@@ -69,10 +69,7 @@ impl Method for Configured {
             regressor.flatten(self.learning_rate, &mut nodes);
             trees.push(0, &nodes);
         }
-        Ok(Fitted {
-            form: Form::Trees(trees),
-            warnings: Vec::new(),
-        })
+        Ok(Fitted::new(Form::Trees(trees)))
     }
 }
 

@@ -1,0 +1,206 @@
+//! Grows a tree from the root down (Breiman et al. 1984).
+
+use std::rc::Rc;
+
+use super::bins::Bins;
+use super::goal::Goal;
+use super::split::{Column, Found, Part, Search, Split};
+use crate::forms::Node;
+use crate::learners::Features;
+use crate::learners::random::Random;
+
+/// What keeps a tree from growing on, and how it chooses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub max_depth: Option<u32>,
+    pub min_samples_split: usize,
+    pub min_samples_leaf: usize,
+    /// How many columns a node draws.
+    pub max_features: usize,
+    /// Thresholds are drawn instead of searched for.
+    pub random_thresholds: bool,
+}
+
+/// Grows trees on some features, one after the other.
+pub(super) struct Grower<'a, G> {
+    features: &'a Features,
+    bins: &'a Bins,
+    goal: &'a G,
+    limits: Limits,
+    search: Search<'a, G>,
+    /// The rows of the tree; each node has a stretch of them.
+    rows: Vec<u32>,
+    /// The rows that go right while a stretch is parted.
+    right: Vec<u32>,
+    /// How much the splits by each column have decreased the impurity, over all trees.
+    pub importance: Vec<f64>,
+}
+
+/// A node that is to be split, or to become a leaf.
+struct Open {
+    node: usize,
+    start: usize,
+    end: usize,
+    depth: u32,
+    /// The columns that are not known to be constant here.
+    varying: Rc<[u32]>,
+}
+
+impl<'a, G: Goal> Grower<'a, G> {
+    pub fn new(features: &'a Features, bins: &'a Bins, goal: &'a G, limits: Limits) -> Self {
+        Grower {
+            features,
+            bins,
+            goal,
+            limits,
+            search: Search::new(goal),
+            rows: Vec::new(),
+            right: Vec::new(),
+            importance: vec![0.0; features.columns.len()],
+        }
+    }
+
+    /// Grows a tree on the rows whose weight is above 0. Says its nodes, the root first.
+    pub fn grow(&mut self, weights: &[f32], random: &mut Random) -> Vec<Node> {
+        let weighted = weights.iter().enumerate();
+        self.rows.clear();
+        self.rows.extend(
+            weighted
+                .filter(|(_, weight)| **weight > 0.0)
+                .map(|(row, _)| row as u32),
+        );
+        let mut nodes = vec![Node::Leaf(Vec::new())];
+        let mut open = vec![Open {
+            node: 0,
+            start: 0,
+            end: self.rows.len(),
+            depth: 0,
+            varying: (0..self.features.columns.len() as u32).collect(),
+        }];
+        let mut sums = vec![0.0; self.goal.width()];
+        while let Some(next) = open.pop() {
+            sums.fill(0.0);
+            for row in &self.rows[next.start..next.end] {
+                self.goal.add(&mut sums, *row, weights[*row as usize]);
+            }
+            match self.split(&next, weights, &sums, random) {
+                None => nodes[next.node] = Node::Leaf(self.goal.leaf(&sums)),
+                Some((split, varying)) => {
+                    let middle = self.part(&next, split);
+                    let left = nodes.len();
+                    nodes[next.node] = Node::Threshold {
+                        feature: split.feature,
+                        threshold: split.threshold,
+                        missing_left: split.missing_left,
+                        left,
+                        right: left + 1,
+                    };
+                    nodes.resize(left + 2, Node::Leaf(Vec::new()));
+                    let stretches = [(left + 1, middle, next.end), (left, next.start, middle)];
+                    open.extend(stretches.map(|(node, start, end)| Open {
+                        node,
+                        start,
+                        end,
+                        depth: next.depth + 1,
+                        varying: Rc::clone(&varying),
+                    }));
+                }
+            }
+        }
+        nodes
+    }
+
+    /// The best split of a node by the columns it draws, and the columns that vary in it as far as was seen.
+    fn split(
+        &mut self,
+        open: &Open,
+        weights: &[f32],
+        sums: &[f64],
+        random: &mut Random,
+    ) -> Option<(Split, Rc<[u32]>)> {
+        let rows = &self.rows[open.start..open.end];
+        let least = self.limits.min_samples_leaf;
+        if self.limits.max_depth.is_some_and(|most| open.depth >= most)
+            || rows.len() < self.limits.min_samples_split
+            || rows.len() < 2 * least
+            || self.goal.pure(sums, rows)
+        {
+            return None;
+        }
+        let part = Part {
+            rows,
+            weights,
+            sums,
+            least,
+        };
+        let columns = self.features.columns.len();
+        let mut undrawn: Vec<u32> = open.varying.to_vec();
+        let mut constant: Vec<u32> = Vec::new();
+        let mut known_constant = columns - undrawn.len();
+        let mut best: Option<Split> = None;
+        let mut drawn = 0;
+        let mut varying = 0;
+        // As scikit-learn has it: constant columns count among the drawn ones, but one that varies is among them.
+        while (drawn < self.limits.max_features || varying == 0) && !undrawn.is_empty() {
+            drawn += 1;
+            let place = match self.limits.max_features < columns {
+                true => random.below((known_constant + undrawn.len()) as u32) as usize,
+                false => known_constant,
+            };
+            let Some(place) = place.checked_sub(known_constant) else {
+                known_constant -= 1;
+                continue;
+            };
+            let feature = undrawn.swap_remove(place);
+            let column = Column {
+                feature,
+                values: &self.features.columns[feature as usize].values,
+                binned: &self.bins.columns[feature as usize],
+            };
+            let found = match self.limits.random_thresholds {
+                true => self.search.random(part, column, random),
+                false => self.search.best(part, column),
+            };
+            match found {
+                Found::Constant => constant.push(feature),
+                Found::Best(split) => {
+                    varying += 1;
+                    if let Some(split) = split
+                        && best.is_none_or(|best| split.score > best.score)
+                    {
+                        best = Some(split);
+                    }
+                }
+            }
+        }
+        let best = best?;
+        self.importance[best.feature as usize] += best.score - self.goal.score(sums);
+        let varying = match constant.is_empty() {
+            true => Rc::clone(&open.varying),
+            false => {
+                let others = open.varying.iter().copied();
+                others.filter(|column| !constant.contains(column)).collect()
+            }
+        };
+        Some((best, varying))
+    }
+
+    /// Puts the rows that go left before those that go right, both in order; says where the latter begin.
+    fn part(&mut self, open: &Open, split: Split) -> usize {
+        let values = &self.features.columns[split.feature as usize].values;
+        self.right.clear();
+        let mut middle = open.start;
+        for index in open.start..open.end {
+            let row = self.rows[index];
+            let value = values[row as usize];
+            if value <= split.threshold || (split.missing_left && value.is_nan()) {
+                self.rows[middle] = row;
+                middle += 1;
+            } else {
+                self.right.push(row);
+            }
+        }
+        self.rows[middle..open.end].copy_from_slice(&self.right);
+        middle
+    }
+}
