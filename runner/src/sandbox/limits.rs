@@ -12,6 +12,9 @@ const TABLE_ENTRY: usize = 16;
 /// Folders that a guest may make: a model has few, and each level of a deep tree costs an open file to remove.
 const MAX_FOLDERS: u64 = 256;
 
+/// Where WebAssembly of 32 bits ends.
+const ADDRESSES: u64 = 1 << 32;
+
 /// Limits of one guest.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -44,6 +47,8 @@ impl Default for Limits {
 pub enum LimitHit {
     #[error("the guest needed more than {} of memory; raise --memory, or train on fewer rows", Size(*.0))]
     Memory(u64),
+    #[error("the guest needed more than the {} of memory that it was built for; build it with a greater maximum (--max-memory of its linker), or train on fewer rows", Size(*.0))]
+    OwnMaximum(u64),
     #[error("this machine has no more memory for the guest; give it more, or train on fewer rows")]
     Machine,
     #[error(
@@ -77,8 +82,6 @@ impl LimitHit {
 pub struct MemoryMeter {
     limit: u64,
     used: u64,
-    /// Growth was allowed and has not failed since.
-    allowed: bool,
     refused: Option<LimitHit>,
 }
 
@@ -87,7 +90,6 @@ impl MemoryMeter {
         Self {
             limit,
             used: 0,
-            allowed: false,
             refused: None,
         }
     }
@@ -102,14 +104,13 @@ impl MemoryMeter {
         let used = self
             .used
             .saturating_add(desired.saturating_sub(current) as u64);
-        self.allowed = used <= self.limit;
-        if self.allowed {
-            self.used = used;
-            self.refused = None;
-        } else {
+        if used > self.limit {
             self.refused = Some(LimitHit::Memory(self.limit));
+            return false;
         }
-        self.allowed
+        self.used = used;
+        self.refused = None;
+        true
     }
 }
 
@@ -120,20 +121,22 @@ impl wasmtime::ResourceLimiter for MemoryMeter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // Beyond the module's own maximum it is refused whatever we say: no use of memory to count.
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        // Without a maximum of its own, a memory's is what 32 bits can address.
+        if let Some(maximum) = maximum.filter(|maximum| desired > *maximum) {
+            let maximum = maximum as u64;
+            self.refused = Some(if maximum < ADDRESSES {
+                LimitHit::OwnMaximum(maximum)
+            } else {
+                LimitHit::Addresses
+            });
             return Ok(false);
         }
         Ok(self.grow(current, desired))
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        // Asked beforehand, we allowed it: then the machine has no more. Not asked: it is beyond 32 bits.
-        self.refused = Some(if self.allowed {
-            LimitHit::Machine
-        } else {
-            LimitHit::Addresses
-        });
+        // We allowed it: then the machine has no more.
+        self.refused = Some(LimitHit::Machine);
         Ok(())
     }
 

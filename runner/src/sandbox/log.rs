@@ -1,6 +1,6 @@
 //! The guest's two streams: line by line into the runner's log.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -47,8 +47,17 @@ impl GuestLog {
         }
     }
 
+    /// Whether the guest has printed anything.
+    pub fn spoke(&self) -> bool {
+        self.state().written > 0
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write(&self, stream: Stream, bytes: &[u8]) -> Result<(), LimitHit> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.written = state.written.saturating_add(bytes.len() as u64);
         if state.written > state.limit {
             return Err(LimitHit::Log(state.limit));

@@ -19,9 +19,11 @@ const FRAMES: usize = 5;
 pub enum SandboxError {
     #[error(transparent)]
     Grant(#[from] GrantError),
-    #[error("the guest trapped: {reason}{}; a panic's message stands in the guest's output above", places(.frames))]
+    #[error("the guest trapped: {reason}{}{}", places(.frames), if *.spoke { "; what it said of it stands above" } else { "" })]
     Trapped {
         reason: String,
+        /// Whether it printed anything: a panic's message is printed.
+        spoke: bool,
         /// Functions, innermost first, as far as the module names them.
         frames: Vec<String>,
     },
@@ -84,7 +86,7 @@ pub async fn run_guest(
     };
     match ended {
         Ok(()) => Ok(0),
-        Err(error) => explain(&error, store.data()),
+        Err(error) => explain(&error, store.data(), log.spoke()),
     }
 }
 
@@ -95,7 +97,7 @@ async fn start(store: &mut Store<GuestHost>, module: &Module) -> wasmtime::Resul
 }
 
 /// Tells an exit status, a limit and a trap from one another.
-fn explain(error: &wasmtime::Error, host: &GuestHost) -> Result<i32, SandboxError> {
+fn explain(error: &wasmtime::Error, host: &GuestHost, spoke: bool) -> Result<i32, SandboxError> {
     if let Some(limit) = error.downcast_ref::<LimitHit>() {
         return Err((*limit).into());
     }
@@ -122,6 +124,7 @@ fn explain(error: &wasmtime::Error, host: &GuestHost) -> Result<i32, SandboxErro
                 .to_owned(),
             None => format!("{:#}", error.root_cause()),
         },
+        spoke,
         frames: frames(error),
     })
 }

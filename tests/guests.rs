@@ -1,0 +1,390 @@
+//! What hostile and broken modules can't do. Each is a file of tests/guests, and the test of the same name says how it
+//! ends: with which status, and which words.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use support::{Ended, Runner, root};
+
+/// The module of tests/guests/<name>.wat.
+fn assemble(name: &str) -> Vec<u8> {
+    wat::parse_file(root().join(format!("tests/guests/{name}.wat"))).unwrap()
+}
+
+/// `runner run <name>.wasm` on three rows.
+fn train(name: &str) -> Runner {
+    Runner::new("run")
+        .file("guest.wasm", assemble(name))
+        .file("rows.csv", "x,y\n1,1\n2,2\n3,2\n")
+        .arg("guest.wasm")
+        .args(["--data", "rows.csv", "--json"])
+}
+
+/// Nothing was published, kept or left lying about.
+#[track_caller]
+fn left_nothing(ended: Ended) -> Ended {
+    let runs = ended.path("runs");
+    if runs.exists() {
+        assert_eq!(std::fs::read_dir(runs).unwrap().count(), 0);
+    }
+    assert_eq!(ended.stdout(), "");
+    ended
+}
+
+/// All that the guest tried was refused: it says so with status 42.
+#[track_caller]
+fn all_refused(name: &str) {
+    left_nothing(train(name).run())
+        .ends_with(14)
+        .says(["ended with status 42"]);
+}
+
+#[test]
+fn every_guest_has_a_test() {
+    let tests = include_str!("guests.rs");
+    for entry in std::fs::read_dir(root().join("tests/guests")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(
+            tests.contains(&format!("\nfn {name}() {{")),
+            "tests/guests/{name}.wat has no test `{name}` in tests/guests.rs"
+        );
+    }
+}
+
+#[test]
+fn keeps_the_contract() {
+    let ended = train("keeps_the_contract").run().ends_with(0);
+    assert_eq!(ended.json()["status"], "kept");
+}
+
+// No WASI preview 1 command: 11.
+
+#[test]
+fn truncated() {
+    let whole = assemble("keeps_the_contract");
+    for length in [0, 3, 8, 9, whole.len() / 2, whole.len() - 1] {
+        left_nothing(
+            train("keeps_the_contract")
+                .file("guest.wasm", &whole[..length])
+                .run(),
+        )
+        .ends_with(11)
+        .says(["guest.wasm"]);
+    }
+}
+
+#[test]
+fn another_kind_of_file() {
+    for (bytes, words) in [
+        (&b"#!/bin/sh\n"[..], "does not start like one"),
+        (b"\x7fELF\x02", "machine code"),
+        (b"(module)", "text"),
+        (b"\0asm\x0d\0\x01\0", "component"),
+    ] {
+        left_nothing(train("keeps_the_contract").file("guest.wasm", bytes).run())
+            .ends_with(11)
+            .says([words]);
+    }
+}
+
+#[test]
+fn unknown_import() {
+    left_nothing(train("unknown_import").run())
+        .ends_with(11)
+        .says(["`env.http_get`", "wasm32-wasip1"]);
+}
+
+#[test]
+fn no_start() {
+    left_nothing(train("no_start").run())
+        .ends_with(11)
+        .says(["`_start`"]);
+}
+
+#[test]
+fn no_memory() {
+    left_nothing(train("no_memory").run())
+        .ends_with(11)
+        .says(["`memory`"]);
+}
+
+#[test]
+fn shared_memory() {
+    left_nothing(train("shared_memory").run())
+        .ends_with(11)
+        .says(["guest.wasm", "threads"]);
+}
+
+// Limits: 13, and the flag that raises it.
+
+#[test]
+fn endless_loop() {
+    let ended = train("endless_loop").args(["--timeout", "200ms"]).run();
+    left_nothing(ended).ends_with(13).says(["--timeout"]);
+}
+
+#[test]
+fn endless_start_function() {
+    let ended = train("endless_start_function")
+        .args(["--timeout", "200ms"])
+        .run();
+    left_nothing(ended).ends_with(13).says(["--timeout"]);
+}
+
+#[test]
+fn endless_recursion() {
+    left_nothing(train("endless_recursion").run())
+        .ends_with(13)
+        .says(["--stack"]);
+}
+
+#[test]
+fn sleeps_for_ever() {
+    let ended = train("sleeps_for_ever").args(["--timeout", "200ms"]).run();
+    left_nothing(ended).ends_with(13).says(["--timeout"]);
+}
+
+#[test]
+fn memory_without_end() {
+    let ended = train("memory_without_end")
+        .args(["--memory", "64MiB"])
+        .run();
+    left_nothing(ended)
+        .ends_with(13)
+        .says(["64 MiB", "--memory"]);
+    // 32 bits end before this limit does.
+    let ended = train("memory_without_end").args(["--memory", "5GiB"]).run();
+    left_nothing(ended).ends_with(13).says(["4 GiB"]);
+}
+
+#[test]
+fn memory_at_once() {
+    let ended = train("memory_at_once").args(["--memory", "64MiB"]).run();
+    left_nothing(ended).ends_with(13).says(["--memory"]);
+}
+
+#[test]
+fn table_without_end() {
+    let ended = train("table_without_end").args(["--memory", "64MiB"]).run();
+    left_nothing(ended).ends_with(13).says(["--memory"]);
+}
+
+#[test]
+fn stdout_flood() {
+    let ended = train("stdout_flood")
+        .args(["--max-log-bytes", "1KiB", "--log-format", "json"])
+        .run();
+    let ended = left_nothing(ended).ends_with(13).says(["--max-log-bytes"]);
+    assert!(ended.stderr().matches("dull boy").count() <= 24);
+}
+
+#[test]
+fn million_files() {
+    let ended = train("million_files")
+        .args(["--max-output-files", "500"])
+        .run();
+    left_nothing(ended)
+        .ends_with(13)
+        .says(["500 files", "--max-output-files"]);
+}
+
+#[test]
+fn deep_folder() {
+    left_nothing(train("deep_folder").run())
+        .ends_with(13)
+        .says(["folders"]);
+}
+
+#[test]
+fn fills_the_disk() {
+    let ended = train("fills_the_disk")
+        .args(["--max-output-bytes", "1MiB"])
+        .run();
+    left_nothing(ended)
+        .ends_with(13)
+        .says(["1 MiB", "--max-output-bytes"]);
+}
+
+#[test]
+fn sparse_file() {
+    left_nothing(train("sparse_file").run())
+        .ends_with(13)
+        .says(["--max-output-bytes"]);
+}
+
+#[test]
+fn open_files_without_end() {
+    all_refused("open_files_without_end");
+}
+
+// What it left breaks the contract: 15.
+
+#[test]
+fn leaves_nothing() {
+    left_nothing(train("leaves_nothing").run())
+        .ends_with(15)
+        .says(["no metrics.json"]);
+}
+
+#[test]
+fn symlink() {
+    left_nothing(train("symlink").run())
+        .ends_with(15)
+        .says(["model.json", "symbolic link"]);
+}
+
+#[test]
+fn hard_link() {
+    left_nothing(train("hard_link").run())
+        .ends_with(15)
+        .says(["hard link"]);
+}
+
+#[test]
+fn newline_in_name() {
+    left_nothing(train("newline_in_name").run())
+        .ends_with(15)
+        .says([r"a\nmanifest.json", "its name"]);
+}
+
+#[test]
+fn own_manifest() {
+    left_nothing(train("own_manifest").run())
+        .ends_with(15)
+        .says(["manifest.json"]);
+}
+
+// Its own end: 12 and 14.
+
+#[test]
+fn traps() {
+    left_nothing(train("traps").run())
+        .ends_with(12)
+        .says(["divide by zero", "fit_the_model, called from main"]);
+}
+
+#[test]
+fn bad_pointers() {
+    left_nothing(train("bad_pointers").run())
+        .ends_with(12)
+        .says(["the guest trapped"]);
+}
+
+#[test]
+fn exits_7() {
+    left_nothing(train("exits_7").run())
+        .ends_with(14)
+        .says(["status 7"]);
+}
+
+#[test]
+fn exits_256() {
+    left_nothing(train("exits_256").run())
+        .ends_with(14)
+        .says(["status 256"]);
+}
+
+#[test]
+fn exits_300() {
+    left_nothing(train("exits_300").run())
+        .ends_with(14)
+        .says(["status 300"]);
+}
+
+// What it must not reach.
+
+#[test]
+fn reads_etc_passwd() {
+    all_refused("reads_etc_passwd");
+}
+
+#[test]
+fn writes_to_data() {
+    all_refused("writes_to_data");
+}
+
+#[test]
+fn writes_outside() {
+    all_refused("writes_outside");
+}
+
+#[test]
+fn opens_a_socket() {
+    all_refused("opens_a_socket");
+}
+
+#[test]
+fn raises_a_signal() {
+    all_refused("raises_a_signal");
+}
+
+#[test]
+fn closes_everything() {
+    all_refused("closes_everything");
+}
+
+#[test]
+fn reads_stdin() {
+    all_refused("reads_stdin");
+}
+
+#[test]
+fn prints_its_environment() {
+    let ended = train("prints_its_environment")
+        .args([
+            "--model-version",
+            "3",
+            "--seed",
+            "11",
+            "--env",
+            "MINE=given",
+        ])
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("VAULT_TOKEN", "secret")
+        .env("NOMAD_ALLOC_ID", "allocation")
+        .run()
+        .ends_with(15);
+    let log = ended.stderr();
+    let printed: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split_once("stream=\"stdout\"").map(|(text, _)| text))
+        .filter_map(|text| text.split_whitespace().last())
+        .collect();
+    assert_eq!(
+        printed,
+        [
+            "workload",
+            "train",
+            "CONTRACT=1",
+            "SEED=11",
+            "DATA_PATH=/data/rows.csv",
+            "FLAGS=SEED",
+            "MINE=given",
+            "MODEL_VERSION=3",
+            "PREDICTION_PATH=/model/predictions.csv",
+            "SAVE_PATH=model",
+            "VERSION=3_allocation",
+        ],
+        "{log}"
+    );
+}
+
+#[test]
+fn escapes_the_terminal() {
+    for format in ["text", "json"] {
+        let ended = train("escapes_the_terminal")
+            .args(["--log-format", format])
+            .run()
+            .ends_with(15);
+        let log = ended.stderr();
+        assert!(!log.contains(|letter: char| letter.is_control() && letter != '\n'));
+        assert!(log.contains("here"), "{log}");
+        if format == "json" {
+            for line in log.lines() {
+                let line: serde_json::Value = serde_json::from_str(line).expect(line);
+                assert!(line["level"].is_string());
+            }
+        }
+    }
+}

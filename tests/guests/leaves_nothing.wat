@@ -1,0 +1,4 @@
+;; Says that all went well, and leaves nothing.
+(module
+  (memory (export "memory") 1)
+  (func (export "_start")))

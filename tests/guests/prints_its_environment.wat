@@ -1,0 +1,25 @@
+;; Prints its arguments and its variables, one a line.
+(module
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $arg_sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $env_sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $env (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  ;; Prints the strings at 8192, the length of which stands at 4, with a newline for each zero.
+  (func $print (local $at i32)
+    (loop $next
+      (if (i32.eqz (i32.load8_u (i32.add (i32.const 8192) (local.get $at))))
+        (then (i32.store8 (i32.add (i32.const 8192) (local.get $at)) (i32.const 10))))
+      (local.set $at (i32.add (local.get $at) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $at) (i32.load (i32.const 4)))))
+    (i32.store (i32.const 16) (i32.const 8192))
+    (i32.store (i32.const 20) (i32.load (i32.const 4)))
+    (if (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24)) (then unreachable)))
+  (func (export "_start")
+    (if (call $arg_sizes (i32.const 0) (i32.const 4)) (then unreachable))
+    (if (call $args (i32.const 4096) (i32.const 8192)) (then unreachable))
+    (call $print)
+    (if (call $env_sizes (i32.const 0) (i32.const 4)) (then unreachable))
+    (if (call $env (i32.const 4096) (i32.const 8192)) (then unreachable))
+    (call $print)))
