@@ -1,51 +1,77 @@
-//! Where datasets come from. Local files for now.
-#![allow(clippy::unwrap_used)]
-use crate::exit::Exit;
-use crate::nomad::Nomad;
-use sha2::Digest;
-use std::path::{Path, PathBuf};
-#[derive(clap::Args)]
-#[group(skip)]
-pub struct Args {
-    /// Where the data comes from
-    #[arg(long = "data", value_name = "URL|PATH")]
-    pub source: Option<String>,
-    #[arg(long)]
-    pub allow_data: Vec<String>,
-}
-impl Args {
-    pub fn request(&self, source: &str, _nomad: &Nomad) -> Result<Request, DataError> {
-        Ok(Request {
-            path: source.trim_start_matches("file://").into(),
-        })
-    }
-}
+//! Where datasets come from: one source of them a file. Every dataset ends as one local file, hashed on its way.
+
+use std::path::Path;
+use std::time::Duration;
+
+use http::Http;
+use policy::Policy;
+use progress::Progress;
+use sink::Sink;
+
+mod args;
+mod error;
+mod http;
+mod local;
+mod policy;
+mod progress;
+mod sink;
+mod source;
+
+pub use args::Args;
+pub use error::DataError;
+pub use policy::Refusal;
+pub use source::Source;
+
+/// One dataset that is wanted, and how far to go for it.
+#[derive(Clone, Debug)]
 pub struct Request {
-    path: PathBuf,
+    pub source: Source,
+    /// Lower-case hexadecimal.
+    pub sha256: Option<String>,
+    pub max_bytes: u64,
+    /// How long a server may say nothing.
+    pub silence: Duration,
+    /// Tries after the first.
+    pub retries: u32,
+    pub policy: Policy,
 }
-#[derive(Debug, thiserror::Error)]
-#[error("data: {0}")]
-pub struct DataError(std::io::Error);
-impl DataError {
-    pub fn exit(&self) -> Exit {
-        Exit::DataNotFetched
-    }
-}
-#[derive(Debug)]
+
+/// A dataset that has arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
     pub bytes: u64,
+    /// Lower-case hexadecimal.
     pub sha256: String,
+    /// URL or path, without user, password or query.
     pub source: String,
+    /// The object's generation or ETag, where it came from a bucket.
     pub generation: Option<String>,
 }
+
+/// Fetches a dataset into the file `into`, which does not exist yet, and makes the folders above it.
+///
+/// Dropping the future stops the fetch. Whether dropped or failed, it leaves no file.
+///
+/// # Errors
+/// When the data may not be read, can't be had, or is not what was asked for; or when it can't be written.
 pub async fn fetch(request: &Request, into: &Path) -> Result<Dataset, DataError> {
-    std::fs::create_dir_all(into.parent().unwrap()).map_err(DataError)?;
-    let b = std::fs::read(&request.path).map_err(DataError)?;
-    std::fs::write(into, &b).map_err(DataError)?;
+    let source = request.source.to_string();
+    let mut sink = Sink::create(into, source.clone(), request.max_bytes)?;
+    let mut progress = Progress::start(&source);
+    match &request.source {
+        Source::File(path) => local::copy(path, &request.policy, &mut sink, &mut progress).await?,
+        Source::Stdin => local::copy_stdin(&mut sink, &mut progress).await?,
+        Source::Http(url) => {
+            let http = Http::new(request, url)?;
+            http.download(url, &mut sink, &mut progress).await?;
+        }
+    }
+    let (bytes, sha256) = sink.finish(into, request.sha256.as_deref())?;
+    progress.done(bytes);
     Ok(Dataset {
-        bytes: b.len() as u64,
-        sha256: crate::hex(&sha2::Sha256::digest(&b)),
-        source: request.path.display().to_string(),
+        bytes,
+        sha256,
+        source,
         generation: None,
     })
 }

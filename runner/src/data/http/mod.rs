@@ -1,0 +1,315 @@
+//! `http://` and `https://`: streamed to disk, tried again after what may pass, led astray by no redirect.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, StatusCode};
+use url::Url;
+
+use super::policy::Policy;
+use super::progress::Progress;
+use super::sink::Sink;
+use super::source::redacted;
+use super::{DataError, Request};
+use crate::net;
+use trouble::Trouble;
+
+mod trouble;
+
+const MOST_REDIRECTS: usize = 10;
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// A server that wants to be left alone for longer is not waited for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
+
+/// Requests to one source.
+pub(super) struct Http<'a> {
+    request: &'a Request,
+    /// The URL that the user named: credentials go to its scheme, host and port, and nowhere else.
+    start: Url,
+    /// For that host.
+    named: Client,
+    /// For hosts that a server led to.
+    led: Client,
+}
+
+/// What makes it safe to go on where a transfer broke off: the state of the data that has arrived so far.
+type ETag = HeaderValue;
+
+impl<'a> Http<'a> {
+    pub fn new(request: &'a Request, start: &Url) -> Result<Self, DataError> {
+        let client = |redirected| {
+            let builder = net::builder(request.silence)?;
+            net::build(match request.policy.guard(redirected) {
+                Some(guard) => builder.dns_resolver(guard),
+                None => builder,
+            })
+        };
+        Ok(Self {
+            request,
+            start: start.clone(),
+            named: client(false)?,
+            led: client(true)?,
+        })
+    }
+
+    /// Gets the body of a URL.
+    pub async fn download(
+        &self,
+        url: &Url,
+        sink: &mut Sink,
+        progress: &mut Progress,
+    ) -> Result<(), DataError> {
+        let mut delays = ExponentialBuilder::default()
+            .with_min_delay(FIRST_DELAY)
+            .with_max_delay(LONGEST_DELAY)
+            .with_max_times(self.request.retries as usize)
+            // Spreads a thousand allocations that failed at the same moment.
+            .with_jitter()
+            .build();
+        let mut kept: Option<ETag> = None;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (problem, after) = match self.attempt(url, &mut kept, sink, progress).await {
+                Ok(()) => break,
+                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Passing { problem, after }) => (problem, after),
+            };
+            let delay = delays
+                .next()
+                .map(|delay| delay.max(after.unwrap_or_default()));
+            let Some(delay) =
+                delay.filter(|_| after.is_none_or(|after| after <= LONGEST_RETRY_AFTER))
+            else {
+                return Err(DataError::Unreachable {
+                    url: redacted(url),
+                    problem,
+                    tries: if tries == 1 {
+                        "1 try".to_owned()
+                    } else {
+                        format!("{tries} tries")
+                    },
+                });
+            };
+            progress.say(|| {
+                tracing::info!("{}: {problem}; trying again in {delay:.1?}", redacted(url))
+            });
+            tokio::time::sleep(delay).await;
+        }
+        check_kind(url, sink.head())
+    }
+
+    /// One try. `kept` is the state of what the sink holds.
+    async fn attempt(
+        &self,
+        url: &Url,
+        kept: &mut Option<ETag>,
+        sink: &mut Sink,
+        progress: &mut Progress,
+    ) -> Result<(), Trouble> {
+        let from = if kept.is_some() { sink.bytes() } else { 0 };
+        let mut response = self
+            .ask(url, kept.as_ref().filter(|_| from > 0), from)
+            .await?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if from > 0 && starts_at(&response, from) => {}
+            StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => sink.restart()?,
+            status => {
+                // What is kept is of no use to a server that does not want to go on with it.
+                if kept.take().is_some() {
+                    return Err(Trouble::passing(format!(
+                        "{status} when asked for the rest"
+                    )));
+                }
+                return Err(trouble::of_status(url, &response));
+            }
+        }
+        check_encoding(url, response.headers())?;
+        *kept = resumable(response.headers());
+        let total = response
+            .content_length()
+            .map(|length| sink.bytes().saturating_add(length));
+        if let Some(total) = total {
+            sink.announce(total)?;
+        }
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => sink.write(&chunk)?,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    let trouble = trouble::of_error(url, &error, self.request.silence);
+                    return Err(trouble.after_bytes(sink.bytes(), total));
+                }
+            }
+            progress.at(sink.bytes(), total);
+        }
+    }
+
+    /// Sends a request and follows redirects, each of which must be allowed.
+    async fn ask(&self, url: &Url, kept: Option<&ETag>, from: u64) -> Result<Response, Trouble> {
+        let mut url = url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let redirected = url.host() != self.start.host();
+            self.request
+                .policy
+                .check_url(&url, redirected)
+                .map_err(DataError::from)?;
+            let client = if redirected { &self.led } else { &self.named };
+            // Gzip is for the module to unpack; any other coding nobody here could.
+            let mut asked = client
+                .get(url.clone())
+                .header(header::ACCEPT_ENCODING, "identity");
+            if let Some(kept) = kept {
+                asked = asked
+                    .header(header::RANGE, format!("bytes={from}-"))
+                    .header(header::IF_RANGE, kept);
+            }
+            let response = asked
+                .send()
+                .await
+                .map_err(|error| trouble::of_error(&url, &error, self.request.silence))?;
+            match next(&url, &response)? {
+                Some(next) => url = next,
+                None => return Ok(response),
+            }
+        }
+        Err(bad_answer(&url, format!("more than {MOST_REDIRECTS} redirects")).into())
+    }
+}
+
+fn bad_answer(url: &Url, problem: impl Into<String>) -> DataError {
+    DataError::BadAnswer {
+        url: redacted(url),
+        problem: problem.into(),
+    }
+}
+
+/// Where a redirect leads; none if it is none.
+fn next(url: &Url, response: &Response) -> Result<Option<Url>, DataError> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let location = response
+        .headers()
+        .get(header::LOCATION)
+        .and_then(|value| value.to_str().ok());
+    let Some(location) = location else {
+        return Err(bad_answer(url, "it redirects and does not say where to"));
+    };
+    let mut next = url
+        .join(location)
+        .map_err(|error| bad_answer(url, format!("it redirects to no URL: {error}")))?;
+    if !matches!(next.scheme(), "http" | "https") {
+        return Err(Policy::refused_redirect(url, &next).into());
+    }
+    // A server has no credentials to give us. Neither call fails for http.
+    let _ = next.set_username("");
+    let _ = next.set_password(None);
+    tracing::debug!("{} redirects to {}", redacted(url), redacted(&next));
+    Ok(Some(next))
+}
+
+/// The state of the data, if the server promises to go on with it later. A weak ETag promises nothing about bytes.
+fn resumable(headers: &HeaderMap) -> Option<ETag> {
+    let ranges = headers
+        .get(header::ACCEPT_RANGES)
+        .is_some_and(|unit| unit == "bytes")
+        || headers.contains_key(header::CONTENT_RANGE);
+    let etag = headers
+        .get(header::ETAG)
+        .filter(|etag| etag.as_bytes().starts_with(b"\""));
+    etag.filter(|_| ranges).cloned()
+}
+
+/// Whether a part begins where the last one ended: `Content-Range: bytes 5-9/10`.
+fn starts_at(response: &Response, from: u64) -> bool {
+    let range = response
+        .headers()
+        .get(header::CONTENT_RANGE)
+        .and_then(|value| value.to_str().ok());
+    let start = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-'));
+    start.is_some_and(|(start, _)| start.trim().parse() == Ok(from))
+}
+
+fn check_encoding(url: &Url, headers: &HeaderMap) -> Result<(), DataError> {
+    let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
+        return Ok(());
+    };
+    match coding
+        .to_str()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+        .as_str()
+    {
+        "" | "identity" | "gzip" | "x-gzip" => Ok(()),
+        coding => Err(bad_answer(
+            url,
+            format!(
+                "it sends its data coded as {coding:?}, which was not asked for: have it send plain or gzip data"
+            ),
+        )),
+    }
+}
+
+/// A login or error page with status 200 is no data, whatever type the server gives it.
+fn check_kind(url: &Url, head: &[u8]) -> Result<(), DataError> {
+    let text = head
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(head)
+        .trim_ascii_start();
+    let starts = |tag: &[u8]| {
+        text.get(..tag.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(tag))
+    };
+    if starts(b"<!doctype html") || starts(b"<html") || starts(b"<head") || starts(b"<body") {
+        return Err(bad_answer(
+            url,
+            "it sent an HTML page and no data, perhaps a page to log in: open the URL in a browser to see it, and give credentials with --data-token-file, --data-header-file or --data-oauth-file if it wants any",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn pages_are_told_from_data() {
+        let url = Url::parse("https://example.com/a").unwrap();
+        for page in [
+            "<!DOCTYPE html><html>",
+            "\u{feff} \n<HTML lang=en>",
+            "<head>",
+            "<body>",
+        ] {
+            assert!(check_kind(&url, page.as_bytes()).is_err(), "{page}");
+        }
+        for data in [
+            "",
+            "a,b\n",
+            "<5,6\n",
+            "{\"html\": \"<html>\"}",
+            "\x1f\u{8b}",
+        ] {
+            assert!(check_kind(&url, data.as_bytes()).is_ok(), "{data}");
+        }
+    }
+
+    #[test]
+    fn only_a_strong_etag_of_a_server_that_knows_ranges_is_gone_on_with() {
+        let headers = |list: &[(&'static str, &'static str)]| {
+            list.iter()
+                .map(|&(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+                .collect::<HeaderMap>()
+        };
+        assert!(resumable(&headers(&[("accept-ranges", "bytes"), ("etag", "\"a\"")])).is_some());
+        assert!(resumable(&headers(&[("accept-ranges", "bytes"), ("etag", "W/\"a\"")])).is_none());
+        assert!(resumable(&headers(&[("accept-ranges", "none"), ("etag", "\"a\"")])).is_none());
+        assert!(resumable(&headers(&[("etag", "\"a\"")])).is_none());
+    }
+}

@@ -1,0 +1,185 @@
+//! What went wrong with a request, and whether it may pass.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode, header};
+use url::Url;
+
+use super::bad_answer;
+use crate::data::DataError;
+use crate::data::policy::{Policy, Refusal, RefusedAddress};
+
+pub(super) enum Trouble {
+    /// Worth another try.
+    Passing {
+        problem: String,
+        /// What the server asked to wait.
+        after: Option<Duration>,
+    },
+    Final(DataError),
+}
+
+impl From<DataError> for Trouble {
+    fn from(error: DataError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Final(refusal.into())
+    }
+}
+
+impl Trouble {
+    pub fn passing(problem: String) -> Self {
+        Self::Passing {
+            problem,
+            after: None,
+        }
+    }
+
+    /// Says how far the data had come.
+    pub fn after_bytes(self, bytes: u64, total: Option<u64>) -> Self {
+        match self {
+            Self::Passing { problem, after } => {
+                let of = total
+                    .map(|total| format!(" of {total}"))
+                    .unwrap_or_default();
+                Self::Passing {
+                    problem: format!("broke off after {bytes}{of} bytes: {problem}"),
+                    after,
+                }
+            }
+            Self::Final(error) => Self::Final(error),
+        }
+    }
+}
+
+/// An answer that is not the data.
+pub(super) fn of_status(url: &Url, response: &Response) -> Trouble {
+    let status = response.status();
+    let said = match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    };
+    let passing = status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+        );
+    if passing {
+        let after = response
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|value| retry_after(value.to_str().ok()?));
+        let problem = match after {
+            Some(after) => format!("{said}, and it asks to wait for {} s", after.as_secs()),
+            None => said,
+        };
+        return Trouble::Passing { problem, after };
+    }
+    let remedy = match status {
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            "give credentials that may read it, with --data-token-file, --data-header-file or --data-oauth-file"
+        }
+        StatusCode::NOT_FOUND | StatusCode::GONE => "check the URL",
+        _ if status.is_success() => "there is no data in that: ask for it when it is ready",
+        _ => "check the URL, and what the server's log says",
+    };
+    bad_answer(url, format!("{said}: {remedy}")).into()
+}
+
+/// `Retry-After`: seconds, or a date.
+fn retry_after(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+    let wait = date.timestamp().as_second() - jiff::Timestamp::now().as_second();
+    Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
+}
+
+/// No answer, or one that broke off.
+pub(super) fn of_error(url: &Url, error: &reqwest::Error, silence: Duration) -> Trouble {
+    if let Some(refused) = cause::<RefusedAddress>(error) {
+        return Policy::refused_address(url, refused).into();
+    }
+    if let Some(problem) = cause::<rustls::Error>(error)
+        && is_final(problem)
+    {
+        return bad_answer(
+            url,
+            format!("{problem}: if its certificate is signed by an authority of your own, name that one's file in SSL_CERT_FILE"),
+        )
+        .into();
+    }
+    if error.is_builder() {
+        return bad_answer(url, format!("it can't be asked for: {}", deepest(error))).into();
+    }
+    if error.is_timeout() {
+        return Trouble::passing(format!("silent for {silence:?} (--data-timeout)"));
+    }
+    Trouble::passing(deepest(error))
+}
+
+/// Trying again gives the same certificate.
+fn is_final(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented
+    )
+}
+
+/// The first cause of a kind, also where it is wrapped in an I/O error.
+fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// What really happened; the outer layers repeat the URL, which may hold a secret.
+fn deepest(error: &reqwest::Error) -> String {
+    let mut deepest: &dyn Error = error;
+    while let Some(inner) = deepest.source() {
+        deepest = inner;
+    }
+    match deepest.downcast_ref::<reqwest::Error>() {
+        Some(_) => "the request failed".to_owned(),
+        None => deepest.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_says_in_two_ways_how_long_to_wait() {
+        assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(
+            retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
+            Some(Duration::ZERO)
+        );
+        assert!(
+            retry_after("Mon, 21 Oct 2165 07:28:00 GMT")
+                .is_some_and(|wait| wait.as_secs() > 1_000_000)
+        );
+        assert_eq!(retry_after("soon"), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! Files of this machine, and standard input. The guest gets a copy: nobody changes it while it trains.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use tokio::io::AsyncReadExt;
+
+use super::DataError;
+use super::policy::Policy;
+use super::progress::Progress;
+use super::sink::Sink;
+
+/// Read at a time: large enough to be quick, small enough to stop within a moment.
+const CHUNK: usize = 1 << 18;
+
+/// Copies a regular file.
+pub(super) async fn copy(
+    path: &Path,
+    policy: &Policy,
+    sink: &mut Sink,
+    progress: &mut Progress,
+) -> Result<(), DataError> {
+    let failed = |source| DataError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = open(path, policy)?;
+    let total = file.metadata().map_err(failed)?.len();
+    sink.announce(total)?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = match file.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(failed)?,
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        sink.write(&chunk[..read])?;
+        progress.at(sink.bytes(), Some(total));
+        // Whoever waits for a signal gets a turn.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Copies standard input to its end.
+pub(super) async fn copy_stdin(sink: &mut Sink, progress: &mut Progress) -> Result<(), DataError> {
+    let mut stdin = tokio::io::stdin();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = stdin
+            .read(&mut chunk)
+            .await
+            .map_err(|source| DataError::Read {
+                path: "standard input".into(),
+                source,
+            })?;
+        if read == 0 {
+            return Ok(());
+        }
+        sink.write(&chunk[..read])?;
+        progress.at(sink.bytes(), None);
+    }
+}
+
+/// Opens a file that may be read. What was checked is what is opened: all links are resolved first, and the result
+/// is opened without following any.
+fn open(path: &Path, policy: &Policy) -> Result<File, DataError> {
+    let failed = |source| DataError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let resolved = match path.canonicalize() {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            // Whether a forbidden path exists is nobody's business.
+            policy.check_file(path, &std::path::absolute(path).map_err(failed)?)?;
+            return Err(failed(error));
+        }
+    };
+    policy.check_file(path, &resolved)?;
+    // A pipe that nobody writes to would not open at all without NONBLOCK.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = match rustix::fs::openat2(
+        CWD,
+        &resolved,
+        flags,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS,
+    ) {
+        // Kernels before 5.6, and sandboxes that do not know the call.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            rustix::fs::open(&resolved, flags | OFlags::NOFOLLOW, Mode::empty())
+        }
+        opened => opened,
+    };
+    let file = File::from(opened.map_err(|error| failed(error.into()))?);
+    let kind = file.metadata().map_err(failed)?.file_type();
+    let (kind, remedy) = if kind.is_file() {
+        return Ok(file);
+    } else if kind.is_dir() {
+        ("a folder", "name the file in it")
+    } else if kind.is_fifo() {
+        ("a pipe", "save it to a file, or pipe it into `--data -`")
+    } else {
+        ("a device or socket", "name a regular file")
+    };
+    Err(DataError::NotAFile {
+        path: path.to_owned(),
+        kind,
+        remedy,
+    })
+}

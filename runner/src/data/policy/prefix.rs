@@ -1,0 +1,102 @@
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+use super::{DataError, real};
+
+/// One entry of `--allow-data`: what begins with it may be read.
+#[derive(Clone, Debug)]
+pub(super) enum Prefix {
+    /// Scheme, host and port as they are, and a path that ends at a `/` of what it is compared with.
+    Url(Url),
+    Folder(PathBuf),
+}
+
+impl Prefix {
+    pub fn parse(text: &str) -> Result<Self, DataError> {
+        let bad = |problem: String| DataError::BadOption {
+            flag: "--allow-data",
+            value: text.to_owned(),
+            problem,
+        };
+        let path = match text.split_once("://") {
+            None => text,
+            Some(("file", path)) => path,
+            Some(("http" | "https" | "gs" | "s3" | "az", _)) => {
+                let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+                if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+                    return Err(bad(
+                        "a prefix is a scheme, a host and perhaps a path, with no user and no query".to_owned(),
+                    ));
+                }
+                return Ok(Self::Url(url));
+            }
+            Some(_) => {
+                return Err(bad(
+                    "use a folder, or what a URL begins with: http://, https://, gs://, s3://, az://".to_owned(),
+                ));
+            }
+        };
+        if path.is_empty() {
+            return Err(bad("it is empty".to_owned()));
+        }
+        let folder = std::path::absolute(path).map_err(|error| bad(error.to_string()))?;
+        Ok(Self::Folder(folder))
+    }
+
+    pub fn holds_file(&self, resolved: &Path) -> bool {
+        matches!(self, Self::Folder(folder) if resolved.starts_with(real(folder)))
+    }
+
+    /// Whether this folder is `above` or lies in it.
+    pub fn is_below(&self, above: &Path) -> bool {
+        matches!(self, Self::Folder(folder) if real(folder).starts_with(above))
+    }
+
+    pub fn holds_url(&self, url: &Url) -> bool {
+        let Self::Url(prefix) = self else {
+            return false;
+        };
+        let same_origin = prefix.scheme() == url.scheme()
+            && prefix.host() == url.host()
+            && prefix.port_or_known_default() == url.port_or_known_default();
+        if !same_origin || climbs(url.path()) {
+            return false;
+        }
+        let folder = prefix.path().trim_end_matches('/');
+        url.path()
+            .strip_prefix(folder)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The address that is listed by itself, not by a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        let Self::Url(url) = self else {
+            return None;
+        };
+        match url.host()? {
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+            Host::Domain(_) => None,
+        }
+    }
+
+    pub fn is_host(&self, name: &str) -> bool {
+        matches!(self, Self::Url(url) if url.host_str() == Some(name))
+    }
+}
+
+/// Whether a server that decodes twice, or takes `\` for `/`, could be led out of the prefix. Parsing the URL has
+/// dealt with the plain `..`.
+fn climbs(path: &str) -> bool {
+    let mut path = path.to_owned();
+    for _ in 0..3 {
+        path = percent_decode_str(&path).decode_utf8_lossy().into_owned();
+        if path.split(['/', '\\']).any(|part| part == "..") {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,138 @@
+//! What a dataset is named by.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::DataError;
+
+/// One dataset, named on the command line or by a dispatch. [`fmt::Display`] shows neither user nor password nor
+/// query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `http://…` or `https://…`.
+    Http(Url),
+    /// A path, or `file://` and a path as it is (nothing in it is percent-encoded).
+    File(PathBuf),
+    /// `-`
+    Stdin,
+}
+
+impl Source {
+    /// Reads `--data`.
+    ///
+    /// # Errors
+    /// When it is empty, a URL of an unknown kind, or no URL though it looks like one.
+    pub fn parse(text: &str) -> Result<Self, DataError> {
+        let bad = |problem: &str| {
+            Err(DataError::BadSource {
+                name: redacted_text(text),
+                problem: problem.to_owned(),
+            })
+        };
+        if text.is_empty() {
+            return bad("it is empty");
+        }
+        if text.contains('\0') {
+            return bad("it holds a zero byte");
+        }
+        if text == "-" {
+            return Ok(Self::Stdin);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::File(PathBuf::from(text)));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "file" if rest.is_empty() => bad("a path must follow"),
+            "file" => Ok(Self::File(PathBuf::from(rest))),
+            "http" | "https" => match Url::parse(text) {
+                Ok(url) => Ok(Self::Http(url)),
+                Err(error) => bad(&error.to_string()),
+            },
+            _ => bad("use http://, https://, file://, a path, or - for standard input"),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(url) => formatter.write_str(&redacted(url)),
+            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::Stdin => formatter.write_str("standard input"),
+        }
+    }
+}
+
+/// A URL without what may be secret: user, password, query, fragment.
+pub(super) fn redacted(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Both fail only for URLs that cannot have a user.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown.into()
+}
+
+/// The same for what is no URL.
+fn redacted_text(text: &str) -> String {
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    match shown.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = host.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => shown.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn urls_and_paths_are_told_apart() {
+        for (text, shown) in [
+            ("./opportunityHistory.json", "./opportunityHistory.json"),
+            ("/srv/a?b#c.csv", "/srv/a?b#c.csv"),
+            ("file:///srv/a b.csv", "/srv/a b.csv"),
+            ("file://./a.csv", "./a.csv"),
+            ("HTTP://Example.com", "http://example.com/"),
+            ("-", "standard input"),
+        ] {
+            assert_eq!(Source::parse(text).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn user_password_query_and_fragment_are_not_shown() {
+        let source = Source::parse("https://ann:hunter2@example.com/a/b.csv?sig=hunter3#hunter4");
+        assert_eq!(source.unwrap().to_string(), "https://example.com/a/b.csv");
+        for text in [
+            "ftp://ann:hunter2@example.com/a?sig=hunter3",
+            "https://ann:hunter2@exa mple.com/a?sig=hunter3#hunter4",
+            "https://ann:hunter2@:99999/",
+        ] {
+            let error = Source::parse(text).unwrap_err().to_string();
+            assert!(!error.contains("hunter"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_dataset_is_refused() {
+        for (text, said) in [
+            ("", "empty"),
+            ("a\0b", "zero byte"),
+            ("file://", "path must follow"),
+            ("http://", "host"),
+            ("ftp://example.com/a", "use http://"),
+        ] {
+            let error = Source::parse(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text:?}: {error}");
+        }
+    }
+}
