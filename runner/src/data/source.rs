@@ -55,6 +55,21 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The last part of its path. None for standard input, and where a path ends in `/` or `..`.
+    #[must_use]
+    pub fn file_name(&self) -> Option<&str> {
+        match self {
+            Self::Http(url) => url
+                .path_segments()?
+                .next_back()
+                .filter(|last| !last.is_empty()),
+            Self::File(path) => path.file_name()?.to_str(),
+            Self::Stdin => None,
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -119,6 +134,22 @@ mod tests {
         ] {
             let error = Source::parse(text).unwrap_err().to_string();
             assert!(!error.contains("hunter"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_dataset_is_called_as_its_file_is() {
+        for (text, name) in [
+            (
+                "https://ann:hunter2@example.com/a/b.csv?sig=/hunter3",
+                Some("b.csv"),
+            ),
+            ("https://ann:hunter2@example.com", None),
+            ("file://./a/b.csv", Some("b.csv")),
+            ("..", None),
+            ("-", None),
+        ] {
+            assert_eq!(Source::parse(text).unwrap().file_name(), name, "{text}");
         }
     }
 

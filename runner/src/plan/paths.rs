@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::PlanError;
 use crate::commands::run::Args;
+use crate::data::Source;
 use crate::nomad::Nomad;
 
 /// Where the guest finds the dataset: the name that the user gave, else the name that the source has.
@@ -21,8 +22,8 @@ pub fn data_path(args: &Args, nomad: &Nomad) -> Result<PathBuf, PlanError> {
         .as_deref()
         .or(nomad.meta.data_url.as_deref());
     let source = source.ok_or(PlanError::NoData)?;
-    let without_query = source.split(['?', '#']).next().unwrap_or_default();
-    let last = without_query.rsplit('/').next().unwrap_or_default();
+    let source = Source::parse(source)?;
+    let last = source.file_name().unwrap_or_default();
     Ok(guest_path("--data", last).unwrap_or_else(|_| PathBuf::from("dataset")))
 }
 
