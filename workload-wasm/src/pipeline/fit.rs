@@ -1,9 +1,10 @@
 //! Fitting features and learner on some rows, and what the result says of others.
 
+use super::PipelineError;
 use crate::features::{Encoder, NamedSource, Rows, encode, fit_encoder};
 use crate::forms::{Form, Predictions};
-use crate::learners::{FitError, Learner, Training};
-use crate::table::{Table, TargetColumn};
+use crate::learners::{Learner, Training};
+use crate::table::{DataError, Table, TargetColumn};
 
 /// What is fitted, whatever the rows.
 #[derive(Clone, Copy)]
@@ -25,13 +26,18 @@ pub(super) struct FittedModel {
 
 impl Recipe<'_> {
     /// Fits on `train` and looks at no other row.
-    pub fn fit(&self, train: &[u32]) -> Result<FittedModel, FitError> {
+    pub fn fit(&self, train: &[u32]) -> Result<FittedModel, PipelineError> {
         let wants = self.learner.wants();
         let encoders: Vec<Encoder> = self
             .sources
             .iter()
             .map(|named| fit_encoder(self.table, train, named, wants, self.max_categories))
             .collect();
+        let columns = encoders
+            .iter()
+            .map(|encoder| encoder.encoding.width())
+            .sum();
+        check_room(train.len(), columns)?;
         let features = encode(self.table, &encoders, Rows::new(train));
         let target = self.target.select(train);
         let fitted = self.learner.fit(Training {
@@ -46,6 +52,14 @@ impl Recipe<'_> {
             warnings: fitted.warnings,
         })
     }
+}
+
+/// Refuses features that the module's memory does not hold, where running out of it would end the module without a word.
+fn check_room(rows: usize, columns: usize) -> Result<(), DataError> {
+    let too_large = || DataError::TooLarge { rows, columns };
+    let cells = rows.checked_mul(columns).ok_or_else(too_large)?;
+    let mut room: Vec<f32> = Vec::new();
+    room.try_reserve_exact(cells).map_err(|_| too_large())
 }
 
 impl FittedModel {

@@ -32,7 +32,7 @@ pub(super) fn prepare(
     let dataset = typed_dataset(environment, specification, log)?;
     let mut left_out = not_read(&dataset);
     let Dataset {
-        table,
+        mut table,
         mut warnings,
         ..
     } = dataset;
@@ -65,7 +65,7 @@ pub(super) fn prepare(
         ));
     }
     let parts = hold_out(&table, &rows, &target, &specification.split)?;
-    describe_split(&parts, specification, log);
+    describe_split(&parts, target.model.task, specification, log);
     let choice = choose(&table, &rows, &target, &parts, specification)?;
     warnings.extend(choice.warnings);
     left_out.extend(choice.left_out);
@@ -78,6 +78,15 @@ pub(super) fn prepare(
     if choice.sources.is_empty() {
         return Err(DataError::NoFeatures.into());
     }
+    // What nothing reads any more makes room for the features.
+    let split_by = specification.split.method.column();
+    table.columns.retain(|column| {
+        choice
+            .sources
+            .iter()
+            .any(|named| named.source.columns().contains(&column.name.as_str()))
+            || split_by.is_some_and(|named| named.name == column.name)
+    });
     Ok(Prepared {
         kept: rows.len(),
         table,
@@ -134,10 +143,10 @@ fn describe_target(target: &TargetColumn, log: &mut Log<'_>) {
     ));
 }
 
-fn describe_split(parts: &Parts, specification: &Specification, log: &mut Log<'_>) {
+fn describe_split(parts: &Parts, task: Task, specification: &Specification, log: &mut Log<'_>) {
     let method = match &specification.split.method {
-        Method::Stratified => "stratified".to_owned(),
-        Method::Random => "random".to_owned(),
+        Method::Stratified if task != Task::Regression => "stratified".to_owned(),
+        Method::Stratified | Method::Random => "random".to_owned(),
         Method::Time(column) => format!("by time, {}", column.name),
         Method::Group(column) => format!("by group, {}", column.name),
     };

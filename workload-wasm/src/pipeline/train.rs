@@ -75,6 +75,9 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     ));
     let fitted = recipe.fit(&prepared.parts.train)?;
     prepared.warnings.extend(fitted.warnings.iter().cloned());
+    prepared
+        .warnings
+        .extend(idle_flags(environment, learner.as_ref()));
     let cross_validation = cross_validate(&recipe, &prepared, &specification)?;
     let model = model(&prepared, &fitted);
     let predictions = fitted.predict(&prepared.table, &prepared.parts.held_out);
@@ -150,6 +153,21 @@ fn learner(
         &params,
         defaults,
     )?)
+}
+
+/// Flags that the learner has no use for.
+fn idle_flags(environment: &Environment, learner: &dyn Learner) -> Vec<String> {
+    let parameters = learner.parameters();
+    [
+        ("batch_size", environment.batch_size),
+        ("epochs", environment.epochs),
+    ]
+    .into_iter()
+    .filter(|(name, setting)| {
+        setting.is_some_and(|setting| setting.flag) && !parameters.contains_key(*name)
+    })
+    .map(|(name, _)| format!("{} has no use for {name}", learner.algorithm()))
+    .collect()
 }
 
 /// The mean of each score over the folds of the training rows.

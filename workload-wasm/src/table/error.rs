@@ -43,6 +43,8 @@ pub enum DataError {
     ClassNotTrained { column: String, class: String },
     #[error("`{score}` is undefined on the held-out rows: all of them have the same target")]
     UndefinedScore { score: String },
+    #[error("the memory does not hold {columns} columns of features for {rows} training rows")]
+    TooLarge { rows: usize, columns: usize },
     #[error("no column is left to learn from")]
     NoFeatures,
     #[error("the column `{column}` cannot be read as {expected}: `{cell}`")]
@@ -132,6 +134,10 @@ impl DataError {
             }
             Self::ClassNotTrained { .. } => {
                 "give more rows of it, leave its rows out by `keep`, or split in another way"
+                    .to_owned()
+            }
+            Self::TooLarge { .. } => {
+                "give the module more memory (at most 4 GiB), drop columns, lower features.max_categories, or train on a sample of the rows"
                     .to_owned()
             }
             Self::NoFeatures => {

@@ -95,7 +95,7 @@ impl TargetColumn {
                     .ok_or_else(|| named.unknown(table.names()))?;
                 (column, "named by the specification".to_owned())
             }
-            None => guess(table, rows)?,
+            None => guess(table, rows, specification)?,
         };
         let missing = || DataError::TargetMissing {
             column: column.name.clone(),
@@ -165,8 +165,19 @@ impl ModelTarget {
     }
 }
 
-fn guess<'a>(table: &'a Table, rows: &[u32]) -> Result<(&'a Column, String), DataError> {
+fn guess<'a>(
+    table: &'a Table,
+    rows: &[u32],
+    specification: &Specification,
+) -> Result<(&'a Column, String), DataError> {
     let usual = |column: &&Column| {
+        if specification
+            .drop
+            .iter()
+            .any(|drop| drop.covers(&column.name))
+        {
+            return false;
+        }
         let name: String = column
             .name
             .chars()
