@@ -59,7 +59,7 @@ fn every_key_is_read() {
         seed = 3
 
         [params]
-        n_trees = 50
+        n_estimators = 50
 
         [gate]
         roc_auc = 0.75
@@ -92,7 +92,7 @@ fn every_key_is_read() {
     assert!(matches!(split.method, Method::Group(column) if column.name == "AccountId"));
     assert_eq!((split.test, split.validation), (0.25, 0.1));
     assert_eq!((split.folds, split.seed), (5, 3));
-    assert_eq!(specification.params["n_trees"].as_integer(), Some(50));
+    assert_eq!(specification.params["n_estimators"].as_integer(), Some(50));
     assert!(!specification.gate.baseline);
     let gates: Vec<(&str, f64)> = specification
         .gate
