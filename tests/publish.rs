@@ -11,7 +11,7 @@ use contract::NomadOrigin;
 use futures_util::TryStreamExt;
 use model::Model;
 use runner::store::{
-    self, Attachments, ClaimKey, Content, Depth, Location, Options, Published, Store, StoreError,
+    self, ClaimKey, Content, Depth, Location, Options, Published, Store, StoreError,
 };
 
 fn folder_store(folder: &Path) -> Arc<dyn Store> {
@@ -20,7 +20,7 @@ fn folder_store(folder: &Path) -> Arc<dyn Store> {
 }
 
 async fn publish(store: &dyn Store, model: &Model) -> Result<Published, StoreError> {
-    store::publish(store, model.folder(), &Attachments::default()).await
+    store::publish(store, model.folder()).await
 }
 
 async fn keys(store: &dyn Store) -> Vec<String> {
@@ -223,11 +223,12 @@ async fn module_and_data_are_stored_by_content() {
     let store = folder_store(folder.path());
     for version in ["1", "2"] {
         let model = Model::new("m", version, "a").write();
-        let attachments = Attachments {
-            module: Some(model.module()),
-            data: Some(model.data()),
-        };
-        store::publish(&*store, model.folder(), &attachments)
+        let (module, data) = (model.module(), model.data());
+        let manifest = model.manifest();
+        store::store_module(&*store, &module, &manifest.module.sha256)
+            .await
+            .unwrap();
+        store::store_data(&*store, &data, &manifest.data.sha256)
             .await
             .unwrap();
     }
@@ -243,11 +244,8 @@ async fn module_and_data_are_stored_by_content() {
     );
     // Something else than the manifest names is not stored under its digest.
     let model = Model::new("m", "3", "a").write();
-    let wrong = Attachments {
-        module: Some(model.data()),
-        data: None,
-    };
-    let error = store::publish(&*store, model.folder(), &wrong)
+    let other = "0".repeat(64);
+    let error = store::store_module(&*store, &model.data(), &other)
         .await
         .unwrap_err();
     assert!(error.to_string().contains("SHA-256"), "{error}");

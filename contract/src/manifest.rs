@@ -38,6 +38,12 @@ pub struct Manifest {
 impl Manifest {
     pub const SCHEMA: u32 = 1;
 
+    /// Whether every gate was met. A version that missed one is recorded, not published.
+    #[must_use]
+    pub fn met_its_gates(&self) -> bool {
+        self.metrics.gates.iter().all(|gate| gate.met)
+    }
+
     /// Whether both describe the same model: equal files from equal inputs. Times, origin in Nomad and the runner's
     /// build may differ.
     #[must_use]

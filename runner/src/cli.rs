@@ -46,4 +46,6 @@ pub enum LogFormat {
 pub enum Verb {
     /// Fetch data, train in the sandbox, test, publish
     Run(Box<commands::run::Args>),
+    /// Publish what `run` left in a folder
+    Push(commands::push::Args),
 }

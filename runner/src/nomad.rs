@@ -36,6 +36,8 @@ pub struct Meta {
     pub prediction_path: Option<String>,
     pub batch_size: Option<String>,
     pub epochs: Option<String>,
+    /// `BUCKET` or `BUCKET/PREFIX`.
+    pub gcp_bucket_path: Option<String>,
 }
 
 impl Nomad {
@@ -70,6 +72,7 @@ impl Nomad {
                 prediction_path: meta("prediction_path"),
                 batch_size: meta("batch_size"),
                 epochs: meta("epochs"),
+                gcp_bucket_path: meta("gcp_bucket_path"),
             },
         }
     }

@@ -13,7 +13,7 @@ use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module};
-use crate::store::{self, Attachments};
+use crate::store;
 use crate::timings::Timings;
 use crate::workspace::{self, Workspace};
 
@@ -214,7 +214,7 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
     };
     let publish = async {
         let store = target.open()?;
-        store::publish(&*store, &trained.folder, &Attachments::default()).await
+        store::publish(&*store, &trained.folder).await
     };
     match timings.time("publish", publish).await {
         Ok(published) => {

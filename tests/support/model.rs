@@ -6,11 +6,13 @@ use contract::{FileEntry, Manifest, NomadOrigin};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+type Change = Box<dyn FnOnce(&mut Manifest)>;
+
 /// A model that is being described.
 pub struct Sketch {
     manifest: Manifest,
     contents: Vec<(String, String)>,
-    changes: Vec<Box<dyn FnOnce(&mut Manifest)>>,
+    changes: Vec<Change>,
 }
 
 /// A model in a folder that goes with this value.

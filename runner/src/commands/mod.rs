@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 
 pub mod limits;
+pub mod push;
 pub mod run;
 pub mod store;
 
@@ -15,5 +16,6 @@ pub mod store;
 pub async fn run(cli: Cli) -> Result<Exit, Error> {
     match cli.verb {
         Verb::Run(args) => run::run(*args).await,
+        Verb::Push(args) => push::run(args).await,
     }
 }

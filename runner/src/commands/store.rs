@@ -24,7 +24,7 @@ pub struct Args {
 #[command(next_help_heading = "Store")]
 pub struct Access {
     /// Google credentials: service account, authorized user, impersonation or external account
-    /// [default: $GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, the metadata server]
+    /// [default: $NOMAD_META_gcp_creds, $GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, the metadata server]
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
 
@@ -50,6 +50,19 @@ impl Args {
             location: Location::parse(url)?,
             options: self.access.options(),
         }))
+    }
+}
+
+impl Args {
+    /// The store that `--store` names, for verbs that can't do without.
+    ///
+    /// # Errors
+    /// When there is none, or it is no place for a store.
+    pub fn required(&self) -> Result<Target, StoreError> {
+        self.target()?.ok_or_else(|| StoreError::BadLocation {
+            text: String::new(),
+            problem: "name one with --store, such as ./models or gs://bucket/prefix".to_owned(),
+        })
     }
 }
 

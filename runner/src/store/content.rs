@@ -6,7 +6,7 @@ use bytes::Bytes;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::StoreError;
+use super::{Created, Store, StoreError, data_key, module_key};
 
 /// What an object is to be made of, with checksums that are known before the first byte is sent.
 #[derive(Clone, Debug)]
@@ -70,4 +70,78 @@ impl Content {
         })
         .await
     }
+}
+
+/// Stores a module by its digest, once for all versions that it trained. Returns its key.
+///
+/// # Errors
+/// When `path` does not have that digest, or the store refuses or fails.
+pub async fn store_module(
+    store: &dyn Store,
+    path: &Path,
+    sha256: &str,
+) -> Result<String, StoreError> {
+    store_by_content(store, path, sha256, module_key(sha256)).await
+}
+
+/// Stores a dataset by its digest, once for all versions that were trained on it. Returns its key.
+///
+/// # Errors
+/// When `path` does not have that digest, or the store refuses or fails.
+pub async fn store_data(
+    store: &dyn Store,
+    path: &Path,
+    sha256: &str,
+) -> Result<String, StoreError> {
+    store_by_content(store, path, sha256, data_key(sha256)).await
+}
+
+async fn store_by_content(
+    store: &dyn Store,
+    path: &Path,
+    sha256: &str,
+    key: String,
+) -> Result<String, StoreError> {
+    let bytes = std::fs::metadata(path)
+        .map_err(|source| StoreError::local("read", path, source))?
+        .len();
+    // A thousand versions share one: it need not be read, let alone sent, to know that it is there. Who may
+    // create and not read finds out by creating.
+    if let Ok(Some(found)) = store.stat(&key).await
+        && found.bytes == bytes
+    {
+        return Ok(key);
+    }
+    let content = Content::of_file(path).await?;
+    if content.sha256 != sha256 {
+        return Err(StoreError::local(
+            "store",
+            path,
+            std::io::Error::other(format!("its SHA-256 is {}, not {sha256}", content.sha256)),
+        ));
+    }
+    create_equal(store, &key, &content).await?;
+    Ok(key)
+}
+
+/// Creates an object; one that is there already must hold the same bytes.
+pub(super) async fn create_equal(
+    store: &dyn Store,
+    key: &str,
+    content: &Content,
+) -> Result<(), StoreError> {
+    if store.create(key, content).await? == Created::New {
+        return Ok(());
+    }
+    let equal = store
+        .stat(key)
+        .await?
+        .is_some_and(|found| found.bytes == content.bytes && found.md5 == Some(content.md5));
+    if equal {
+        return Ok(());
+    }
+    Err(StoreError::Conflict {
+        url: store.url(key),
+        difference: "holds other bytes".to_owned(),
+    })
 }

@@ -2,6 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
+use crate::net::NetError;
 
 /// Why a store did not do what it was asked. Every message names the object and says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,9 @@ pub enum StoreError {
     /// The store holds something that can't be what a runner wrote.
     #[error("{url} is damaged: {problem}")]
     Damaged { url: String, problem: String },
+    /// No request was sent.
+    #[error(transparent)]
+    Net(#[from] NetError),
     /// No answer, or failures until the deadline.
     #[error("{url}: {problem}")]
     Unreachable { url: String, problem: String },
@@ -87,7 +91,7 @@ impl StoreError {
             | Self::Conflict { .. }
             | Self::Refused { .. }
             | Self::Damaged { .. } => Exit::StoreRefused,
-            Self::Unreachable { .. } => Exit::StoreUnreachable,
+            Self::Unreachable { .. } | Self::Net(_) => Exit::StoreUnreachable,
         }
     }
 }

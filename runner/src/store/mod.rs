@@ -18,16 +18,18 @@ mod error;
 mod folder;
 mod layout;
 mod location;
+mod manifest;
 mod options;
 mod publish;
 
-pub use content::{Content, Source};
+pub use content::{Content, Source, store_data, store_module};
 pub use error::StoreError;
 pub use folder::FolderStore;
 pub use layout::{ClaimKey, check_key, data_key, manifest_key, module_key, rejected_key};
 pub use location::Location;
+pub use manifest::{parse as parse_manifest, read_manifest, write_manifest};
 pub use options::{Options, Secret};
-pub use publish::{Attachments, Published, publish, record_rejected, write_manifest};
+pub use publish::{Published, publish, record_rejected};
 
 /// Opens a store. Nothing is created or asked yet: a folder is made by the first object in it.
 ///

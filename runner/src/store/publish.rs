@@ -6,13 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use contract::{Manifest, files};
+use contract::Manifest;
 
-use super::{
-    ClaimKey, Content, Created, Store, StoreError, check_key, data_key, manifest_key, module_key,
-    rejected_key,
-};
-use crate::names::Name;
+use super::content::create_equal;
+use super::manifest::{parse, read_manifest};
+use super::{ClaimKey, Content, Created, Store, StoreError, manifest_key, rejected_key};
 
 /// A model that can be seen in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,44 +23,12 @@ pub struct Published {
     pub already_there: bool,
 }
 
-/// What is stored by content beside a model, once for all versions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attachments {
-    /// The module that trained, as `.wasm`.
-    pub module: Option<PathBuf>,
-    /// The dataset.
-    pub data: Option<PathBuf>,
-}
-
 /// A model's folder that was read and checked: what its manifest names is there.
 struct Model {
     folder: PathBuf,
     manifest: Manifest,
     /// As it stands in the folder: it is copied, not written anew.
     bytes: Bytes,
-}
-
-/// Writes `manifest.json` into a model's folder, whole or not at all. [`publish`] reads it from there.
-///
-/// # Errors
-/// When the folder can't be written.
-pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), StoreError> {
-    let path = folder.join(files::MANIFEST_JSON);
-    let failed = |source| StoreError::local("write", &path, source);
-    let mut text = serde_json::to_vec_pretty(manifest)
-        .map_err(|error| failed(std::io::Error::other(error)))?;
-    text.push(b'\n');
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".manifest")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    std::io::Write::write_all(&mut temporary, &text).map_err(failed)?;
-    temporary.as_file().sync_all().map_err(failed)?;
-    temporary
-        .persist(&path)
-        .map_err(|error| failed(error.error))?;
-    Ok(())
 }
 
 /// Publishes the model in `folder`, which holds its `manifest.json`.
@@ -72,11 +38,7 @@ pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), StoreErr
 ///
 /// # Errors
 /// When the folder is no whole model, when another model has its name, or when the store refuses or fails.
-pub async fn publish(
-    store: &dyn Store,
-    folder: &Path,
-    attachments: &Attachments,
-) -> Result<Published, StoreError> {
+pub async fn publish(store: &dyn Store, folder: &Path) -> Result<Published, StoreError> {
     let model = Model::read(folder)?;
     let name = &model.manifest.name;
     // One after the other in the manifest's order: of two publishers of one name that differ, the one that
@@ -88,12 +50,6 @@ pub async fn publish(
             return Err(model.bad(format!("{} is not what the manifest says", file.path)));
         }
         create_equal(store, &format!("{name}/{}", file.path), &content).await?;
-    }
-    if let Some(module) = &attachments.module {
-        attach(store, module, &model.manifest.module.sha256, module_key).await?;
-    }
-    if let Some(data) = &attachments.data {
-        attach(store, data, &model.manifest.data.sha256, data_key).await?;
     }
     if let Some(claim) = ClaimKey::of(&model.manifest) {
         let content = Content::of_bytes(model.bytes.clone());
@@ -171,24 +127,6 @@ async fn finish_claimed(
     commit(store, &manifest, object.bytes).await
 }
 
-/// Creates an object; one that is there already must hold the same bytes.
-async fn create_equal(store: &dyn Store, key: &str, content: &Content) -> Result<(), StoreError> {
-    if store.create(key, content).await? == Created::New {
-        return Ok(());
-    }
-    let equal = store
-        .stat(key)
-        .await?
-        .is_some_and(|found| found.bytes == content.bytes && found.md5 == Some(content.md5));
-    if equal {
-        return Ok(());
-    }
-    Err(StoreError::Conflict {
-        url: store.url(key),
-        difference: "holds other bytes".to_owned(),
-    })
-}
-
 /// Creates an object that holds a manifest; one that is there already must be of the same model.
 async fn create_same_model(
     store: &dyn Store,
@@ -234,42 +172,14 @@ fn difference(ours: &Manifest, theirs: &Manifest) -> Option<String> {
     })
 }
 
-/// Stores a file under the digest that the manifest gives.
-async fn attach(
-    store: &dyn Store,
-    path: &Path,
-    sha256: &str,
-    key: fn(&str) -> String,
-) -> Result<(), StoreError> {
-    let content = Content::of_file(path).await?;
-    if content.sha256 != sha256 {
-        return Err(StoreError::local(
-            "store",
-            path,
-            std::io::Error::other(format!(
-                "its SHA-256 is {}, and the manifest says {sha256}",
-                content.sha256
-            )),
-        ));
-    }
-    create_equal(store, &key(sha256), &content).await
-}
-
 impl Model {
     fn read(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(files::MANIFEST_JSON);
-        let bytes: Bytes = std::fs::read(&path)
-            .map_err(|source| StoreError::local("read", &path, source))?
-            .into();
-        let model = Self {
-            manifest: parse(&bytes).map_err(|problem| StoreError::BadModel {
-                folder: folder.to_owned(),
-                problem: format!("its {}: {problem}", files::MANIFEST_JSON),
-            })?,
+        let (manifest, bytes) = read_manifest(folder)?;
+        Ok(Self {
             folder: folder.to_owned(),
+            manifest,
             bytes,
-        };
-        Ok(model)
+        })
     }
 
     fn bad(&self, problem: String) -> StoreError {
@@ -278,40 +188,4 @@ impl Model {
             problem,
         }
     }
-}
-
-/// Reads a manifest that anybody may have written: what comes out names objects of its own model only.
-pub(super) fn parse(bytes: &[u8]) -> Result<Manifest, String> {
-    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if manifest.schema != Manifest::SCHEMA {
-        return Err(format!(
-            "schema version {} is not {}: use a newer runner",
-            manifest.schema,
-            Manifest::SCHEMA
-        ));
-    }
-    for part in [&manifest.save_path, &manifest.model_version, &manifest.id] {
-        part.parse::<Name>().map_err(|error| error.to_string())?;
-    }
-    let name = format!(
-        "{}_v{}_{}",
-        manifest.save_path, manifest.model_version, manifest.id
-    );
-    if manifest.name != name {
-        return Err(format!(
-            "name is {:?} and its parts give {name}",
-            manifest.name
-        ));
-    }
-    let digest = |text: &str| text.len() == 64 && text.bytes().all(|c| c.is_ascii_hexdigit());
-    for file in &manifest.files {
-        check_key(&file.path).map_err(|error| error.to_string())?;
-        if file.path == files::MANIFEST_JSON || !digest(&file.sha256) {
-            return Err(format!("files can't hold {:?} so", file.path));
-        }
-    }
-    if !digest(&manifest.module.sha256) || !digest(&manifest.data.sha256) {
-        return Err("module and data need SHA-256 digests".to_owned());
-    }
-    Ok(manifest)
 }

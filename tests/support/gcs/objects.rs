@@ -147,7 +147,7 @@ impl Bucket {
             // What is there already is not taken again.
             let new = (session.bytes.len() - start).min(request.body.len());
             session.bytes.extend_from_slice(&request.body[new..]);
-            if total == "*" && request.body.len() % (256 << 10) != 0 {
+            if total == "*" && !request.body.len().is_multiple_of(256 << 10) {
                 return Response::error(400, "invalid", "parts are multiples of 256 KiB");
             }
         }

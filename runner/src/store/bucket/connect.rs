@@ -28,7 +28,7 @@ pub(super) fn operator(
             scheme: "file".to_owned(),
         });
     };
-    let client = super::client::client(options.timeout.min(SILENCE))?;
+    let client = crate::net::client(options.timeout.min(SILENCE))?;
     let root = format!("/{prefix}/");
     let (operator, google, revisions) = match scheme {
         Scheme::Gs => {

@@ -19,7 +19,6 @@ use super::{
 };
 use transport::Failure;
 
-mod client;
 mod connect;
 mod download;
 mod google;
@@ -272,7 +271,7 @@ impl Store for BucketStore {
             };
             let opened = self.operator.lister_options(&prefix, options).await;
             let entries = opened.map_err(|error| self.failed(&prefix, &error))?;
-            Ok(entries.map_err(move |error| self.failed(&prefix, &error)))
+            Ok::<_, StoreError>(entries.map_err(move |error| self.failed(&prefix, &error)))
         };
         stream::once(open)
             .try_flatten()

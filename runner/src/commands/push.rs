@@ -1,0 +1,222 @@
+//! `runner push`: publish what `runner run` left in a folder.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use comfy_table::{Table, presets};
+use contract::{Manifest, files};
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::nomad::Nomad;
+use crate::report::ignore_closed_pipe;
+use crate::store::{self, Location, Store, StoreError, Target, data_key, module_key};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A model's folder, or one that holds many [default: $NOMAD_ALLOC_DIR/models]. Without --store it goes to
+    /// gs://$NOMAD_META_gcp_bucket_path
+    pub folder: Option<PathBuf>,
+
+    /// Models published at a time
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: u16,
+
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub store: super::store::Args,
+}
+
+/// What became of one model.
+#[derive(Serialize)]
+struct Pushed {
+    name: String,
+    status: Status,
+    url: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Published,
+    AlreadyPublished,
+    /// Recorded, not published.
+    GateNotMet,
+}
+
+/// Publishes every model in the folder; a version that missed a gate is recorded instead.
+///
+/// # Errors
+/// When there is no model, or the first thing that kept one from the store. The others are published all the same.
+pub async fn run(args: Args) -> Result<Exit, Error> {
+    let nomad = Nomad::from_environment();
+    let folder = folder(&args, &nomad)?;
+    let store = destination(&args, &nomad)?.open()?;
+    let models = models(&folder)?;
+    store_shared(&*store, &models).await?;
+    let mut results: Vec<(String, Result<Pushed, StoreError>)> = stream::iter(models)
+        .map(|(path, manifest)| {
+            let store = Arc::clone(&store);
+            async move {
+                let pushed = push(&*store, &path, &manifest).await;
+                (manifest.name, pushed)
+            }
+        })
+        .buffer_unordered(usize::from(args.jobs))
+        .collect()
+        .await;
+    results.sort_by(|(left, _), (right, _)| left.cmp(right));
+
+    let (mut pushed, mut failures) = (Vec::new(), Vec::new());
+    for (name, result) in results {
+        match result {
+            Ok(done) => pushed.push(done),
+            Err(error) => failures.push((name, error)),
+        }
+    }
+    print(&pushed, args.json)
+        .map_err(|error| Error::local("cannot write the result to stdout", error))?;
+    let missed = pushed.iter().any(|done| done.status == Status::GateNotMet);
+    let mut failures = failures.into_iter();
+    match failures.next() {
+        Some((_, first)) => {
+            for (name, error) in failures {
+                tracing::error!("{name}: {error}");
+            }
+            Err(first.into())
+        }
+        None if missed => Ok(Exit::GateNotMet),
+        None => Ok(Exit::Done),
+    }
+}
+
+fn folder(args: &Args, nomad: &Nomad) -> Result<PathBuf, StoreError> {
+    let default = || nomad.alloc_dir.as_ref().map(|dir| dir.join("models"));
+    args.folder
+        .clone()
+        .or_else(default)
+        .ok_or_else(|| StoreError::BadModel {
+            folder: PathBuf::from("."),
+            problem: "name the folder of a model, or one that holds many".to_owned(),
+        })
+}
+
+/// `--store`, else what the job's metadata names, with or without its scheme.
+fn destination(args: &Args, nomad: &Nomad) -> Result<Target, StoreError> {
+    match (&args.store.store, &nomad.meta.gcp_bucket_path) {
+        (None, Some(path)) => Ok(Target {
+            location: Location::parse(&format!("gs://{}", path.trim_start_matches("gs://")))?,
+            options: args.store.access.options(),
+        }),
+        _ => args.store.required(),
+    }
+}
+
+/// The model in `folder`, or those in the folders right below it, those that missed a gate included.
+fn models(folder: &Path) -> Result<Vec<(PathBuf, Manifest)>, StoreError> {
+    let holds_model = |folder: &Path| folder.join(files::MANIFEST_JSON).is_file();
+    let mut found = Vec::new();
+    if holds_model(folder) {
+        found.push(folder.to_owned());
+    } else {
+        for parent in [folder.to_owned(), folder.join("_rejected")] {
+            let entries = match std::fs::read_dir(&parent) {
+                Ok(entries) => entries,
+                Err(_) if parent != folder => continue,
+                Err(source) => return Err(StoreError::local("read", &parent, source)),
+            };
+            for entry in entries {
+                let path = entry
+                    .map_err(|source| StoreError::local("read", &parent, source))?
+                    .path();
+                if holds_model(&path) {
+                    found.push(path);
+                }
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(StoreError::BadModel {
+            folder: folder.to_owned(),
+            problem: format!(
+                "neither it nor a folder in it holds a {}: has `runner run` ended well?",
+                files::MANIFEST_JSON
+            ),
+        });
+    }
+    found.sort();
+    found
+        .into_iter()
+        .map(|path| {
+            let (manifest, _) = store::read_manifest(&path)?;
+            Ok((path, manifest))
+        })
+        .collect()
+}
+
+/// Modules and data that `runner run` left beside the models go by content, each once.
+async fn store_shared(store: &dyn Store, models: &[(PathBuf, Manifest)]) -> Result<(), StoreError> {
+    let mut seen = BTreeSet::new();
+    for (path, manifest) in models.iter().filter(|(_, model)| model.met_its_gates()) {
+        let Some(beside) = path.parent() else {
+            continue;
+        };
+        let module = &manifest.module.sha256;
+        let file = beside.join(module_key(module));
+        if seen.insert(file.clone()) && file.is_file() {
+            store::store_module(store, &file, module).await?;
+        }
+        let data = &manifest.data.sha256;
+        let file = beside.join(data_key(data));
+        if seen.insert(file.clone()) && file.is_file() {
+            store::store_data(store, &file, data).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn push(store: &dyn Store, path: &Path, manifest: &Manifest) -> Result<Pushed, StoreError> {
+    if !manifest.met_its_gates() {
+        return Ok(Pushed {
+            name: manifest.name.clone(),
+            status: Status::GateNotMet,
+            url: store::record_rejected(store, path).await?,
+        });
+    }
+    let published = store::publish(store, path).await?;
+    Ok(Pushed {
+        name: published.name,
+        status: if published.already_there {
+            Status::AlreadyPublished
+        } else {
+            Status::Published
+        },
+        url: published.url,
+    })
+}
+
+fn print(pushed: &[Pushed], json: bool) -> std::io::Result<()> {
+    let text = if json {
+        serde_json::json!({ "models": pushed }).to_string()
+    } else {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        for done in pushed {
+            let status = match done.status {
+                Status::Published => "published",
+                Status::AlreadyPublished => "was there already",
+                Status::GateNotMet => "missed a gate: recorded, not published",
+            };
+            table.add_row([status, done.url.as_str()]);
+        }
+        table.to_string()
+    };
+    ignore_closed_pipe(writeln!(std::io::stdout().lock(), "{text}"))
+}

@@ -1,0 +1,289 @@
+//! `runner push` to Google Cloud Storage, on good days and bad ones.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/gcs/mod.rs"]
+mod gcs;
+#[path = "support/model.rs"]
+mod model;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use contract::{Gate, NomadOrigin};
+use gcs::{Fault, Gcs};
+use model::Model;
+
+/// `runner push`, with no environment but the emulator's address.
+fn push(gcs: &Gcs, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+    command
+        .env_clear()
+        .env("STORAGE_EMULATOR_HOST", &gcs.address)
+        .args(["push", "--store", "gs://models/sales"])
+        .arg(folder);
+    command
+}
+
+fn ends(command: &mut Command, code: i32) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let said = String::from_utf8(stderr).unwrap() + &String::from_utf8(stdout).unwrap();
+    assert_eq!(status.code(), Some(code), "{said}");
+    said
+}
+
+fn is_whole(gcs: &Gcs, model: &Model) {
+    let state = gcs.state();
+    let name = &model.manifest().name;
+    for file in [
+        "manifest.json",
+        "metrics.json",
+        "model.json",
+        "predictions.txt",
+    ] {
+        let object = &state.bucket.objects[&format!("sales/{name}/{file}")];
+        let local = std::fs::read(model.folder().join(file)).unwrap();
+        assert_eq!(object.bytes, local, "{file}");
+    }
+}
+
+#[test]
+fn a_model_is_published_and_pushed_again_without_a_change() {
+    let gcs = Gcs::start();
+    let model = Model::new("m", "1", "a").write();
+    let said = ends(&mut push(&gcs, model.folder()), 0);
+    assert!(said.contains("gs://models/sales/m_v1_a"), "{said}");
+    is_whole(&gcs, &model);
+    let generations = |gcs: &Gcs| {
+        let state = gcs.state();
+        let objects = state.bucket.objects.values();
+        objects.map(|object| object.generation).collect::<Vec<_>>()
+    };
+    let before = generations(&gcs);
+    let said = ends(&mut push(&gcs, model.folder()), 0);
+    assert!(said.contains("was there already"), "{said}");
+    assert_eq!(generations(&gcs), before);
+}
+
+/// Each of these may hit any request: the model is whole in the end, and there is one.
+#[test]
+fn a_push_survives_what_is_worth_another_attempt() {
+    let faults = [
+        Fault::Status(503),
+        Fault::Status(500),
+        Fault::Status(429),
+        Fault::Status(408),
+        Fault::RetryAfter(503, 1),
+        Fault::ResetAfter(0),
+        Fault::ResetAfter(25),
+        Fault::LostResponse,
+    ];
+    for fault in faults {
+        for (method, part) in [
+            ("POST", "uploadType=resumable"),
+            ("PUT", "upload_id"),
+            ("POST", "manifest.json"),
+        ] {
+            let gcs = Gcs::start();
+            let model = Model::new("m", "1", "a").write();
+            gcs.fault(2, method, part, fault.clone());
+            ends(&mut push(&gcs, model.folder()), 0);
+            is_whole(&gcs, &model);
+            assert_eq!(gcs.names().len(), 4, "{fault:?} at {method} {part}");
+        }
+    }
+}
+
+#[test]
+fn nothing_else_is_tried_again() {
+    for (status, code) in [(400, 16), (401, 16), (403, 16), (413, 16)] {
+        let gcs = Gcs::start();
+        gcs.fault(99, "POST", "uploadType=resumable", Fault::Status(status));
+        let model = Model::new("m", "1", "a").write();
+        let said = ends(&mut push(&gcs, model.folder()), code);
+        assert!(said.contains(&status.to_string()), "{said}");
+        assert_eq!(gcs.count("POST", "uploadType"), 1, "after {status}");
+    }
+}
+
+#[test]
+fn a_store_that_keeps_failing_is_given_up_at_the_deadline() {
+    let model = Model::new("m", "1", "a").write();
+    for fault in [
+        Fault::Status(503),
+        Fault::ResetAfter(0),
+        Fault::Stall(Duration::from_secs(30)),
+    ] {
+        let gcs = Gcs::start();
+        gcs.fault(999, "POST", "", fault);
+        let said = ends(
+            push(&gcs, model.folder()).args(["--store-timeout", "1s"]),
+            17,
+        );
+        assert!(said.contains("--store-timeout"), "{said}");
+    }
+}
+
+#[test]
+fn a_store_that_is_not_there_is_said_to_be_so_at_once() {
+    let model = Model::new("m", "1", "a").write();
+    let gcs = Gcs::start();
+    let mut command = push(&gcs, model.folder());
+    command.env("STORAGE_EMULATOR_HOST", "127.0.0.1:9");
+    let said = ends(&mut command, 17);
+    assert!(said.contains("cannot connect"), "{said}");
+    command.env("STORAGE_EMULATOR_HOST", "nowhere.invalid");
+    let said = ends(&mut command, 17);
+    assert!(said.contains("cannot connect"), "{said}");
+}
+
+#[test]
+fn what_arrives_damaged_is_taken_back_and_sent_again() {
+    let gcs = Gcs::start();
+    let model = Model::new("m", "1", "a").write();
+    gcs.fault(2, "PUT", "upload_id", Fault::Corrupt);
+    ends(&mut push(&gcs, model.folder()), 0);
+    is_whole(&gcs, &model);
+
+    // Without the right to delete it stays invisible, and the push says so.
+    let gcs = Gcs::start();
+    gcs.state().bucket.may_delete = false;
+    gcs.fault(1, "PUT", "upload_id", Fault::Corrupt);
+    let said = ends(&mut push(&gcs, model.folder()), 16);
+    assert!(said.contains("another MD5"), "{said}");
+    assert!(
+        !gcs.names()
+            .iter()
+            .any(|name| name.ends_with("manifest.json"))
+    );
+}
+
+#[test]
+fn a_large_file_goes_in_parts_and_survives_a_reset_in_the_middle() {
+    let gcs = Gcs::start();
+    let large = "0123456789abcdef".repeat(1_300_000);
+    let model = Model::new("m", "1", "a").file("model.json", &large).write();
+    gcs.fault(1, "PUT", "upload_id", Fault::LostResponse);
+    gcs.fault(1, "PUT", "upload_id", Fault::Status(503));
+    ends(&mut push(&gcs, model.folder()), 0);
+    is_whole(&gcs, &model);
+}
+
+#[test]
+fn bad_addresses_and_missing_buckets_are_named() {
+    let gcs = Gcs::start();
+    let model = Model::new("m", "1", "a").write();
+    let to = |store: &str, code| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        command
+            .env_clear()
+            .env("STORAGE_EMULATOR_HOST", &gcs.address);
+        ends(
+            command.args(["push", "--store", store]).arg(model.folder()),
+            code,
+        )
+    };
+    for (store, code, said) in [
+        ("gs://no-such-bucket", 16, "there is no such bucket"),
+        ("gs://NOT_A_BUCKET", 2, "can't be the name of a bucket"),
+        ("gs://models/../others", 2, "holds .."),
+        ("ftp://models", 2, "use file://"),
+    ] {
+        let text = to(store, code);
+        assert!(text.contains(said), "{store}: {text}");
+        assert!(text.contains(store), "{store}: {text}");
+    }
+}
+
+#[test]
+fn a_folder_may_hold_many_models_and_one_bad_one_keeps_none_of_the_others() {
+    let gcs = Gcs::start();
+    let folder = tempfile::tempdir().unwrap();
+    let missed = Gate {
+        metric: "roc_auc".to_owned(),
+        threshold: 0.9,
+        higher_is_better: true,
+        value: 0.75,
+        met: false,
+    };
+    let models = [
+        Model::new("m", "1", "a").write(),
+        Model::new("m", "2", "a").write(),
+        Model::new("m", "3", "a")
+            .with(|manifest| manifest.metrics.gates.push(missed))
+            .write(),
+    ];
+    for model in &models {
+        std::fs::rename(model.folder(), folder.path().join(&model.manifest().name)).unwrap();
+    }
+    let said = ends(push(&gcs, folder.path()).arg("--json"), 5);
+    let json: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    let statuses: Vec<&str> = json["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(statuses, ["published", "published", "gate_not_met"]);
+    let names = gcs.names();
+    assert!(names.contains(&"sales/_rejected/m_v3_a.json".to_owned()));
+    assert!(!names.iter().any(|name| name.starts_with("sales/m_v3_a/")));
+
+    // The name of the first now stands for something else; the new one goes through all the same.
+    let changed = Model::new("m", "1", "a")
+        .file("model.json", "other")
+        .write();
+    let new = Model::new("m", "4", "a").write();
+    let folder = tempfile::tempdir().unwrap();
+    for model in [&changed, &new] {
+        std::fs::rename(model.folder(), folder.path().join(&model.manifest().name)).unwrap();
+    }
+    let said = ends(&mut push(&gcs, folder.path()), 16);
+    assert!(said.contains("m_v1_a/model.json exists already"), "{said}");
+    assert!(
+        gcs.names()
+            .contains(&"sales/m_v4_a/manifest.json".to_owned())
+    );
+}
+
+#[test]
+fn under_nomad_folder_and_bucket_have_defaults() {
+    let gcs = Gcs::start();
+    let alloc = tempfile::tempdir().unwrap();
+    let model = Model::new("m", "1", "alloc-1")
+        .nomad(NomadOrigin {
+            job_id: "sales/dispatch-1-a".to_owned(),
+            alloc_id: "alloc-1".to_owned(),
+            ..NomadOrigin::default()
+        })
+        .write();
+    std::fs::create_dir(alloc.path().join("models")).unwrap();
+    std::fs::rename(model.folder(), alloc.path().join("models/m_v1_alloc-1")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+    command
+        .env_clear()
+        .env("STORAGE_EMULATOR_HOST", &gcs.address)
+        .env("NOMAD_ALLOC_DIR", alloc.path())
+        .env("NOMAD_META_gcp_bucket_path", "models/close")
+        .env("NOMAD_META_gcp_creds", "")
+        .arg("push");
+    ends(&mut command, 0);
+    let claim = "close/_claims/global/default/sales~2Fdispatch-1-a/0/1.json";
+    let names = gcs.names();
+    assert!(names.contains(&claim.to_owned()), "{names:?}");
+    assert!(names.contains(&"close/m_v1_alloc-1/manifest.json".to_owned()));
+}
+
+#[test]
+fn a_folder_without_a_model_is_no_success() {
+    let gcs = Gcs::start();
+    let empty = tempfile::tempdir().unwrap();
+    let said = ends(&mut push(&gcs, empty.path()), 1);
+    assert!(said.contains("holds a manifest.json"), "{said}");
+    let said = ends(&mut push(&gcs, Path::new("/nonexistent")), 1);
+    assert!(said.contains("/nonexistent"), "{said}");
+}
