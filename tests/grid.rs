@@ -9,11 +9,14 @@ use std::path::Path;
 use serde_json::Value;
 use support::{Ended, Runner, assert_whole, data, models, read_json};
 
-const GRID: &str = "target = \"malignant\"\nalgorithm = \"random_forest\"\n[split]\nvalidation = 0.2\n\
+const GRID: &str = "target = \"diagnosis\"\nalgorithm = \"random_forest\"\n[split]\nvalidation = 0.2\n\
                     [params]\nn_estimators = 3\n[grid]\n\"params.max_depth\" = [2, 4]\n\"params.n_estimators\" = [3, 5]\n";
 
 fn train() -> Runner {
-    Runner::train().arg("--data").arg(data("breast_cancer.csv"))
+    Runner::train()
+        .arg("--data")
+        .arg(data("breast_cancer.csv"))
+        .file("y.toml", "target = \"diagnosis\"\n")
 }
 
 /// Files of each model by its version.
@@ -110,7 +113,7 @@ fn a_range_of_versions_is_trained_from_seeds_of_their_own() {
 
 #[test]
 fn a_point_that_fails_leaves_the_others_whole_and_is_named() {
-    let grid = "target = \"malignant\"\n[split]\nvalidation = 0.2\n[grid]\nalgorithm = [\"random_forest\", \"nonsense\"]\n";
+    let grid = "target = \"diagnosis\"\n[split]\nvalidation = 0.2\n[grid]\nalgorithm = [\"random_forest\", \"nonsense\"]\n";
     let ended = train()
         .file("grid.toml", grid)
         .args(["--spec", "grid.toml", "--store", "models"])
