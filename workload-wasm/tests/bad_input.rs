@@ -3,7 +3,11 @@
 
 mod support;
 
+use std::io::Write;
+
 use contract::{ErrorReport, exit};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use support::{Fixture, csv, noise};
 
 fn data(text: impl AsRef<[u8]>) -> ErrorReport {
@@ -48,6 +52,63 @@ fn an_empty_file() {
 #[test]
 fn a_header_without_rows() {
     says(&data("a,b,y\n"), "no rows", "");
+}
+
+#[test]
+fn a_ragged_row() {
+    let error = data("a,b,y\n1,2,0\n1,2\n");
+    says(&error, "2 cells, the header 3", "separator");
+    assert_eq!(error.row, Some(2));
+}
+
+#[test]
+fn two_columns_of_one_name() {
+    let error = data("a,y,a\n1,2,0\n");
+    says(&error, "two columns have this name", "rename");
+    assert_eq!(error.column.as_deref(), Some("a"));
+}
+
+#[test]
+fn what_is_no_utf_8() {
+    let error = data(b"a,b,y\n1,x,0\n1,\xff\xfe,1\n");
+    says(&error, "not UTF-8", "UTF-8");
+    assert_eq!(error.row, Some(2));
+}
+
+#[test]
+fn a_line_of_20_megabytes() {
+    let error = data(format!("a,b,y\n1,{},0\n", "x".repeat(20_000_000)));
+    says(&error, "longer than", "quote");
+    assert_eq!(error.row, Some(1));
+}
+
+#[test]
+fn json_10_000_deep() {
+    let error = data(format!("[{{\"a\":{}", "[".repeat(10_000)));
+    says(&error, "levels deep", "");
+}
+
+#[test]
+fn a_gzip_file_that_ends_early() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let text = csv("a,y", 5_000, |row| format!("{},{}", noise(row), row % 2));
+    encoder.write_all(text.as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    let error = Fixture::new("data.csv.gz", &whole[..whole.len() / 2]).refused(exit::BAD_DATA);
+    says(&error, "ends early", "again");
+}
+
+#[test]
+fn a_gzip_bomb() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(b"a,y\n").unwrap();
+    let block = b"0,1\n".repeat(1 << 18);
+    for _ in 0..400 {
+        encoder.write_all(&block).unwrap();
+    }
+    let bomb = encoder.finish().unwrap();
+    let error = Fixture::new("data.csv.gz", bomb).refused(exit::BAD_DATA);
+    says(&error, "bytes for each of its own", "gzip bomb");
 }
 
 #[test]

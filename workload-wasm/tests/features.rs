@@ -90,13 +90,50 @@ fn a_dropped_column_may_still_be_a_part_of_others() {
         "drop = [\"opened\", \"closed\"]\n[derive]\nopen = { difference = [\"closed\", \"opened\"] }",
     );
     assert_eq!(names(&fixture), ["amount", "heads", "open"]);
-    let left_out: Vec<String> = fixture
-        .metrics()
-        .left_out
+    let metrics = fixture.metrics();
+    let used: Vec<String> = metrics
+        .features
         .into_iter()
-        .map(|column| column.column)
+        .map(|feature| feature.name)
         .collect();
-    assert_eq!(left_out, ["opened", "closed"]);
+    assert_eq!(used, ["opened", "closed", "amount", "heads"]);
+    assert_eq!(metrics.left_out, []);
+}
+
+#[test]
+fn numbers_that_single_precision_does_not_hold_are_missing_and_counted() {
+    let data = csv("a,b,y", 200, |row| {
+        let a = match row % 50 {
+            1 => "1e60".to_owned(),
+            2 => "inf".to_owned(),
+            _ => noise(row).to_string(),
+        };
+        format!("{a},{},{}", noise(row + 300), class(row))
+    });
+    let fixture = train(&data, "");
+    assert!(names(&fixture).contains(&"a".to_owned()));
+    let metrics = fixture.metrics();
+    assert_eq!(metrics.features[0].encoded, 2, "a value and an indicator");
+    let warning = metrics.warnings.join(", ");
+    assert!(warning.contains("a: 8 cells"), "{warning}");
+}
+
+#[test]
+fn a_flag_beats_the_seed_of_the_specification() {
+    let seed = |flags: &str| {
+        Fixture::new("data.csv", dates())
+            .specification(&format!("{SPECIFICATION}seed = 5"))
+            .variable("SEED", "9")
+            .variable("EPOCHS", "3")
+            .variable("FLAGS", flags)
+            .trained()
+            .metrics()
+    };
+    let (flagged, specified) = (seed("SEED,EPOCHS"), seed(""));
+    assert_eq!((flagged.seed, specified.seed), (Some(9), Some(5)));
+    let idle = "logistic_regression has no use for epochs".to_owned();
+    assert!(flagged.warnings.contains(&idle), "{:?}", flagged.warnings);
+    assert!(!specified.warnings.contains(&idle));
 }
 
 #[test]

@@ -112,6 +112,12 @@ pub(super) fn choose(
     }
     let sources = sources(&used, &specification.derive, specification.features);
     check_allow_leaky(table, &sources, specification)?;
+    // What a derived column is made of is used after all.
+    left_out.retain(|left_out: &LeftOut| {
+        !sources
+            .iter()
+            .any(|named| named.source.columns().contains(&left_out.column.as_str()))
+    });
     let mut choice = Choice {
         sources,
         left_out,
