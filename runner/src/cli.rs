@@ -48,4 +48,6 @@ pub enum Verb {
     Run(Box<commands::run::Args>),
     /// Publish what `run` left in a folder
     Push(commands::push::Args),
+    /// Run any WASI program, as the `wasmtime` command does
+    Exec(Box<commands::exec::Args>),
 }

@@ -6,43 +6,72 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done: what was asked for is there.
-    Done = 0,
+    Done,
     /// A local file or folder could not be read or written, or the machine lacks something.
-    Local = 1,
+    Local,
     /// The command line is wrong.
-    Usage = 2,
+    Usage,
     /// The specification (`pipeline.toml`) is wrong.
-    BadSpecification = 3,
+    BadSpecification,
     /// The data was fetched and cannot be trained on.
-    BadData = 4,
+    BadData,
     /// The model was trained and misses a gate. It is not published.
-    GateNotMet = 5,
+    GateNotMet,
     /// The data could not be fetched.
-    DataNotFetched = 10,
+    DataNotFetched,
     /// The module is no WASI preview 1 command.
-    NotAModule = 11,
+    NotAModule,
     /// The guest trapped.
-    Trapped = 12,
+    Trapped,
     /// The guest hit a limit: memory, time, output, log or stack.
-    LimitHit = 13,
+    LimitHit,
     /// The guest ended with a status of its own.
-    GuestFailed = 14,
+    GuestFailed,
     /// What the guest left breaks the contract.
-    BadOutput = 15,
+    BadOutput,
     /// The store answered and refused: credentials, rights, or another model under the same name.
-    StoreRefused = 16,
+    StoreRefused,
     /// The store could not be reached, or failed for longer than the deadline.
-    StoreUnreachable = 17,
+    StoreUnreachable,
     /// The operator does not allow it: module, data or path.
-    NotAllowed = 18,
+    NotAllowed,
+    /// `runner exec`: what the program ended with.
+    Program(u8),
     /// SIGINT.
-    Interrupted = 130,
+    Interrupted,
     /// SIGTERM.
-    Terminated = 143,
+    Terminated,
+}
+
+impl Exit {
+    /// The process's exit status.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Local => 1,
+            Self::Usage => 2,
+            Self::BadSpecification => 3,
+            Self::BadData => 4,
+            Self::GateNotMet => 5,
+            Self::DataNotFetched => 10,
+            Self::NotAModule => 11,
+            Self::Trapped => 12,
+            Self::LimitHit => 13,
+            Self::GuestFailed => 14,
+            Self::BadOutput => 15,
+            Self::StoreRefused => 16,
+            Self::StoreUnreachable => 17,
+            Self::NotAllowed => 18,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+            Self::Program(status) => status,
+        }
+    }
 }
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, GuestError};
 use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
-use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module};
+use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
 use crate::store;
 use crate::timings::Timings;
 use crate::workspace::{self, Workspace};
@@ -53,7 +53,7 @@ impl Prepared {
         let workspace = Workspace::below(&plan.scratch)?;
         let data_file = workspace.data().join(&plan.data_path);
         let (module, dataset) = tokio::try_join!(
-            timings.time("load module", load(engine.clone(), plan)),
+            timings.time("load module", load(&engine, &plan.module, &plan.trust)),
             timings.time("fetch data", async {
                 Ok::<_, Error>(data::fetch(&plan.data, &data_file).await?)
             }),
@@ -67,10 +67,13 @@ impl Prepared {
     }
 }
 
-/// Compiling keeps a core busy: it has a thread of its own, so that data arrives meanwhile.
-async fn load(engine: Arc<Engine>, plan: &Plan) -> Result<Module, Error> {
-    let (file, trust) = (plan.module.clone(), plan.trust.clone());
-    match tokio::task::spawn_blocking(move || engine.load(&file, &trust)).await {
+/// Loads a module. Compiling keeps a core busy: it has a thread of its own, so that data arrives meanwhile.
+///
+/// # Errors
+/// When it can't be run, or must not.
+pub async fn load(engine: &Arc<Engine>, module: &Path, trust: &Trust) -> Result<Module, Error> {
+    let (engine, module, trust) = (engine.clone(), module.to_owned(), trust.clone());
+    match tokio::task::spawn_blocking(move || engine.load(&module, &trust)).await {
         Ok(module) => Ok(module?),
         Err(error) => Err(Error::local(
             "the thread that compiles the module ended early",

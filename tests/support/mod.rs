@@ -32,6 +32,11 @@ pub fn data(name: &str) -> PathBuf {
     root().join("tests/data").join(name)
 }
 
+/// The module of tests/guests/<name>.wat.
+pub fn assemble(name: &str) -> Vec<u8> {
+    wat::parse_file(root().join(format!("tests/guests/{name}.wat"))).unwrap()
+}
+
 /// A `runner` command in a folder of its own, which sees nothing of this machine's environment.
 pub struct Runner {
     pub command: Command,

@@ -14,10 +14,11 @@ const OWN_MEMORY: u64 = 96 << 20;
 /// No module is given less, whatever the task has.
 const LEAST_MEMORY: u64 = 32 << 20;
 
+/// Which modules may run, by what engine, and with how much memory and time.
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
 #[command(next_help_heading = "Sandbox")]
-pub struct Args {
+pub struct EngineArgs {
     /// Memory that the module may use, such as 512MiB
     /// [default: $NOMAD_MEMORY_LIMIT less 96 MiB for the runner, else 4GiB]
     #[arg(long, value_name = "SIZE")]
@@ -26,18 +27,6 @@ pub struct Args {
     /// Time that the module may take, such as 90s, 10m or 2h [default: no limit]
     #[arg(long, value_name = "TIME", value_parser = size::duration)]
     pub timeout: Option<Duration>,
-
-    /// Bytes of files that the module may leave [default: 1GiB]
-    #[arg(long, value_name = "SIZE")]
-    pub max_output_bytes: Option<Size>,
-
-    /// Files that the module may leave [default: 10000]
-    #[arg(long, value_name = "N")]
-    pub max_output_files: Option<u64>,
-
-    /// What the module may print [default: 16MiB]
-    #[arg(long, value_name = "SIZE")]
-    pub max_log_bytes: Option<Size>,
 
     /// The module's call stack [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = stack)]
@@ -68,6 +57,27 @@ pub struct Args {
     pub no_cache: bool,
 }
 
+/// How far a guest that leaves a model may go.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+#[command(next_help_heading = "Sandbox")]
+pub struct Args {
+    #[command(flatten)]
+    pub engine: EngineArgs,
+
+    /// Bytes of files that the module may leave [default: 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub max_output_bytes: Option<Size>,
+
+    /// Files that the module may leave [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub max_output_files: Option<u64>,
+
+    /// What the module may print [default: 16MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub max_log_bytes: Option<Size>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EngineKind {
     /// Machine code, made by Cranelift
@@ -76,9 +86,9 @@ pub enum EngineKind {
     Interpreter,
 }
 
-impl Args {
+impl EngineArgs {
     #[must_use]
-    pub fn engine_options(&self, nomad: &Nomad) -> EngineOptions {
+    pub fn options(&self, nomad: &Nomad) -> EngineOptions {
         let default = EngineOptions::default();
         let cache = match &self.cache_dir {
             _ if self.no_cache => Cache::Off,
@@ -106,19 +116,37 @@ impl Args {
         }
     }
 
+    /// Memory of each of `guests` that run at a time, in bytes.
+    fn memory(&self, nomad: &Nomad, guests: usize) -> u64 {
+        let share =
+            |task: u64| (task.saturating_sub(OWN_MEMORY) / guests.max(1) as u64).max(LEAST_MEMORY);
+        match (self.memory, nomad.memory_limit) {
+            (Some(given), _) => given.0,
+            (None, Some(task)) => share(task),
+            (None, None) => Limits::default().memory,
+        }
+    }
+
+    /// The limits of a command that leaves no model: it writes where its user lets it.
+    #[must_use]
+    pub fn limits(&self, nomad: &Nomad) -> Limits {
+        Limits {
+            memory: self.memory(nomad, 1),
+            timeout: self.timeout,
+            ..Limits::default()
+        }
+    }
+}
+
+impl Args {
     /// The limits of each of `guests` that run at a time.
     #[must_use]
     pub fn limits(&self, nomad: &Nomad, guests: usize) -> Limits {
         let default = Limits::default();
-        let share =
-            |task: u64| (task.saturating_sub(OWN_MEMORY) / guests.max(1) as u64).max(LEAST_MEMORY);
         let size = |given: Option<Size>, default: u64| given.map_or(default, |size| size.0);
         Limits {
-            memory: size(
-                self.memory,
-                nomad.memory_limit.map_or(default.memory, share),
-            ),
-            timeout: self.timeout,
+            memory: self.engine.memory(nomad, guests),
+            timeout: self.engine.timeout,
             output_bytes: size(self.max_output_bytes, default.output_bytes),
             output_files: self.max_output_files.unwrap_or(default.output_files),
             log_bytes: size(self.max_log_bytes, default.log_bytes),
@@ -170,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_task_keeps_no_cache_unless_it_is_given_a_folder() {
-        let cache = |flags: &[&str]| parse(flags).unwrap().engine_options(&task()).cache;
+        let cache = |flags: &[&str]| parse(flags).unwrap().engine.options(&task()).cache;
         assert_eq!(cache(&[]), Cache::Off);
         assert_eq!(cache(&["--cache-dir", "/c"]), Cache::Folder("/c".into()));
     }
@@ -178,7 +206,7 @@ mod tests {
     #[test]
     fn a_digest_and_a_stack_are_checked_when_they_are_given() {
         let digest = "0123456789abcdef".repeat(4);
-        let trust = parse(&["--module-sha256", &digest]).unwrap().trust();
+        let trust = parse(&["--module-sha256", &digest]).unwrap().engine.trust();
         assert_eq!(crate::hex(&trust.modules[0].0), digest);
         for wrong in [["--module-sha256", "abc"], ["--stack", "1"]] {
             assert!(parse(&wrong).is_err(), "{wrong:?}");

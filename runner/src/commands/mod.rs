@@ -4,6 +4,7 @@ use crate::cli::{Cli, Verb};
 use crate::error::Error;
 use crate::exit::Exit;
 
+pub mod exec;
 pub mod limits;
 pub mod push;
 pub mod run;
@@ -15,6 +16,7 @@ pub mod store;
 /// Whatever ended it, worded for a person.
 pub async fn run(cli: Cli) -> Result<Exit, Error> {
     match cli.verb {
+        Verb::Exec(args) => exec::run(*args).await,
         Verb::Run(args) => run::run(*args).await,
         Verb::Push(args) => push::run(args).await,
     }

@@ -17,7 +17,6 @@
 //! - signals to processes (`proc_raise`), more than [`MAX_OPEN`] open files, paths longer than [`MAX_PATH`].
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use chacha20::ChaCha12Rng;
@@ -76,12 +75,21 @@ pub struct Grants<'a> {
 
 /// A folder that should have been granted is not there.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open {path} for the guest's {guest}: {source}")]
+#[error("cannot open the folder {path} for the guest's {guest}: {reason}")]
 pub struct GrantError {
     pub path: PathBuf,
-    pub guest: &'static str,
-    #[source]
-    pub source: io::Error,
+    pub guest: String,
+    pub reason: String,
+}
+
+impl GrantError {
+    pub(super) fn new(path: &Path, guest: &str, error: &wasmtime::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            guest: guest.to_owned(),
+            reason: error.root_cause().to_string(),
+        }
+    }
 }
 
 /// Builds the guest's world.
@@ -125,11 +133,7 @@ pub(super) fn world(
         let Some(path) = path else { continue };
         world
             .preopened_dir(path, name, permissions)
-            .map_err(|error| GrantError {
-                path: path.to_owned(),
-                guest: name,
-                source: io::Error::other(format!("{error:#}")),
-            })?;
+            .map_err(|error| GrantError::new(path, name, &error))?;
     }
     Ok(world.build_p1())
 }

@@ -10,9 +10,11 @@
 //! | `clock`, `poll`, `log` | time that only the guest's own looks move, and its two streams |
 //! | `limits` | what stops a guest |
 //! | `run` | a module and its grants -> its exit status |
+//! | `command` | the other door: a plain program with real clocks and streams |
 
 mod cache;
 mod clock;
+mod command;
 mod compiled;
 mod engine;
 mod grants;
@@ -25,6 +27,7 @@ mod run;
 mod trust;
 
 pub use cache::Cache;
+pub use command::{Program, run_program};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use grants::{Grants, Guest, Mode};
 pub use limits::{LimitHit, Limits};

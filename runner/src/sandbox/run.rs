@@ -1,6 +1,6 @@
 //! A module and its grants -> the guest's exit status.
 
-use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime::{InstancePre, Store, Trap, WasmBacktrace};
 
 use super::clock::GuestClock;
 use super::engine::Engine;
@@ -72,61 +72,70 @@ pub async fn run_guest(
     )?;
     let mut store = Store::new(engine.inner(), GuestHost::new(wasi, clock, limits));
     store.limiter(|host| &mut host.memory);
-    // What one call may make the host copy. A guest reads into its own memory, which is limited already.
-    store.set_hostcall_fuel(usize::try_from(limits.memory).unwrap_or(usize::MAX));
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
-
+    prepare(&mut store, limits);
     let ended = match limits.timeout {
-        None => start(&mut store, module).await,
-        Some(limit) => match tokio::time::timeout(limit, start(&mut store, module)).await {
+        None => start(&mut store, &module.ready).await,
+        Some(limit) => match tokio::time::timeout(limit, start(&mut store, &module.ready)).await {
             Ok(ended) => ended,
             Err(_) => return Err(LimitHit::Timeout(limit).into()),
         },
     };
-    match ended {
-        Ok(()) => Ok(0),
-        Err(error) => explain(&error, store.data(), log.spoke()),
+    let Err(error) = ended else {
+        return Ok(0);
+    };
+    let refused = store.data().memory.refused();
+    let status = error.downcast_ref::<Ended>().map(|ended| ended.0);
+    match (status, refused) {
+        // Statuses that a guest ends with in good order.
+        (Some(status @ (0 | 3 | 4 | 5)), _) => Ok(status as i32),
+        (Some(status), None) => Ok(i32::try_from(status).unwrap_or(i32::MAX)),
+        // Refused memory, few programs know better than to fail.
+        (Some(_), Some(limit)) => Err(limit.into()),
+        (None, refused) => Err(explain(&error, refused, log.spoke())),
     }
 }
 
-async fn start(store: &mut Store<GuestHost>, module: &Module) -> wasmtime::Result<()> {
-    let instance = module.ready.instantiate_async(&mut *store).await?;
+/// What holds for every store.
+pub(super) fn prepare<T>(store: &mut Store<T>, limits: &Limits) {
+    // What one call may make the host copy. A guest reads into its own memory, which is limited already.
+    store.set_hostcall_fuel(usize::try_from(limits.memory).unwrap_or(usize::MAX));
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+}
+
+pub(super) async fn start<T: Send>(
+    store: &mut Store<T>,
+    ready: &InstancePre<T>,
+) -> wasmtime::Result<()> {
+    let instance = ready.instantiate_async(&mut *store).await?;
     let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
     start.call_async(store, ()).await
 }
 
-/// Tells an exit status, a limit and a trap from one another.
-fn explain(error: &wasmtime::Error, host: &GuestHost, spoke: bool) -> Result<i32, SandboxError> {
-    if let Some(limit) = error.downcast_ref::<LimitHit>() {
-        return Err((*limit).into());
-    }
-    let status = error.downcast_ref::<Ended>().map(|ended| ended.0);
-    if let Some(status @ (0 | 3 | 4 | 5)) = status {
-        return Ok(status as i32);
-    }
-    // Few programs end in good order when they are refused memory: they abort, or report a failure.
-    if let Some(limit) = host.memory.refused() {
-        return Err(limit.into());
-    }
-    if let Some(status) = status {
-        return Ok(i32::try_from(status).unwrap_or(i32::MAX));
+/// Tells limits from traps. `refused` is why the guest did not get memory, `spoke` whether it printed anything.
+pub(super) fn explain(
+    error: &wasmtime::Error,
+    refused: Option<LimitHit>,
+    spoke: bool,
+) -> SandboxError {
+    if let Some(limit) = error.downcast_ref::<LimitHit>().copied().or(refused) {
+        return limit.into();
     }
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::StackOverflow) {
-        return Err(LimitHit::Stack.into());
+        return LimitHit::Stack.into();
     }
-    Err(SandboxError::Trapped {
+    SandboxError::Trapped {
         reason: match trap {
             Some(trap) => trap
                 .to_string()
                 .trim_start_matches("wasm trap: ")
                 .to_owned(),
-            None => format!("{:#}", error.root_cause()),
+            None => error.root_cause().to_string(),
         },
         spoke,
         frames: frames(error),
-    })
+    }
 }
 
 fn frames(error: &wasmtime::Error) -> Vec<String> {
