@@ -9,7 +9,8 @@ use crate::commands;
     name = "runner",
     version,
     about = "Trains a tabular model in a WebAssembly sandbox, tests it and publishes it, versioned and immutable",
-    after_help = "Exit codes: `runner help exit-codes` or docs/exit-codes.md.",
+    after_help = "`runner --help` lists the exit codes.",
+    after_long_help = crate::exit::help(),
     arg_required_else_help = true,
     max_term_width = 100
 )]

@@ -70,8 +70,89 @@ impl Exit {
     }
 }
 
+/// Every code of our own, with what it means in a few words: the table of `--help` and of docs/exit-codes.md.
+pub const TABLE: [(Exit, &str); 17] = [
+    (Exit::Done, "done: what was asked for is there"),
+    (
+        Exit::Local,
+        "a local file or folder could not be read or written, or the machine lacks something",
+    ),
+    (Exit::Usage, "the command line is wrong"),
+    (
+        Exit::BadSpecification,
+        "the specification (pipeline.toml) is wrong",
+    ),
+    (Exit::BadData, "the data was fetched and cannot be used"),
+    (
+        Exit::GateNotMet,
+        "the model misses a gate; it is kept to look at, and not published",
+    ),
+    (Exit::DataNotFetched, "the data could not be fetched"),
+    (Exit::NotAModule, "the module is no WASI preview 1 command"),
+    (Exit::Trapped, "the module trapped"),
+    (
+        Exit::LimitHit,
+        "the module hit a limit: memory, time, output, log or stack",
+    ),
+    (
+        Exit::GuestFailed,
+        "the module ended with a status that is not the contract's",
+    ),
+    (Exit::BadOutput, "what the module left breaks the contract"),
+    (
+        Exit::StoreRefused,
+        "the store refused: credentials, rights, or another model of that name",
+    ),
+    (
+        Exit::StoreUnreachable,
+        "the store could not be reached, or failed until the deadline",
+    ),
+    (
+        Exit::NotAllowed,
+        "the operator does not allow it: module, data or path",
+    ),
+    (Exit::Interrupted, "stopped by SIGINT"),
+    (Exit::Terminated, "stopped by SIGTERM"),
+];
+
+/// The table as `--help` shows it.
+#[must_use]
+pub fn help() -> String {
+    let rows = TABLE
+        .iter()
+        .map(|(exit, meaning)| format!("  {:>3}  {meaning}\n", exit.code()));
+    format!("Exit codes:\n{}", rows.collect::<String>())
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_documented_table_is_this_one() {
+        let page = std::fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../docs/exit-codes.md"
+        ))
+        .unwrap();
+        let rows: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .skip(1)
+            .collect();
+        assert_eq!(rows.len(), TABLE.len(), "{rows:#?}");
+        for (row, (exit, meaning)) in rows.iter().zip(TABLE) {
+            assert!(
+                row.starts_with(&format!("| {} | {meaning} |", exit.code())),
+                "{row}"
+            );
+        }
     }
 }
