@@ -1,8 +1,6 @@
 //! CSV (RFC 4180, and what else is called so): a header line, then a row a line, cells separated by comma,
 //! semicolon or tab.
 
-use std::collections::HashSet;
-
 use crate::builder::Cells;
 use crate::cell::Cell;
 use crate::error::{Problem, ReadError};
@@ -93,11 +91,11 @@ impl Csv {
         let mut names = Vec::new();
         loop {
             let Some(span) = span(window, at, self.separator)? else {
-                let has_line = text.contains(&b'\n');
-                return if !has_line && text.contains(&b'\r') {
-                    Err(Problem::CarriageReturns.into())
-                } else {
+                let is_line = text.contains(&b'\n') || !text.contains(&b'\r');
+                return if is_line {
                     Ok(None)
+                } else {
+                    Err(Problem::CarriageReturns.into())
                 };
             };
             let cell = unquote(&mut self.unquoted, window, &span);
@@ -188,17 +186,19 @@ impl Csv {
 
 fn add_columns(names: Vec<String>, table: &mut Table<'_>) -> Result<(), ReadError> {
     let is_number = |name: &String| matches!(number::parse(name.as_bytes()), Parsed::Finite(_));
+    if names
+        .iter()
+        .any(|name| name.replace("\r\n", "").contains('\r'))
+    {
+        return Err(Problem::CarriageReturns.into());
+    }
     if names.iter().all(is_number) {
         return Err(Problem::NoHeader.into());
     }
-    let mut seen = HashSet::with_capacity(names.len());
     for (index, mut name) in names.into_iter().enumerate() {
         // Such as the index that pandas writes.
         if name.is_empty() {
             name = format!("column_{}", index + 1);
-        }
-        if !seen.insert(name.clone()) {
-            return Err(ReadError::from(Problem::DuplicateColumn).in_column(&name));
         }
         table.add_column(name)?;
     }

@@ -19,24 +19,24 @@ use crate::table::Table;
 /// a cell is not of the type that `options` declare.
 pub fn read(source: &dyn Source, options: &Options) -> Result<Records, ReadError> {
     let mut table = Table::new(options);
-    let mut parser = Parser::new(&Input::open(source, options)?)?;
+    let mut input = Input::open(source, options)?;
+    let mut parser = Parser::new(&input)?;
     loop {
-        let mut input = Input::open(source, options)?;
-        parser.restart();
         match pass(&mut input, &mut parser, &mut table)? {
             Pass::TypesFound => table.restart(),
             Pass::Whole if table.has_mixed_columns() => table.read_again()?,
-            Pass::Whole => {
-                let format = Format {
-                    kind: parser.kind(),
-                    gzip: input.is_gzip(),
-                };
-                let mut records = table.finish(format)?;
-                records.warnings = parser.warnings();
-                return Ok(records);
-            }
+            Pass::Whole => break,
         }
+        parser.restart();
+        input = Input::open(source, options)?;
     }
+    let format = Format {
+        kind: parser.kind(),
+        gzip: input.is_gzip(),
+    };
+    let mut records = table.finish(format)?;
+    records.warnings = parser.warnings();
+    Ok(records)
 }
 
 /// How far a pass over the source went.

@@ -1,5 +1,7 @@
 //! The columns while a source is read.
 
+use std::collections::HashSet;
+
 use crate::builder::Builder;
 use crate::cell::Cell;
 use crate::column::{Column, LeftOut, Reason, Records};
@@ -10,6 +12,7 @@ use crate::room::Room;
 
 pub(crate) struct Table<'o> {
     pub columns: Vec<Builder>,
+    names: HashSet<String>,
     /// Rows that are complete.
     pub rows: usize,
     pub room: Room,
@@ -22,6 +25,7 @@ impl<'o> Table<'o> {
     pub fn new(options: &'o Options) -> Self {
         Table {
             columns: Vec::new(),
+            names: HashSet::new(),
             rows: 0,
             room: Room::default(),
             options,
@@ -34,6 +38,9 @@ impl<'o> Table<'o> {
         let limit = self.options.max_columns;
         if self.columns.len() == limit {
             return Err(self.here(Problem::TooManyColumns { limit }.into()));
+        }
+        if !self.names.insert(name.clone()) {
+            return Err(ReadError::from(Problem::DuplicateColumn).in_column(&name));
         }
         let declared = self.options.types.get(&name).copied();
         let wanted = self.options.columns.hold(&name);
