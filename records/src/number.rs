@@ -110,3 +110,114 @@ pub(crate) fn parse(text: &[u8]) -> Parsed {
         _ => Parsed::NotANumber,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    /// What the short way gives for `text`, and how long it found the number to be.
+    fn plain_of(text: &str) -> Option<(f32, usize)> {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.extend([0; 16]);
+        plain(&bytes)
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood 2014), so that the cases are the same on every run.
+    fn random(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    #[test]
+    fn the_short_way_gives_the_nearest_f32() {
+        let mut state = 7;
+        let mut taken = 0;
+        for _ in 0..300_000 {
+            let digits = 1 + random(&mut state) as usize % 19;
+            let mut text = format!("{:019}", random(&mut state) % 10_000_000_000_000_000_000);
+            text.truncate(digits);
+            text.insert(random(&mut state) as usize % (digits + 1), '.');
+            if random(&mut state) % 2 == 0 {
+                text.insert(0, '-');
+            }
+            if let Some((value, length)) = plain_of(&text) {
+                taken += 1;
+                assert_eq!(length, text.len(), "{text}");
+                assert_eq!(
+                    value.to_bits(),
+                    text.parse::<f32>().unwrap().to_bits(),
+                    "{text}"
+                );
+            }
+        }
+        assert!(taken > 290_000, "{taken}");
+    }
+
+    #[test]
+    fn decimals_next_to_the_middle_of_two_f32_are_rounded_right() {
+        let mut state = 11;
+        for _ in 0..100_000 {
+            let low = f32::from_bits(0x3f80_0000 + (random(&mut state) % 0x0c00_0000) as u32);
+            let high = f32::from_bits(low.to_bits() + 1);
+            let middle = (f64::from(low) + f64::from(high)) / 2.0;
+            for text in [
+                format!("{middle}"),
+                format!("{middle:.17}"),
+                format!("{:.9}", low),
+            ] {
+                let expected = text.parse::<f32>().unwrap();
+                if let Some((value, _)) = plain_of(&text) {
+                    assert_eq!(value.to_bits(), expected.to_bits(), "{text}");
+                }
+                assert_eq!(parse(text.as_bytes()), Parsed::Finite(expected), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_way_takes_usual_numbers_and_nothing_else() {
+        for (text, expected) in [
+            ("0", Some((0.0, 1))),
+            ("-0.5,", Some((-0.5, 4))),
+            ("12345678,9", Some((12_345_678.0, 8))),
+            ("123456789.125\n", Some((123_456_790.0, 13))),
+            ("5.", Some((5.0, 2))),
+            (".5", Some((0.5, 2))),
+            ("1e5", Some((1.0, 1))),
+            ("", None),
+            ("-", None),
+            (".", None),
+            ("-.", None),
+            ("x", None),
+            ("12345678901234567890", None),
+            ("0.00000000000000000001", None),
+        ] {
+            assert_eq!(plain_of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_ways_to_write_numbers_are_understood() {
+        for (text, expected) in [
+            ("1e5", Parsed::Finite(100_000.0)),
+            ("-1.5E-3", Parsed::Finite(-0.0015)),
+            ("+7", Parsed::Finite(7.0)),
+            ("12345678901234567890", Parsed::Finite(1.234_567_9e19)),
+            ("1e39", Parsed::Unfit),
+            ("-inf", Parsed::Unfit),
+            ("Infinity", Parsed::Unfit),
+            ("", Parsed::NotANumber),
+            ("1,000", Parsed::NotANumber),
+            ("1_000", Parsed::NotANumber),
+            ("0x10", Parsed::NotANumber),
+            ("12 EUR", Parsed::NotANumber),
+            ("1e", Parsed::NotANumber),
+        ] {
+            assert_eq!(parse(text.as_bytes()), expected, "{text}");
+        }
+    }
+}
