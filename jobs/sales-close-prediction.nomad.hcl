@@ -129,7 +129,8 @@ job "sales-close-prediction" {
     # A payload is the specification (pipeline.toml): at most 16 KiB.
     payload       = "optional"
     meta_required = ["save_path", "data_path", "prediction_path", "data_url", "gcp_bucket_path", "model_version"]
-    meta_optional = ["batch_size", "epochs", "gcp_creds"]
+    # `points` is how `runner dispatch` deals out the points of a grid.
+    meta_optional = ["batch_size", "epochs", "gcp_creds", "points"]
   }
 
   # A client of another CPU type would have no runner to start.
@@ -345,8 +346,10 @@ job "sales-close-prediction" {
       config {
         command = "local/runner-${attr.cpu.arch}"
         args = concat(
-          ["push", var.models_volume == "" ? "${NOMAD_ALLOC_DIR}/models" : "/models/${NOMAD_ALLOC_ID}"],
-          ["--store", var.store == "" ? "gs://${NOMAD_META_gcp_bucket_path}" : var.store],
+          # By default from $NOMAD_ALLOC_DIR/models to gs://$NOMAD_META_gcp_bucket_path.
+          ["push"],
+          var.models_volume == "" ? [] : ["/models/${NOMAD_ALLOC_ID}"],
+          var.store == "" ? [] : ["--store", var.store],
           var.gcp_audience == "" && var.gcp_credentials == "" ? [] : ["--credentials", "${NOMAD_SECRETS_DIR}/gcp.json"],
         )
       }

@@ -51,4 +51,6 @@ pub enum Verb {
     Push(commands::push::Args),
     /// Run any WASI program, as the `wasmtime` command does
     Exec(Box<commands::exec::Args>),
+    /// Train many versions on a Nomad cluster
+    Dispatch(Box<commands::dispatch::Args>),
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use contract::{ErrorReport, exit};
 
 use crate::data::DataError;
+use crate::dispatch::DispatchError;
 use crate::exit::Exit;
 use crate::outputs::OutputError;
 use crate::plan::PlanError;
@@ -37,6 +38,8 @@ pub enum Error {
     Output(#[from] OutputError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Dispatch(#[from] DispatchError),
     /// Trained, and then not published.
     #[error("{source}\nthe model is kept in {kept}: `runner push {kept} --store …` publishes it", kept = .kept.display())]
     NotPublished {
@@ -48,9 +51,9 @@ pub enum Error {
         "{0} holds another model: give this version another name or --out folder, or remove it"
     )]
     OtherModelKept(PathBuf),
-    #[error("stopped by SIGINT: nothing was published")]
+    #[error("stopped by SIGINT")]
     Interrupted,
-    #[error("stopped by SIGTERM: nothing was published")]
+    #[error("stopped by SIGTERM")]
     Terminated,
 }
 
@@ -75,6 +78,7 @@ impl Error {
             Self::Guest(error) => error.exit(),
             Self::Output(error) => error.exit(),
             Self::Store(error) | Self::NotPublished { source: error, .. } => error.exit(),
+            Self::Dispatch(error) => error.exit(),
             Self::OtherModelKept(_) => Exit::StoreRefused,
             Self::Interrupted => Exit::Interrupted,
             Self::Terminated => Exit::Terminated,

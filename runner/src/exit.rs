@@ -35,6 +35,12 @@ pub enum Exit {
     StoreUnreachable,
     /// The operator does not allow it: module, data or path.
     NotAllowed,
+    /// Nomad answered and refused, or its job is not what was to be dispatched.
+    NomadRefused,
+    /// Nomad could not be reached, or kept failing.
+    NomadUnreachable,
+    /// Of the versions that were dispatched, some failed.
+    VersionsFailed,
     /// `runner exec`: what the program ended with.
     Program(u8),
     /// SIGINT.
@@ -63,6 +69,9 @@ impl Exit {
             Self::StoreRefused => 16,
             Self::StoreUnreachable => 17,
             Self::NotAllowed => 18,
+            Self::NomadRefused => 19,
+            Self::NomadUnreachable => 20,
+            Self::VersionsFailed => 21,
             Self::Interrupted => 130,
             Self::Terminated => 143,
             Self::Program(status) => status,
@@ -71,7 +80,7 @@ impl Exit {
 }
 
 /// Every code of our own, with what it means in a few words: the table of `--help` and of docs/exit-codes.md.
-pub const TABLE: [(Exit, &str); 17] = [
+pub const TABLE: [(Exit, &str); 20] = [
     (Exit::Done, "done: what was asked for is there"),
     (
         Exit::Local,
@@ -111,9 +120,30 @@ pub const TABLE: [(Exit, &str); 17] = [
         Exit::NotAllowed,
         "the operator does not allow it: module, data or path",
     ),
+    (
+        Exit::NomadRefused,
+        "Nomad answered and refused, or its job is not what was to be dispatched",
+    ),
+    (
+        Exit::NomadUnreachable,
+        "Nomad could not be reached, or kept failing",
+    ),
+    (
+        Exit::VersionsFailed,
+        "of the versions that were dispatched, some failed",
+    ),
     (Exit::Interrupted, "stopped by SIGINT"),
     (Exit::Terminated, "stopped by SIGTERM"),
 ];
+
+/// What a process that ended with `code` says by it, if it is one of ours.
+#[must_use]
+pub fn meaning(code: i32) -> Option<&'static str> {
+    let row = TABLE
+        .iter()
+        .find(|(exit, _)| i32::from(exit.code()) == code)?;
+    Some(row.1)
+}
 
 /// The table as `--help` shows it.
 #[must_use]

@@ -60,8 +60,9 @@ fn tls() -> Result<ClientConfig, NetError> {
     Ok(config)
 }
 
-/// Read once a process, so that a missing file is warned of once.
-fn roots() -> &'static Arc<RootCertStore> {
+/// The certificate authorities that servers are checked by: those of `SSL_CERT_FILE`, else the built-in ones. Read once
+/// a process, so that a missing file is warned of once.
+pub fn roots() -> &'static Arc<RootCertStore> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     ROOTS.get_or_init(|| {
         let named = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty());

@@ -38,6 +38,8 @@ pub struct Meta {
     pub epochs: Option<String>,
     /// `BUCKET` or `BUCKET/PREFIX`.
     pub gcp_bucket_path: Option<String>,
+    /// Of a grid: `1..50`. What `runner dispatch` hands to one allocation.
+    pub points: Option<String>,
 }
 
 impl Nomad {
@@ -73,6 +75,7 @@ impl Nomad {
                 batch_size: meta("batch_size"),
                 epochs: meta("epochs"),
                 gcp_bucket_path: meta("gcp_bucket_path"),
+                points: meta("points"),
             },
         }
     }

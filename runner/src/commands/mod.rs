@@ -4,6 +4,7 @@ use crate::cli::{Cli, Verb};
 use crate::error::Error;
 use crate::exit::Exit;
 
+pub mod dispatch;
 pub mod exec;
 pub mod limits;
 pub mod push;
@@ -19,5 +20,6 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Verb::Exec(args) => exec::run(*args).await,
         Verb::Run(args) => run::run(*args).await,
         Verb::Push(args) => push::run(args).await,
+        Verb::Dispatch(args) => dispatch::run(*args).await,
     }
 }

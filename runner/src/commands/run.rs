@@ -77,6 +77,11 @@ pub struct Args {
     )]
     pub versions: Option<String>,
 
+    /// Points of the specification's grid, both ends included (`1..50`)
+    /// [default: $NOMAD_META_points, else all]
+    #[arg(long, value_name = "FIRST..LAST", help_heading = "Model")]
+    pub points: Option<String>,
+
     /// Versions trained at a time [default: the cores that the task may use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Model")]
     pub jobs: Option<u16>,

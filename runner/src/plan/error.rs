@@ -27,9 +27,15 @@ pub enum PlanError {
         most: u64,
     },
     #[error(
-        "--versions {0:?}: write it as FIRST..LAST, two whole numbers, at most {MOST_POINTS} versions"
+        "{flag} {text:?}: write it as FIRST..LAST, two whole numbers, at most {MOST_POINTS} of them"
     )]
-    Versions(String),
+    Range { flag: &'static str, text: String },
+    #[error("--points {text}: {}", if *.points == 0 {
+        "the specification has no grid".to_owned()
+    } else {
+        format!("the specification's grid has the points 1..{points}")
+    })]
+    NoSuchPoints { text: String, points: usize },
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -63,7 +69,8 @@ impl PlanError {
             | Self::GuestPath { .. }
             | Self::Number { .. }
             | Self::Pair { .. }
-            | Self::Versions(_)
+            | Self::Range { .. }
+            | Self::NoSuchPoints { .. }
             | Self::ReservedVariable(_)
             | Self::NoData => Exit::Usage,
         }

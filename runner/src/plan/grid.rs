@@ -10,6 +10,7 @@ use contract::GridPoint;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 use super::specification::Specification;
+use super::{PlanError, range_of};
 
 /// More points than this are a mistake in the file rather than a wish.
 pub const MOST_POINTS: usize = 100_000;
@@ -69,6 +70,25 @@ pub fn expand(specification: &Specification) -> Result<Option<Vec<Point>>, GridE
         .map(|index| point(&document, &axes, index, points, specification))
         .collect::<Result<_, _>>()
         .map(Some)
+}
+
+/// The points FIRST..LAST of a grid: what one allocation of many trains.
+///
+/// # Errors
+/// When there are no such points.
+pub fn slice(points: Vec<Point>, text: &str) -> Result<Vec<Point>, PlanError> {
+    let asked = range_of("--points", text)?;
+    let there = 1..=points.len() as u64;
+    if !there.contains(asked.start()) || !there.contains(asked.end()) {
+        return Err(PlanError::NoSuchPoints {
+            text: text.to_owned(),
+            points: points.len(),
+        });
+    }
+    Ok(points
+        .into_iter()
+        .filter(|point| asked.contains(&u64::from(point.place.point)))
+        .collect())
 }
 
 type Axis = (String, Vec<Value>);
@@ -221,6 +241,20 @@ mod tests {
     fn a_grid_may_set_what_it_chooses_by() {
         let text = "[grid]\n\"split.folds\" = [3, 5]\n";
         assert_eq!(texts(text).len(), 2);
+    }
+
+    #[test]
+    fn a_slice_holds_the_points_it_names_and_no_others() {
+        let text = "[split]\nfolds = 3\n[grid]\nseed = [1, 2, 3, 4, 5]\n";
+        let all = || points(text).unwrap().unwrap();
+        let sliced = slice(all(), "2..4").unwrap();
+        let numbers: Vec<u32> = sliced.iter().map(|point| point.place.point).collect();
+        assert_eq!(numbers, [2, 3, 4]);
+        for wrong in ["0..2", "4..6", "3", "4..2", "a..b"] {
+            assert!(slice(all(), wrong).is_err(), "{wrong}");
+        }
+        let refused = slice(Vec::new(), "1..2").unwrap_err().to_string();
+        assert!(refused.contains("no grid"), "{refused}");
     }
 
     #[test]

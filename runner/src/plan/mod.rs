@@ -20,8 +20,9 @@ mod specification;
 mod version;
 
 pub use error::PlanError;
+pub use grid::{Point, expand};
 pub use specification::Specification;
-pub use version::Version;
+pub use version::{Version, range_of};
 
 /// What a process is to do, complete and checked.
 pub struct Plan {
@@ -190,8 +191,12 @@ fn below(folder: &str, path: &Path) -> String {
 fn runs(args: &Args, nomad: &Nomad) -> Result<Vec<RunPlan>, PlanError> {
     let specification = specification::read(args.spec.as_deref(), nomad.task_dir.as_deref())?;
     let points = match &specification {
-        Some(specification) => grid::expand(specification)?,
+        Some(specification) => expand(specification)?,
         None => None,
+    };
+    let points = match args.points.as_ref().or(nomad.meta.points.as_ref()) {
+        Some(slice) => Some(grid::slice(points.unwrap_or_default(), slice)?),
+        None => points,
     };
     let alloc_index = nomad.alloc_index.unwrap_or(0);
     let run =

@@ -69,8 +69,8 @@ pub fn versions(args: &Args, nomad: &Nomad) -> Result<Vec<Version>, PlanError> {
         id: id.clone(),
     };
     if let Some(range) = &args.versions {
-        let names =
-            range_of(range)?.map(|number| name("--versions", Some(&number.to_string()), ""));
+        let names = range_of("--versions", range)?
+            .map(|number| name("--versions", Some(&number.to_string()), ""));
         return names.map(|name| name.map(numbered)).collect();
     }
     let model_version = args
@@ -81,8 +81,14 @@ pub fn versions(args: &Args, nomad: &Nomad) -> Result<Vec<Version>, PlanError> {
 }
 
 /// `1..1000`, both ends included.
-fn range_of(text: &str) -> Result<RangeInclusive<u64>, PlanError> {
-    let wrong = || PlanError::Versions(text.to_owned());
+///
+/// # Errors
+/// When it is no range, or one of more than [`MOST_POINTS`] numbers.
+pub fn range_of(flag: &'static str, text: &str) -> Result<RangeInclusive<u64>, PlanError> {
+    let wrong = || PlanError::Range {
+        flag,
+        text: text.to_owned(),
+    };
     let (first, last) = text.split_once("..").ok_or_else(wrong)?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
     let (first, last) = (number(first)?, number(last)?);

@@ -63,14 +63,31 @@ impl ClaimKey {
         if nomad.job_id.is_empty() {
             return None;
         }
-        Some(Self(format!(
-            "_claims/{}/{}/{}/{}/{}.json",
-            one_part(nomad.region.as_deref().unwrap_or("global")),
-            one_part(nomad.namespace.as_deref().unwrap_or("default")),
-            one_part(&nomad.job_id),
+        Some(Self::new(
+            nomad.region.as_deref().unwrap_or("global"),
+            nomad.namespace.as_deref().unwrap_or("default"),
+            &nomad.job_id,
             nomad.alloc_index.unwrap_or(0),
-            one_part(&manifest.model_version),
-        )))
+            &manifest.model_version,
+        ))
+    }
+
+    /// The claim of one version, by the dispatched job and the allocation's index that were to make it.
+    #[must_use]
+    pub fn new(
+        region: &str,
+        namespace: &str,
+        job: &str,
+        alloc_index: u32,
+        model_version: &str,
+    ) -> Self {
+        Self(format!(
+            "_claims/{}/{}/{}/{alloc_index}/{}.json",
+            one_part(region),
+            one_part(namespace),
+            one_part(job),
+            one_part(model_version),
+        ))
     }
 
     #[must_use]

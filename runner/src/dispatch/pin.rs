@@ -1,0 +1,90 @@
+//! One campaign, one version of the job: a job that is registered again half-way is noticed.
+
+use super::api::{Api, Dispatched, Job};
+use super::campaign::{Campaign, Work};
+use super::error::DispatchError;
+
+/// The version of the job, in one region, that all work is dispatched of.
+pub struct Pin<'a> {
+    campaign: &'a Campaign,
+    region: String,
+    version: u64,
+    /// When the job was registered last, in Nomad's count of changes.
+    registered: u64,
+}
+
+impl<'a> Pin<'a> {
+    /// # Errors
+    /// When the job is not fit for the campaign, or has not the version that was asked for.
+    pub async fn new(
+        api: &Api,
+        campaign: &'a Campaign,
+        region: Option<&'a str>,
+    ) -> Result<Self, DispatchError> {
+        let job = api.job(region, &campaign.job).await?;
+        campaign.check(&job)?;
+        let pin = Self {
+            campaign,
+            region: job.region.clone(),
+            version: campaign.job_version.unwrap_or(job.version),
+            registered: job.job_modify_index,
+        };
+        pin.compare(&job, 0)?;
+        Ok(pin)
+    }
+
+    /// Whether the job is still the one that the first of this work was dispatched of.
+    ///
+    /// # Errors
+    /// When it is not, with how many were `dispatched` by then.
+    pub async fn check(&self, api: &Api, dispatched: usize) -> Result<(), DispatchError> {
+        let job = api.job(Some(&self.region), &self.campaign.job).await?;
+        self.compare(&job, dispatched)
+    }
+
+    fn compare(&self, job: &Job, dispatched: usize) -> Result<(), DispatchError> {
+        if job.version == self.version {
+            return Ok(());
+        }
+        Err(DispatchError::RegisteredAgain {
+            job: self.campaign.job.clone(),
+            region: self.region.clone(),
+            pinned: self.version,
+            now: job.version,
+            dispatched,
+        })
+    }
+
+    /// Whether what an earlier command dispatched is of this version too. Nomad does not say which one it was, but a
+    /// dispatched job is a copy.
+    ///
+    /// # Errors
+    /// When it is another, and the user did not ask for this version by name.
+    pub async fn check_earlier(
+        &self,
+        api: &Api,
+        dispatched: &Dispatched,
+        work: &Work,
+    ) -> Result<(), DispatchError> {
+        if self.campaign.job_version.is_some() || dispatched.create_index > self.registered {
+            return Ok(());
+        }
+        let now = api.specification(&self.region, &self.campaign.job).await?;
+        let then = api.specification(&self.region, &dispatched.job).await?;
+        if now == then {
+            return Ok(());
+        }
+        Err(DispatchError::EarlierVersion {
+            job: self.campaign.job.clone(),
+            region: self.region.clone(),
+            now: self.version,
+            version: work.label(),
+        })
+    }
+
+    /// The name of the region, also where none was asked for.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+}

@@ -1,0 +1,156 @@
+//! One request to Nomad and its answer: where, with which token, how often it is tried.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+
+use super::connection::Connection;
+use super::error::DispatchError;
+
+/// Sends requests for one namespace.
+pub struct Transport {
+    pub connection: Connection,
+    pub namespace: String,
+}
+
+/// What a request is for, and the right that it takes.
+pub struct Call {
+    pub what: String,
+    pub capability: &'static str,
+}
+
+impl Transport {
+    /// A request to `/<path>?<query>`; the parts of the path are escaped.
+    pub fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        region: Option<&str>,
+        query: &[(&str, &str)],
+    ) -> RequestBuilder {
+        let mut url = self.connection.base.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty().extend(path);
+        }
+        let region = region.map(|region| ("region", region));
+        url.query_pairs_mut()
+            .append_pair("namespace", &self.namespace)
+            .extend_pairs(region)
+            .extend_pairs(query);
+        let mut request = self.connection.client.request(method, url);
+        if let Some(token) = &self.connection.token {
+            request = request.header("X-Nomad-Token", token);
+        }
+        if let Some((user, password)) = &self.connection.basic {
+            request = request.basic_auth(user, Some(password));
+        }
+        request
+    }
+
+    /// Sends until there is an answer that another try would not change: connection errors, 429 and 5xx are tried
+    /// again for about 20 seconds. Every call of ours does the same when it is made twice, a dispatch by its token.
+    ///
+    /// # Errors
+    /// When there is no such answer, or it is that the right is missing.
+    pub async fn send(
+        &self,
+        call: &Call,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Response, DispatchError> {
+        let once = || async {
+            let answer = request().send().await;
+            let response = answer.map_err(|error| Problem::Connection(error.without_url()))?;
+            let status = response.status();
+            if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+                let text = response.text().await.unwrap_or_default();
+                return Err(Problem::Status { status, text });
+            }
+            Ok(response)
+        };
+        let backoff = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(5))
+            .with_max_times(8);
+        let answer = once
+            .retry(backoff)
+            .notify(|problem, delay| {
+                let seconds = delay.as_secs_f64();
+                tracing::debug!("Nomad: {problem}: trying again in {seconds:.1} s");
+            })
+            .await;
+        match answer {
+            Ok(response) if response.status() == StatusCode::FORBIDDEN => {
+                Err(DispatchError::Denied {
+                    what: call.what.clone(),
+                    capability: call.capability,
+                    namespace: self.namespace.clone(),
+                })
+            }
+            Ok(response) => Ok(response),
+            Err(Problem::Connection(error)) => Err(DispatchError::Unreachable {
+                address: self.connection.base.to_string(),
+                problem: with_causes(&error),
+            }),
+            Err(Problem::Status { status, text }) => Err(call.failed(status, &text)),
+        }
+    }
+
+    /// Reads an answer that was asked for.
+    ///
+    /// # Errors
+    /// When it is an error, or something else.
+    pub async fn decode<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        response: Response,
+    ) -> Result<T, DispatchError> {
+        let status = response.status();
+        if !status.is_success() {
+            let text = response.text().await.unwrap_or_default();
+            return Err(call.failed(status, &text));
+        }
+        let unexpected = |problem: String| DispatchError::Unexpected {
+            what: call.what.clone(),
+            problem,
+        };
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| unexpected(with_causes(&error.without_url())))?;
+        serde_json::from_slice(&body).map_err(|error| unexpected(error.to_string()))
+    }
+}
+
+impl Call {
+    fn failed(&self, status: StatusCode, text: &str) -> DispatchError {
+        DispatchError::Failed {
+            what: self.what.clone(),
+            status: status.as_u16(),
+            text: text.trim().chars().take(300).collect(),
+        }
+    }
+}
+
+/// A problem that another try may not have.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("{}", with_causes(.0))]
+    Connection(reqwest::Error),
+    #[error("{status} {text}")]
+    Status { status: StatusCode, text: String },
+}
+
+/// reqwest's own words leave out what is below them.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,500 @@
+//! `runner dispatch` against a small Nomad on loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/model.rs"]
+mod model;
+#[path = "support/nomad/mod.rs"]
+mod nomad;
+mod support;
+
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+
+use contract::{Gate, NomadOrigin};
+use model::Model;
+use nomad::{Fate, Fault, JOB, Nomad};
+use support::Runner;
+
+/// `runner dispatch --json` with all that the job requires but the versions.
+fn dispatch(nomad: &Nomad) -> Runner {
+    bare(nomad)
+        .args(["--data", "https://data.example.com/history.json?key=1"])
+        .args(["--gcp-bucket-path", "models", "--json"])
+}
+
+fn bare(nomad: &Nomad) -> Runner {
+    Runner::new("dispatch").env("NOMAD_ADDR", &nomad.address)
+}
+
+const GRID: &str = "target = \"IsWon\"\n[split]\nvalidation = 0.2\n[grid]\n\"params.n_trees\" = [5, 10, 20, 40, 80]\n";
+
+#[test]
+fn a_range_of_versions_is_dispatched_each_once_with_the_keys_of_the_job() {
+    let nomad = Nomad::start();
+    let ended = dispatch(&nomad)
+        .args(["--versions", "1..5", "--epochs", "3"])
+        .run()
+        .ends_with(0);
+    assert_eq!(ended.json()["dispatched"].as_array().unwrap().len(), 5);
+    assert_eq!(nomad.versions(), ["1", "2", "3", "4", "5"]);
+    let state = nomad.state();
+    let meta = &state.children[0].meta;
+    assert_eq!(meta["data_path"], "history.json");
+    assert_eq!(
+        meta["data_url"],
+        "https://data.example.com/history.json?key=1"
+    );
+    assert_eq!(meta["save_path"], "model");
+    assert_eq!(meta["prediction_path"], "predictions.csv");
+    assert_eq!(meta["epochs"], "3");
+    assert!(!meta.contains_key("batch_size"));
+}
+
+#[test]
+fn the_same_command_again_dispatches_nothing_twice() {
+    let nomad = Nomad::start();
+    dispatch(&nomad)
+        .args(["--versions", "1..3"])
+        .run()
+        .ends_with(0);
+    let again = dispatch(&nomad)
+        .args(["--versions", "1..5"])
+        .run()
+        .ends_with(0)
+        .json();
+    let already: Vec<bool> = again["dispatched"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| each["already"].as_bool().unwrap())
+        .collect();
+    assert_eq!(already, [true, true, true, false, false]);
+    assert_eq!(nomad.versions(), ["1", "2", "3", "4", "5"]);
+    dispatch(&nomad)
+        .args(["--versions", "1..1", "--campaign", "anew"])
+        .run()
+        .ends_with(0);
+    assert_eq!(nomad.versions().len(), 6);
+}
+
+#[test]
+fn no_more_dispatches_are_unfinished_than_the_window_allows() {
+    let nomad = Nomad::start();
+    dispatch(&nomad)
+        .args(["--versions", "1..9", "--window", "4"])
+        .run()
+        .ends_with(0);
+    assert_eq!(nomad.versions().len(), 9);
+    assert_eq!(nomad.state().most_unfinished, 4);
+}
+
+#[test]
+fn stopped_and_given_again_it_goes_on_where_it_was() {
+    let nomad = Nomad::start();
+    nomad.state().fates.insert("4".to_owned(), Fate::Runs);
+    let mut first = dispatch(&nomad).args(["--versions", "1..8", "--window", "1"]);
+    let child = first
+        .command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    while nomad.versions().len() < 4 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(
+        stderr.contains("4 of 8 are dispatched and go on"),
+        "{stderr}"
+    );
+
+    nomad.state().fates.clear();
+    dispatch(&nomad)
+        .args(["--versions", "1..8", "--window", "1"])
+        .run()
+        .ends_with(0);
+    assert_eq!(nomad.versions(), ["1", "2", "3", "4", "5", "6", "7", "8"]);
+}
+
+#[test]
+fn each_point_of_a_grid_becomes_a_version_or_slices_of_it_an_allocation() {
+    let nomad = Nomad::start();
+    dispatch(&nomad)
+        .file("grid.toml", GRID)
+        .args(["--spec", "grid.toml", "--model-version", "7"])
+        .run()
+        .ends_with(0);
+    let points = |nomad: &Nomad| -> Vec<(String, String)> {
+        let state = nomad.state();
+        state
+            .children
+            .iter()
+            .map(|child| {
+                (
+                    child.meta["model_version"].clone(),
+                    child.meta["points"].clone(),
+                )
+            })
+            .collect()
+    };
+    let seven = |points: &str| ("7".to_owned(), points.to_owned());
+    assert_eq!(
+        points(&nomad),
+        [
+            seven("1..1"),
+            seven("2..2"),
+            seven("3..3"),
+            seven("4..4"),
+            seven("5..5")
+        ]
+    );
+    assert_eq!(nomad.state().children[0].payload, GRID.as_bytes());
+
+    let nomad = Nomad::start();
+    let ended = dispatch(&nomad)
+        .file("grid.toml", GRID)
+        .args([
+            "--spec",
+            "grid.toml",
+            "--model-version",
+            "7",
+            "--per-allocation",
+            "2",
+        ])
+        .run()
+        .ends_with(0);
+    assert_eq!(
+        points(&nomad),
+        [seven("1..2"), seven("3..4"), seven("5..5")]
+    );
+    assert_eq!(
+        ended.json()["dispatched"][0]["versions"],
+        serde_json::json!(["7.1", "7.2"])
+    );
+}
+
+#[test]
+fn versions_are_dealt_out_to_the_regions_in_turn() {
+    let nomad = Nomad::start();
+    dispatch(&nomad)
+        .args([
+            "--versions",
+            "1..4",
+            "--region",
+            "europe",
+            "--region",
+            "america",
+        ])
+        .run()
+        .ends_with(0);
+    let state = nomad.state();
+    let of = |region: &str| -> Vec<&str> {
+        let there = state.children.iter().filter(|child| child.region == region);
+        there
+            .map(|child| child.meta["model_version"].as_str())
+            .collect()
+    };
+    assert_eq!(of("europe"), ["1", "3"]);
+    assert_eq!(of("america"), ["2", "4"]);
+}
+
+#[test]
+fn a_plan_shows_what_would_be_dispatched_and_does_nothing() {
+    let nomad = Nomad::start();
+    let ended = dispatch(&nomad)
+        .args(["--versions", "1..3", "--plan"])
+        .run()
+        .ends_with(0)
+        .json();
+    let dispatches = ended["dispatches"].as_array().unwrap();
+    assert_eq!(dispatches.len(), 3);
+    assert_eq!(dispatches[2]["meta"]["model_version"], "3");
+    assert!(nomad.versions().is_empty());
+    assert!(
+        nomad
+            .state()
+            .seen
+            .iter()
+            .all(|request| request.method == "GET")
+    );
+}
+
+#[test]
+fn a_job_that_is_registered_again_half_way_is_noticed() {
+    let nomad = Nomad::start();
+    nomad.state().register_after = Some(2);
+    let ended = dispatch(&nomad).args(["--versions", "1..5"]).run();
+    ended.ends_with(19).says([
+        "registered again",
+        "version 4, not 3",
+        "2 of these versions",
+        "--job-version 4",
+    ]);
+    assert_eq!(nomad.versions(), ["1", "2"]);
+
+    // What was dispatched before was of another version: that is said, too, until it is said to be meant.
+    let ended = dispatch(&nomad).args(["--versions", "1..5"]).run();
+    ended.ends_with(19).says([
+        "version 1 was dispatched of another version of job",
+        "--job-version 4",
+    ]);
+    dispatch(&nomad)
+        .args(["--versions", "1..5", "--job-version", "4"])
+        .run()
+        .ends_with(0);
+    assert_eq!(nomad.versions(), ["1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn a_job_that_is_registered_again_unchanged_does_not_matter() {
+    let nomad = Nomad::start();
+    dispatch(&nomad)
+        .args(["--versions", "1..2"])
+        .run()
+        .ends_with(0);
+    nomad.state().register_the_same();
+    dispatch(&nomad)
+        .args(["--versions", "1..3"])
+        .run()
+        .ends_with(0);
+    assert_eq!(nomad.versions(), ["1", "2", "3"]);
+}
+
+#[test]
+fn an_answer_that_is_lost_or_an_error_that_passes_leads_to_no_second_dispatch() {
+    let nomad = Nomad::start();
+    nomad.fault(2, "POST", Fault::LostResponse);
+    nomad.fault(2, "POST", Fault::Status(500));
+    nomad.fault(1, "GET", Fault::Status(429));
+    dispatch(&nomad)
+        .args(["--versions", "1..4"])
+        .run()
+        .ends_with(0);
+    assert_eq!(nomad.versions(), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn keys_that_are_missing_or_unknown_are_named_before_anything_is_dispatched() {
+    let nomad = Nomad::start();
+    let ended = bare(&nomad)
+        .args(["--versions", "1..3"])
+        .run()
+        .ends_with(19);
+    ended.says([
+        "needs data_path (--data-path), data_url (--data), gcp_bucket_path (--gcp-bucket-path)",
+    ]);
+    let ended = dispatch(&nomad)
+        .args(["--meta", "epoch=3"])
+        .run()
+        .ends_with(19);
+    ended.says(["does not know epoch"]);
+    assert!(nomad.versions().is_empty());
+}
+
+#[test]
+fn what_is_wrong_with_the_command_is_said_without_asking_nomad() {
+    let nomad = Nomad::start();
+    let wrong = |runner: Runner, says: &str| {
+        runner.run().ends_with(2).says([says]);
+    };
+    wrong(dispatch(&nomad).args(["--versions", "5..1"]), "FIRST..LAST");
+    wrong(
+        dispatch(&nomad).args(["--per-allocation", "2"]),
+        "there is none: give --spec a file with [grid]",
+    );
+    wrong(dispatch(&nomad).args(["--meta", "epochs"]), "KEY=VALUE");
+    wrong(dispatch(&nomad).args(["--save-path", "a/b"]), "--save-path");
+    wrong(
+        dispatch(&nomad).args(["--address", "nomad:4646"]),
+        "--address",
+    );
+    let long = format!("# {}\n", "x".repeat(17_000));
+    wrong(
+        dispatch(&nomad)
+            .file("long.toml", long)
+            .args(["--spec", "long.toml"]),
+        "at most 16384",
+    );
+    dispatch(&nomad)
+        .args(["--spec", "no.toml"])
+        .run()
+        .ends_with(3)
+        .says(["cannot read the specification no.toml"]);
+    assert!(nomad.state().seen.is_empty());
+}
+
+#[test]
+fn a_token_that_may_not_dispatch_is_told_which_right_it_lacks() {
+    let nomad = Nomad::start();
+    nomad.state().token = Some("secret".to_owned());
+    let ended = dispatch(&nomad)
+        .env("NOMAD_TOKEN", "other")
+        .run()
+        .ends_with(19);
+    let ended = ended.says(["NOMAD_TOKEN", "read-job", "namespace default"]);
+    assert!(!ended.stderr().contains("other"), "the token was shown");
+    dispatch(&nomad)
+        .env("NOMAD_TOKEN", "secret")
+        .run()
+        .ends_with(0);
+    assert_eq!(nomad.versions(), ["1"]);
+}
+
+/// Publishes, as the task of that dispatch would have, a model or the verdict that it missed its gate.
+fn publish(store: &str, dispatched: &str, version: &str, met: bool) {
+    let id = nomad::allocation_id(dispatched, 0);
+    let model = Model::new("model", version, &id)
+        .nomad(NomadOrigin {
+            job_id: dispatched.to_owned(),
+            alloc_id: id.clone(),
+            alloc_index: Some(0),
+            namespace: Some("default".to_owned()),
+            region: Some("global".to_owned()),
+            ..NomadOrigin::default()
+        })
+        .with(move |manifest| {
+            let gate = Gate {
+                metric: "roc_auc".to_owned(),
+                threshold: 0.9,
+                higher_is_better: true,
+                value: 0.8,
+                met,
+            };
+            manifest.metrics.gates = vec![gate];
+        })
+        .write();
+    let pushed = Runner::new("push")
+        .args(["--store", store])
+        .arg(model.folder())
+        .run();
+    pushed.ends_with(if met { 0 } else { 5 });
+}
+
+#[test]
+fn waiting_tells_what_became_of_each_version_and_reads_it_from_the_store() {
+    let nomad = Nomad::start();
+    dispatch(&nomad)
+        .args(["--versions", "1..6"])
+        .run()
+        .ends_with(0);
+    let store = tempfile::TempDir::new().unwrap();
+    let store = format!("file://{}", store.path().display());
+    {
+        let mut state = nomad.state();
+        let jobs: Vec<String> = state
+            .children
+            .iter()
+            .map(|child| child.id.clone())
+            .collect();
+        publish(&store, &jobs[0], "1", true);
+        publish(&store, &jobs[1], "2", false);
+        state.fates.insert(
+            "2".to_owned(),
+            Fate::Failed("storeModel_GCP", 5, "Exit Code: 5"),
+        );
+        state
+            .fates
+            .insert("3".to_owned(), Fate::Failed("train", 10, "Exit Code: 10"));
+        state
+            .fates
+            .insert("4".to_owned(), Fate::Failed("train", 137, "OOM Killed"));
+        state.fates.insert(
+            "5".to_owned(),
+            Fate::Failed("train", 0, "checksums did not match"),
+        );
+    }
+    let waited = || dispatch(&nomad).args(["--versions", "1..6", "--wait", "--store", &store]);
+    let ended = waited().run().ends_with(21).json();
+    let of = |version: &str| -> serde_json::Value {
+        let all = ended["versions"].as_array().unwrap();
+        all.iter()
+            .find(|each| each["model_version"] == version)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(of("1")["status"], "stored");
+    assert!(of("1")["name"].as_str().unwrap().starts_with("model_v1_"));
+    assert!(of("1")["metric"].is_string());
+    assert_eq!(of("2")["status"], "gate_not_met");
+    assert_eq!(of("3")["status"], "failed");
+    assert_eq!(of("3")["exit_code"], 10);
+    assert_eq!(of("3")["reason"], "the data could not be fetched");
+    assert_eq!(of("4")["reason"], "OOM Killed");
+    assert_eq!(of("5")["reason"], "checksums did not match");
+    assert_eq!(of("6")["status"], "unknown");
+    assert!(
+        of("6")["reason"]
+            .as_str()
+            .unwrap()
+            .contains("is that the store")
+    );
+    assert_eq!(ended["counts"]["stored"], 1);
+}
+
+#[test]
+fn without_a_store_nomad_is_believed_and_logs_are_read_where_they_may_be() {
+    let nomad = Nomad::start();
+    {
+        let mut state = nomad.state();
+        state
+            .fates
+            .insert("2".to_owned(), Fate::Failed("train", 10, "Exit Code: 10"));
+        state.fates.insert(
+            "3".to_owned(),
+            Fate::Failed("storeModel_GCP", 5, "Exit Code: 5"),
+        );
+        state.logs = Some("fetching\nerror: https://data.example.com answered 404\n".to_owned());
+    }
+    let run = bare(&nomad)
+        .args([
+            "--data",
+            "https://data.example.com/h.json",
+            "--gcp-bucket-path",
+            "m",
+            "--versions",
+            "1..3",
+            "--wait",
+        ])
+        .run()
+        .ends_with(21);
+    let shown = run.stdout();
+    assert!(
+        shown.contains("train failed (10): https://data.example.com answered 404"),
+        "{shown}"
+    );
+    assert!(shown.contains("missed a gate"), "{shown}");
+    assert!(
+        shown.contains("1 stored, 1 missed a gate, 1 failed"),
+        "{shown}"
+    );
+    assert!(
+        nomad
+            .state()
+            .children
+            .iter()
+            .all(|child| child.id.starts_with(JOB))
+    );
+}
+
+#[test]
+fn every_allocation_of_a_dispatch_is_told_of() {
+    let nomad = Nomad::start();
+    nomad.state().count = 2;
+    let ended = dispatch(&nomad)
+        .args(["--model-version", "9", "--wait"])
+        .run()
+        .ends_with(0)
+        .json();
+    let indices: Vec<u64> = ended["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| each["index"].as_u64().unwrap())
+        .collect();
+    assert_eq!(indices, [0, 1]);
+}
