@@ -2,7 +2,7 @@ use contract::{Check, CheckColumn, CheckValues};
 
 use super::Model;
 use crate::evaluation::labels;
-use crate::features::{Input, Rows, encode};
+use crate::features::Input;
 use crate::forms::Predictions;
 use crate::table::{Cells, Table};
 
@@ -31,10 +31,7 @@ pub fn check(table: &Table, model: &Model, held_out: &[u32]) -> Check {
         probabilities: Vec::new(),
         predictions: Vec::new(),
     };
-    match model
-        .model
-        .predict(&encode(table, &model.features, Rows::new(&rows)))
-    {
+    match model.predict(table, &rows) {
         Predictions::Probabilities { values, classes } => {
             check.labels = labels(&values, classes)
                 .map(|class| model.target.classes[class as usize].clone())

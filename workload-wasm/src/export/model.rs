@@ -2,7 +2,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::features::{Encoder, Input, Rows, encode};
 use crate::forms::{Form, FormError, Predictions};
-use crate::learners::Features;
 use crate::table::{ModelTarget, Table};
 
 /// `model.json`: all that prediction needs, and nothing that tells when or where it was trained.
@@ -49,7 +48,7 @@ impl Model {
             .map(|encoder| encoder.encoding.width())
             .sum();
         model.model.check(columns)?;
-        let outputs = match model.model.predict(&model.no_rows()) {
+        let outputs = match model.predict(&Table::default(), &[]) {
             Predictions::Probabilities { classes, .. } => classes,
             Predictions::Values(_) => 0,
         };
@@ -62,16 +61,18 @@ impl Model {
         Ok(model)
     }
 
+    /// Predicts `rows` of a table whose columns have the types of [`Model::inputs`].
+    #[must_use]
+    pub fn predict(&self, table: &Table, rows: &[u32]) -> Predictions {
+        self.model
+            .predict(&encode(table, &self.features, Rows::new(rows)))
+    }
+
     /// # Errors
     /// When a number cannot be written as JSON.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut json = serde_json::to_vec(self)?;
         json.push(b'\n');
         Ok(json)
-    }
-
-    /// Features without a row.
-    fn no_rows(&self) -> Features {
-        encode(&Table::default(), &self.features, Rows::new(&[]))
     }
 }

@@ -2,7 +2,6 @@ use super::PipelineError;
 use super::files::Outputs;
 use crate::environment::Environment;
 use crate::export::{Model, predictions_csv};
-use crate::features::{Rows, encode};
 use crate::log::Log;
 use crate::specification::nearest;
 use crate::table::{DataError, Dataset, Reading, Table, Type, read_dataset};
@@ -15,9 +14,7 @@ pub fn predict(environment: &Environment, log: &mut Log<'_>) -> Result<(), Pipel
     let model = read_model(environment)?;
     let table = typed_table(environment, &model, log)?;
     let rows: Vec<u32> = (0..table.rows as u32).collect();
-    let predictions = model
-        .model
-        .predict(&encode(&table, &model.features, Rows::new(&rows)));
+    let predictions = model.predict(&table, &rows);
     let csv = predictions_csv(&rows, None, &predictions, &model.target.classes);
     let mut outputs = Outputs::default();
     outputs.add(

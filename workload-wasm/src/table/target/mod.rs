@@ -1,40 +1,21 @@
 //! What is predicted: which column, and what its values mean.
 
-use std::collections::BTreeSet;
+mod guess;
+mod labels;
+#[cfg(test)]
+mod tests;
 
 use contract::Task;
 use records::Text;
 use serde::{Deserialize, Serialize};
 
+use guess::{guess, is_classes};
+use labels::{MOST_CLASSES, count_distinct, distinct_labels, ordered_bits};
+
 use super::coerce::written;
-use super::{Cells, Column, DataError, Table, Type};
+use super::{Cells, Column, DataError, Table};
 use crate::learners::Target;
 use crate::specification::{Specification, SpecificationError, TaskChoice, nearest};
-
-/// More classes than this are no classification.
-const MOST_CLASSES: usize = 200;
-/// A column of whole numbers with at most so many distinct ones is taken for classes.
-const MOST_NUMBER_CLASSES: usize = 10;
-
-/// Names that targets usually have, in lower case and without separators.
-const USUAL_NAMES: [&str; 16] = [
-    "iswon",
-    "won",
-    "target",
-    "label",
-    "labels",
-    "y",
-    "class",
-    "outcome",
-    "response",
-    "churn",
-    "churned",
-    "converted",
-    "isfraud",
-    "fraud",
-    "default",
-    "survived",
-];
 
 /// Labels that count as positive where the specification names none, in lower case.
 const POSITIVE_LABELS: [&str; 7] = ["true", "1", "yes", "y", "won", "positive", "pos"];
@@ -165,149 +146,6 @@ impl ModelTarget {
     }
 }
 
-fn guess<'a>(
-    table: &'a Table,
-    rows: &[u32],
-    specification: &Specification,
-) -> Result<(&'a Column, String), DataError> {
-    let usual = |column: &&Column| {
-        if specification
-            .drop
-            .iter()
-            .any(|drop| drop.covers(&column.name))
-        {
-            return false;
-        }
-        let name: String = column
-            .name
-            .chars()
-            .filter(|letter| letter.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect();
-        USUAL_NAMES.contains(&name.as_str())
-    };
-    let mut candidates = table.columns.iter().rev().filter(usual);
-    if let Some(column) = candidates
-        .clone()
-        .find(|column| is_boolean_like(column, rows))
-    {
-        return Ok((
-            column,
-            "the last column of two values with a usual target's name".to_owned(),
-        ));
-    }
-    match candidates.next() {
-        Some(column) => Ok((
-            column,
-            "the last column with a usual target's name".to_owned(),
-        )),
-        None => Err(DataError::NoTarget {
-            columns: table.names().take(50).collect::<Vec<_>>().join(", "),
-        }),
-    }
-}
-
-fn is_boolean_like(column: &Column, rows: &[u32]) -> bool {
-    match column.kind {
-        Type::Boolean => true,
-        Type::Date | Type::Timestamp => false,
-        Type::Number => distinct_labels(column, rows).is_some_and(|labels| labels == ["0", "1"]),
-        Type::Category => distinct_labels(column, rows).is_some_and(|labels| labels.len() == 2),
-    }
-}
-
-fn is_classes(column: &Column, rows: &[u32], distinct: Option<&[String]>) -> bool {
-    match (&column.cells, column.kind) {
-        (Cells::Text(_), _) | (_, Type::Boolean) => true,
-        (Cells::Numbers(values), Type::Number) => {
-            distinct.is_some_and(|labels| labels.len() <= MOST_NUMBER_CLASSES)
-                && rows
-                    .iter()
-                    .map(|row| values[*row as usize])
-                    .all(|value| value.is_nan() || value.fract() == 0.0)
-        }
-        (Cells::Numbers(_), _) => false,
-    }
-}
-
-/// Every label in `rows`: numbers in their order, texts in the alphabet's; `None` when they are too many for
-/// classes.
-fn distinct_labels(column: &Column, rows: &[u32]) -> Option<Vec<String>> {
-    match &column.cells {
-        Cells::Numbers(values) => {
-            let mut found = BTreeSet::new();
-            for row in rows {
-                let value = values[*row as usize];
-                if !value.is_nan()
-                    && found.insert(ordered_bits(value))
-                    && found.len() > MOST_CLASSES
-                {
-                    return None;
-                }
-            }
-            Some(
-                found
-                    .into_iter()
-                    .map(|bits| written(from_ordered_bits(bits), column.kind))
-                    .collect(),
-            )
-        }
-        Cells::Text(text) => {
-            let mut seen = vec![false; text.distinct.len()];
-            for row in rows {
-                if let Some(seen) = seen.get_mut(text.codes[*row as usize] as usize) {
-                    *seen = true;
-                }
-            }
-            let labels: BTreeSet<&String> = text
-                .distinct
-                .iter()
-                .zip(seen)
-                .filter_map(|(label, seen)| seen.then_some(label))
-                .collect();
-            (labels.len() <= MOST_CLASSES).then(|| labels.into_iter().cloned().collect())
-        }
-    }
-}
-
-fn count_distinct(column: &Column, rows: &[u32]) -> usize {
-    match &column.cells {
-        Cells::Numbers(values) => {
-            let mut bits: Vec<u32> = rows
-                .iter()
-                .map(|row| values[*row as usize])
-                .filter(|value| !value.is_nan())
-                .map(ordered_bits)
-                .collect();
-            bits.sort_unstable();
-            bits.dedup();
-            bits.len()
-        }
-        Cells::Text(text) => {
-            let codes: BTreeSet<u32> = rows.iter().map(|row| text.codes[*row as usize]).collect();
-            codes.len() - usize::from(codes.contains(&Text::MISSING))
-        }
-    }
-}
-
-/// Bits of a float that compare as the float does; both zeros have the same.
-fn ordered_bits(value: f32) -> u32 {
-    let bits = (value + 0.0).to_bits();
-    if bits >> 31 == 1 {
-        !bits
-    } else {
-        bits | (1 << 31)
-    }
-}
-
-fn from_ordered_bits(bits: u32) -> f32 {
-    f32::from_bits(if bits >> 31 == 1 {
-        bits & !(1 << 31)
-    } else {
-        !bits
-    })
-}
-
 fn classes(
     column: &Column,
     mut labels: Vec<String>,
@@ -417,94 +255,5 @@ fn numbers(column: &Column, rows: &[u32], why: String) -> Result<TargetColumn, D
                 cell: column.cell(row),
             })
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn table(columns: &[(&str, &[f32])]) -> Table {
-        Table {
-            rows: columns[0].1.len(),
-            columns: columns
-                .iter()
-                .map(|(name, values)| Column {
-                    name: (*name).to_owned(),
-                    kind: Type::Number,
-                    cells: Cells::Numbers(values.to_vec()),
-                })
-                .collect(),
-        }
-    }
-
-    fn find(table: &Table, specification: &str) -> Result<TargetColumn, TargetError> {
-        let rows: Vec<u32> = (0..table.rows as u32).collect();
-        TargetColumn::find(table, &rows, &Specification::parse(specification).unwrap())
-    }
-
-    #[test]
-    fn the_last_boolean_like_column_of_a_usual_name_is_the_target() {
-        let table = table(&[
-            ("label", &[0.0, 1.0, 1.0]),
-            ("Is Won", &[1.0, 0.0, 0.0]),
-            ("y", &[1.5, 2.5, 3.5]),
-            ("other", &[0.0, 1.0, 0.0]),
-        ]);
-        let target = find(&table, "").unwrap();
-        assert_eq!(target.model.column, "Is Won");
-        assert_eq!(target.model.classes, ["0", "1"]);
-        assert_eq!(target.model.task, Task::Binary);
-        assert_eq!(target.values, TargetValues::Classes(vec![1, 0, 0]));
-        assert!(target.why.contains("usual"), "{}", target.why);
-    }
-
-    #[test]
-    fn a_usual_name_alone_is_enough_where_no_column_is_boolean_like() {
-        let table = table(&[("a", &[0.0, 1.0, 0.0]), ("target", &[1.5, 2.5, 3.5])]);
-        let target = find(&table, "").unwrap();
-        assert_eq!(target.model.task, Task::Regression);
-        assert_eq!(target.model.column, "target");
-    }
-
-    #[test]
-    fn the_positive_class_comes_second() {
-        let table = table(&[("y", &[0.0, 1.0, f32::NAN])]);
-        let target = find(&table, "positive = 0").unwrap();
-        assert_eq!(target.model.classes, ["1", "0"]);
-        assert_eq!(target.model.positive(), Some("0"));
-        assert_eq!(
-            target.values,
-            TargetValues::Classes(vec![1, 0, Text::MISSING])
-        );
-        assert!(target.is_missing(2));
-    }
-
-    #[test]
-    fn a_task_from_the_specification_wins() {
-        let table = table(&[("y", &[-2.0, 1.0, 2.0])]);
-        assert_eq!(find(&table, "").unwrap().model.classes, ["-2", "1", "2"]);
-        let target = find(&table, "task = \"regression\"").unwrap();
-        assert_eq!(target.values, TargetValues::Numbers(vec![-2.0, 1.0, 2.0]));
-    }
-
-    #[test]
-    fn a_target_that_says_nothing_is_refused() {
-        let message = |values: &[f32], specification: &str| {
-            find(&table(&[("y", values)]), specification)
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            message(&[f32::NAN, f32::NAN], ""),
-            "the target `y` is missing in every row"
-        );
-        assert_eq!(message(&[4.0, 4.0], ""), "the target `y` is 4 in every row");
-        let many: Vec<f32> = (0..100_000).map(|row| row as f32).collect();
-        assert_eq!(
-            message(&many, "task = \"classification\""),
-            "the target `y` has 100000 classes, more than 200"
-        );
     }
 }

@@ -1,0 +1,172 @@
+//! How good a fitted model is: everything in `metrics.json`.
+
+use std::collections::BTreeMap;
+
+use contract::{Evaluation, Feature, FeatureKind, Metrics, Primary};
+
+use super::PipelineError;
+use super::fit::Recipe;
+use super::prepare::Prepared;
+use crate::evaluation::{
+    Question, Score, baseline, evaluate, judge, permutation_importance, primary,
+};
+use crate::export::Model;
+use crate::forms::Predictions;
+use crate::specification::Specification;
+use crate::split::folds;
+use crate::table::{DataError, Type};
+
+/// The mean of each score over the folds of the training rows.
+pub(super) fn cross_validate(
+    recipe: &Recipe<'_>,
+    prepared: &Prepared,
+    specification: &Specification,
+) -> Result<Option<Evaluation>, PipelineError> {
+    if specification.split.folds == 0 {
+        return Ok(None);
+    }
+    let train = &prepared.parts.train;
+    let folds = folds(
+        &prepared.table,
+        train,
+        &prepared.target,
+        &specification.split,
+    )?;
+    let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for fold in &folds {
+        let rest: Vec<u32> = train
+            .iter()
+            .copied()
+            .filter(|row| fold.binary_search(row).is_err())
+            .collect();
+        let fitted = recipe.fit(&rest)?;
+        let predictions = fitted.predict(&prepared.table, fold);
+        let evaluation = evaluate(
+            prepared.target.model.task,
+            &predictions,
+            &prepared.target.select(fold),
+        );
+        for (name, value) in evaluation.scores {
+            scores.entry(name).or_default().push(value);
+        }
+    }
+    let means = scores
+        .into_iter()
+        .map(|(name, values)| (name, values.iter().sum::<f64>() / values.len() as f64))
+        .collect();
+    Ok(Some(Evaluation {
+        scores: means,
+        confusion: Vec::new(),
+    }))
+}
+
+/// Everything that is measured once the model is fitted.
+pub(super) fn measure(
+    prepared: &Prepared,
+    specification: &Specification,
+    model: &Model,
+    predictions: &Predictions,
+) -> Result<Metrics, PipelineError> {
+    let target = &prepared.target;
+    let task = target.model.task;
+    let parts = &prepared.parts;
+    let actual = target.select(&parts.held_out);
+    let held_out = evaluate(task, predictions, &actual);
+    let trivial = baseline(&target.select(&parts.train), parts.held_out.len());
+    let trivial = evaluate(task, &trivial, &actual);
+    let validation = (!parts.validation.is_empty()).then(|| {
+        let predictions = model.predict(&prepared.table, &parts.validation);
+        evaluate(task, &predictions, &target.select(&parts.validation))
+    });
+    let score = primary(task);
+    let primary = primary_of(score, &held_out, validation.as_ref())?;
+    let gates = judge(&specification.gate, &primary, &held_out, &trivial)?;
+    let inputs: Vec<&str> = model
+        .inputs
+        .iter()
+        .map(|input| input.name.as_str())
+        .collect();
+    let question = Question {
+        table: &prepared.table,
+        target,
+        held_out: &parts.held_out,
+        encoders: &model.features,
+        form: &model.model,
+        score,
+    };
+    let importance = if specification.importance > 0 {
+        permutation_importance(
+            question,
+            &inputs,
+            specification.importance,
+            specification.split.seed,
+        )
+    } else {
+        Vec::new()
+    };
+    Ok(Metrics {
+        contract: contract::CONTRACT,
+        task,
+        target: Some(target.model.column.clone()),
+        classes: target.model.classes.clone(),
+        positive: target.model.positive().map(str::to_owned),
+        learner: None,
+        seed: None,
+        rows: contract::Rows {
+            read: prepared.read as u64,
+            kept: prepared.kept as u64,
+            train: parts.train.len() as u64,
+            validation: parts.validation.len() as u64,
+            held_out: parts.held_out.len() as u64,
+        },
+        features: features(model),
+        left_out: prepared.left_out.clone(),
+        held_out,
+        baseline: trivial,
+        validation,
+        cross_validation: None,
+        primary,
+        gates,
+        importance,
+        warnings: prepared.warnings.clone(),
+    })
+}
+
+fn primary_of(
+    score: Score,
+    held_out: &Evaluation,
+    validation: Option<&Evaluation>,
+) -> Result<Primary, DataError> {
+    let value_of = |evaluation: &Evaluation| evaluation.scores.get(score.name).copied();
+    Ok(Primary {
+        name: score.name.to_owned(),
+        higher_is_better: score.higher_is_better,
+        held_out: value_of(held_out).ok_or_else(|| DataError::UndefinedScore {
+            score: score.name.to_owned(),
+        })?,
+        validation: validation.and_then(value_of),
+    })
+}
+
+fn features(model: &Model) -> Vec<Feature> {
+    model
+        .inputs
+        .iter()
+        .map(|input| Feature {
+            name: input.name.clone(),
+            kind: match input.kind {
+                Type::Number => FeatureKind::Number,
+                Type::Boolean => FeatureKind::Boolean,
+                Type::Date => FeatureKind::Date,
+                Type::Timestamp => FeatureKind::Timestamp,
+                Type::Category => FeatureKind::Category,
+            },
+            encoded: model
+                .features
+                .iter()
+                .filter(|encoder| encoder.source.columns().contains(&input.name.as_str()))
+                .map(|encoder| encoder.encoding.width() as u32)
+                .sum(),
+        })
+        .collect()
+}

@@ -1,0 +1,86 @@
+//! What a training leaves.
+
+use contract::Metrics;
+
+use super::PipelineError;
+use super::files::Outputs;
+use super::fit::FittedModel;
+use super::prepare::Prepared;
+use crate::environment::Environment;
+use crate::export::{Model, check, predictions_csv};
+use crate::features::Input;
+use crate::forms::Predictions;
+use crate::table::TargetValues;
+
+/// What `model.json` holds.
+pub(super) fn model(prepared: &Prepared, fitted: FittedModel) -> Model {
+    let inputs = prepared
+        .table
+        .columns
+        .iter()
+        .filter(|column| {
+            fitted
+                .encoders
+                .iter()
+                .any(|encoder| encoder.source.columns().contains(&column.name.as_str()))
+        })
+        .map(|column| Input {
+            name: column.name.clone(),
+            kind: column.kind,
+        })
+        .collect();
+    Model {
+        format: Model::FORMAT,
+        target: prepared.target.model.clone(),
+        inputs,
+        features: fitted.encoders,
+        model: fitted.form,
+    }
+}
+
+/// Writes every file of the contract.
+pub(super) fn write(
+    environment: &Environment,
+    prepared: &Prepared,
+    model: &Model,
+    predictions: &Predictions,
+    metrics: &Metrics,
+) -> Result<(), PipelineError> {
+    let held_out = &prepared.parts.held_out;
+    let folder = environment.resolve(contract::files::MODEL);
+    let actual = actual(prepared, held_out);
+    let csv = predictions_csv(held_out, Some(&actual), predictions, &model.target.classes);
+    let mut outputs = Outputs::default();
+    outputs.add(
+        folder.join(contract::files::MODEL_JSON),
+        model.to_json().map_err(|reason| PipelineError::Json {
+            file: contract::files::MODEL_JSON,
+            reason,
+        })?,
+    );
+    outputs.add_json(&folder, contract::files::METRICS_JSON, metrics)?;
+    outputs.add(
+        environment.resolve(&environment.prediction_path),
+        csv.into_bytes(),
+    );
+    outputs.add_json(
+        &folder,
+        contract::files::CHECK_JSON,
+        &check(&prepared.table, model, held_out),
+    )?;
+    outputs.write()
+}
+
+/// The targets of rows as people write them.
+fn actual(prepared: &Prepared, rows: &[u32]) -> Vec<String> {
+    match &prepared.target.values {
+        TargetValues::Classes(codes) => rows
+            .iter()
+            .map(|row| prepared.target.model.classes[codes[*row as usize] as usize].clone())
+            .collect(),
+        TargetValues::Numbers(values) => rows
+            .iter()
+            .map(|row| values[*row as usize].to_string())
+            .collect(),
+    }
+}
