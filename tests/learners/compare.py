@@ -60,8 +60,8 @@ CLASSIFIERS = [
              lambda seed: neural_network.MLPClassifier(random_state=seed, **NETWORK), tolerance=WIDE),
 ]
 REGRESSORS = [
-    *engines("linear", ["smartcore"], "", lambda seed: linear_model.LinearRegression(), regression=True),
-    *engines("ridge", ["smartcore"], "", lambda seed: linear_model.Ridge(), regression=True),
+    *engines("linear", ["builtin", "smartcore"], "", lambda seed: linear_model.LinearRegression(), regression=True),
+    *engines("ridge", ["builtin", "smartcore"], "", lambda seed: linear_model.Ridge(), regression=True),
     *engines("lasso", ["smartcore"], "alpha = 0.1", lambda seed: linear_model.Lasso(alpha=0.1), regression=True),
     *engines("elastic_net", ["smartcore"], "alpha = 0.1",
              lambda seed: linear_model.ElasticNet(alpha=0.1), regression=True),

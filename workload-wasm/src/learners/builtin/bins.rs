@@ -95,7 +95,8 @@ pub(super) fn key(value: f32) -> u32 {
     }
 }
 
-fn value(key: u32) -> f32 {
+/// The f32 of a [`key`].
+pub(super) fn value(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 { key ^ 1 << 31 } else { !key })
 }
 

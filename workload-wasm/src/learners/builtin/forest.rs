@@ -62,6 +62,22 @@ impl Forest {
         })
     }
 
+    fn classify<const N: usize>(
+        &self,
+        training: Training<'_>,
+        codes: &[u32],
+        classes: usize,
+    ) -> Fitted {
+        let goal: Classes<'_, N> = Classes {
+            codes,
+            classes,
+            criterion: self.criterion,
+        };
+        let base_score = vec![0.0; classes];
+        let trees = Trees::new(Link::Shares, Aggregate::Mean, base_score, classes as u32);
+        self.grow(training, &goal, trees)
+    }
+
     fn grow<G: Goal>(&self, training: Training<'_>, goal: &G, mut trees: Trees) -> Fitted {
         let features = training.features;
         let bins = Bins::new(features, &mut Random::new(training.seed, u64::MAX));
@@ -123,17 +139,22 @@ impl Method for Forest {
 
     fn fit(&self, training: Training<'_>) -> Result<Fitted, Cause> {
         Ok(match training.target {
-            Target::Classes { codes, classes } => {
-                let goal = Classes {
-                    codes,
-                    classes: *classes,
-                    criterion: self.criterion,
-                };
-                let base_score = vec![0.0; *classes];
-                let width = *classes as u32;
-                let trees = Trees::new(Link::Shares, Aggregate::Mean, base_score, width);
-                self.grow(training, &goal, trees)
-            }
+            // Sums whose number the compiler knows are the fastest: the next larger one will do.
+            Target::Classes { codes, classes } => match classes {
+                ..=2 => self.classify::<2>(training, codes, *classes),
+                3 => self.classify::<3>(training, codes, *classes),
+                4 => self.classify::<4>(training, codes, *classes),
+                5..=8 => self.classify::<8>(training, codes, *classes),
+                9..=16 => self.classify::<16>(training, codes, *classes),
+                17..=64 => self.classify::<64>(training, codes, *classes),
+                65..=256 => self.classify::<256>(training, codes, *classes),
+                257.. => {
+                    return Err(Cause::Unsuited {
+                        what: format!("the target has {classes} classes, and it takes up to 256"),
+                        remedy: "join rare classes, or choose engine = \"smartcore\"",
+                    });
+                }
+            },
             Target::Number(values) => {
                 let goal = Numbers::new(values, training.weights);
                 let trees = Trees::new(Link::Identity, Aggregate::Mean, vec![0.0], 1);

@@ -22,7 +22,7 @@ pub(super) struct Limits {
 }
 
 /// Grows trees on some features, one after the other.
-pub(super) struct Grower<'a, G> {
+pub(super) struct Grower<'a, G: Goal> {
     features: &'a Features,
     bins: &'a Bins,
     goal: &'a G,
@@ -30,6 +30,10 @@ pub(super) struct Grower<'a, G> {
     search: Search<'a, G>,
     /// The rows of the tree; each node has a stretch of them.
     rows: Vec<u32>,
+    /// What each row of a node adds to its sums.
+    deltas: Vec<G::Delta>,
+    /// The columns that a node has not drawn yet.
+    undrawn: Vec<u32>,
     /// The rows that go right while a stretch is parted.
     right: Vec<u32>,
     /// How much the splits by each column have decreased the impurity, over all trees.
@@ -55,6 +59,8 @@ impl<'a, G: Goal> Grower<'a, G> {
             limits,
             search: Search::new(goal),
             rows: Vec::new(),
+            deltas: Vec::new(),
+            undrawn: Vec::new(),
             right: Vec::new(),
             importance: vec![0.0; features.columns.len()],
         }
@@ -77,13 +83,16 @@ impl<'a, G: Goal> Grower<'a, G> {
             depth: 0,
             varying: (0..self.features.columns.len() as u32).collect(),
         }];
-        let mut sums = vec![0.0; self.goal.width()];
+        let deltas = self.goal.deltas(weights);
         while let Some(next) = open.pop() {
-            sums.fill(0.0);
+            let mut sums = G::ZERO;
+            self.deltas.clear();
             for row in &self.rows[next.start..next.end] {
-                self.goal.add(&mut sums, *row, weights[*row as usize]);
+                let delta = deltas[*row as usize];
+                G::add(&mut sums, delta);
+                self.deltas.push(delta);
             }
-            match self.split(&next, weights, &sums, random) {
+            match self.split(&next, sums, random) {
                 None => nodes[next.node] = Node::Leaf(self.goal.leaf(&sums)),
                 Some((split, varying)) => {
                     let middle = self.part(&next, split);
@@ -114,8 +123,7 @@ impl<'a, G: Goal> Grower<'a, G> {
     fn split(
         &mut self,
         open: &Open,
-        weights: &[f32],
-        sums: &[f64],
+        sums: G::Sums,
         random: &mut Random,
     ) -> Option<(Split, Rc<[u32]>)> {
         let rows = &self.rows[open.start..open.end];
@@ -123,18 +131,20 @@ impl<'a, G: Goal> Grower<'a, G> {
         if self.limits.max_depth.is_some_and(|most| open.depth >= most)
             || rows.len() < self.limits.min_samples_split
             || rows.len() < 2 * least
-            || self.goal.pure(sums, rows)
+            || self.goal.pure(&sums, rows)
         {
             return None;
         }
         let part = Part {
             rows,
-            weights,
+            deltas: &self.deltas,
             sums,
             least,
         };
         let columns = self.features.columns.len();
-        let mut undrawn: Vec<u32> = open.varying.to_vec();
+        let undrawn = &mut self.undrawn;
+        undrawn.clear();
+        undrawn.extend_from_slice(&open.varying);
         let mut constant: Vec<u32> = Vec::new();
         let mut known_constant = columns - undrawn.len();
         let mut best: Option<Split> = None;
@@ -158,8 +168,8 @@ impl<'a, G: Goal> Grower<'a, G> {
                 binned: &self.bins.columns[feature as usize],
             };
             let found = match self.limits.random_thresholds {
-                true => self.search.random(part, column, random),
-                false => self.search.best(part, column),
+                true => self.search.random(&part, column, random),
+                false => self.search.best(&part, column),
             };
             match found {
                 Found::Constant => constant.push(feature),
@@ -174,7 +184,7 @@ impl<'a, G: Goal> Grower<'a, G> {
             }
         }
         let best = best?;
-        self.importance[best.feature as usize] += best.score - self.goal.score(sums);
+        self.importance[best.feature as usize] += best.score - self.goal.score(&sums);
         let varying = match constant.is_empty() {
             true => Rc::clone(&open.varying),
             false => {

@@ -1,12 +1,18 @@
 //! The best split of some rows by one column.
 
-use super::bins::{Binned, MISSING, between};
+use super::bins::{Binned, MISSING, between, key, value};
 use super::goal::Goal;
 use crate::learners::random::Random;
 
 /// Up to so many rows a split is looked for among their own values: sorting them is quicker than going through bins, and
 /// loses nothing.
-const FEW: usize = 96;
+const FEW: usize = 16;
+
+/// Beyond so many rows going through all bins is quicker than marking those that are not empty.
+const MANY: usize = 512;
+
+/// All codes that a bin can have, the missing one included.
+const BINS: usize = MISSING as usize + 1;
 
 /// A split by one column: values up to and with the threshold go left.
 #[derive(Clone, Copy, Debug)]
@@ -19,13 +25,12 @@ pub(super) struct Split {
 }
 
 /// Some rows of a tree.
-#[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
+pub(super) struct Part<'a, G: Goal> {
     pub rows: &'a [u32],
-    /// One for each row of the training, all above 0 for `rows`.
-    pub weights: &'a [f32],
-    /// The goal's sums over `rows`.
-    pub sums: &'a [f64],
+    /// What each of `rows` adds to the sums.
+    pub deltas: &'a [G::Delta],
+    /// The sums over `rows`.
+    pub sums: G::Sums,
     /// Neither side may have fewer rows.
     pub least: usize,
 }
@@ -47,35 +52,30 @@ pub(super) enum Found {
 }
 
 /// Looks for splits; holds the room that this takes.
-pub(super) struct Search<'a, G> {
+pub(super) struct Search<'a, G: Goal> {
     goal: &'a G,
-    /// Sums of each bin: (`MISSING` + 1) x width.
-    histogram: Vec<f64>,
+    /// Sums of each bin, `BINS` of them; those of missing values at `MISSING`.
+    histogram: Vec<G::Sums>,
     /// Rows of each bin.
     counts: Vec<u32>,
+    /// Bins that are not empty, ascending.
+    filled: Vec<u8>,
     sorted: Vec<u64>,
-    left: Vec<f64>,
-    right: Vec<f64>,
-    missing: Vec<f64>,
 }
 
 impl<'a, G: Goal> Search<'a, G> {
     pub fn new(goal: &'a G) -> Self {
-        let width = goal.width();
-        let bins = usize::from(MISSING) + 1;
         Search {
             goal,
-            histogram: vec![0.0; bins * width],
-            counts: vec![0; bins],
+            histogram: vec![G::ZERO; BINS],
+            counts: vec![0; BINS],
+            filled: Vec::with_capacity(BINS),
             sorted: Vec::new(),
-            left: vec![0.0; width],
-            right: vec![0.0; width],
-            missing: vec![0.0; width],
         }
     }
 
     /// The best split by `column`.
-    pub fn best(&mut self, part: Part<'_>, column: Column<'_>) -> Found {
+    pub fn best(&mut self, part: &Part<'_, G>, column: Column<'_>) -> Found {
         if part.rows.len() <= FEW {
             self.among_values(part, column)
         } else {
@@ -83,216 +83,272 @@ impl<'a, G: Goal> Search<'a, G> {
         }
     }
 
-    fn among_values(&mut self, part: Part<'_>, column: Column<'_>) -> Found {
+    fn among_values(&mut self, part: &Part<'_, G>, column: Column<'_>) -> Found {
         self.sorted.clear();
-        self.missing.fill(0.0);
-        let mut missing = 0;
-        for row in part.rows {
-            let value = column.values[*row as usize];
-            if value.is_nan() {
-                self.goal
-                    .add(&mut self.missing, *row, part.weights[*row as usize]);
-                missing += 1;
+        let mut missing = Missing::<G>::none();
+        let (mut lowest, mut highest) = (u32::MAX, 0);
+        for (place, row) in part.rows.iter().enumerate() {
+            let number = column.values[*row as usize];
+            if number.is_nan() {
+                missing.add(part.deltas[place]);
             } else {
-                self.sorted.push(ordered(value, *row));
+                let key = key(number);
+                lowest = lowest.min(key);
+                highest = highest.max(key);
+                self.sorted.push(u64::from(key) << 32 | place as u64);
             }
         }
-        let Some(first) = self.sorted.first() else {
-            return Found::Constant;
-        };
-        if missing == 0 && self.sorted.iter().all(|other| other >> 32 == first >> 32) {
+        if self.sorted.is_empty() || (missing.rows == 0 && lowest == highest) {
             return Found::Constant;
         }
         self.sorted.sort_unstable();
-        let mut best = Best::new(column.feature, part, self.sorted.len(), missing);
-        self.left.fill(0.0);
-        for index in 0..self.sorted.len() {
-            let row = self.sorted[index] as u32;
-            self.goal
-                .add(&mut self.left, row, part.weights[row as usize]);
-            let low = column.values[row as usize];
-            match self.sorted.get(index + 1) {
-                Some(next) if next >> 32 == self.sorted[index] >> 32 => {}
-                Some(next) => {
-                    let high = column.values[(*next as u32) as usize];
-                    self.judge(&mut best, index + 1, between(low, high));
-                }
-                None => self.judge_missing(&mut best, index + 1),
+        let mut scan = Scan::new(self.goal, part, self.sorted.len(), missing);
+        let mut left = G::ZERO;
+        for (index, pair) in self.sorted.windows(2).enumerate() {
+            G::add(&mut left, part.deltas[pair[0] as u32 as usize]);
+            if pair[0] >> 32 != pair[1] >> 32 {
+                scan.consider(&left, index + 1, (index, index + 1));
             }
         }
-        Found::Best(best.split)
+        scan.consider_missing();
+        Found::Best(scan.split(column.feature, |(low, high)| {
+            let number = |place: usize| value((self.sorted[place] >> 32) as u32);
+            between(number(low), number(high))
+        }))
     }
 
-    fn among_bins(&mut self, part: Part<'_>, column: Column<'_>) -> Found {
-        let width = self.goal.width();
-        let bins = column.binned.count;
+    fn among_bins(&mut self, part: &Part<'_, G>, column: Column<'_>) -> Found {
+        let Some(histogram) = self.histogram.first_chunk_mut::<BINS>() else {
+            return Found::Constant;
+        };
+        for (row, delta) in part.rows.iter().zip(part.deltas) {
+            let bin = column.binned.codes[*row as usize];
+            G::add(&mut histogram[bin as usize], *delta);
+        }
         let last = usize::from(MISSING);
-        self.histogram[..bins * width].fill(0.0);
-        self.histogram[last * width..].fill(0.0);
-        self.goal.histogram(
-            &column.binned.codes,
-            part.rows,
-            part.weights,
-            &mut self.histogram,
-        );
-        self.count(part, &column.binned.codes, bins);
-        let missing = self.counts[last] as usize;
-        self.missing
-            .copy_from_slice(&self.histogram[last * width..]);
-        let present: u32 = self.counts[..bins].iter().sum();
-        let filled = self.counts[..bins].iter().filter(|count| **count > 0);
-        if filled.count() + usize::from(missing > 0) < 2 {
+        let mut missing = Missing::<G>::none();
+        self.filled.clear();
+        if part.rows.len() > MANY {
+            let bins = histogram[..column.binned.count].iter().enumerate();
+            let weighty = bins.filter(|(_, sums)| G::weight(sums) > 0.0);
+            self.filled.extend(weighty.map(|(bin, _)| bin as u8));
+            missing.rows = usize::from(G::weight(&histogram[last]) > 0.0);
+        } else {
+            let mut marks = Marks::default();
+            for row in part.rows {
+                marks.insert(column.binned.codes[*row as usize]);
+            }
+            missing.rows = usize::from(marks.remove(MISSING));
+            marks.list(&mut self.filled);
+        }
+        missing.sums = std::mem::replace(&mut histogram[last], G::ZERO);
+        if self.filled.len() + missing.rows < 2 {
+            self.filled
+                .iter()
+                .for_each(|bin| histogram[*bin as usize] = G::ZERO);
             return Found::Constant;
         }
-        let present = present as usize;
-        let mut best = Best::new(column.feature, part, present, missing);
-        let mut passed = 0;
-        self.left.fill(0.0);
-        for bin in 0..bins {
-            if self.counts[bin] == 0 {
-                continue;
-            }
-            passed += self.counts[bin] as usize;
-            let sums = &self.histogram[bin * width..(bin + 1) * width];
-            for (left, sum) in self.left.iter_mut().zip(sums) {
-                *left += sum;
-            }
-            if passed < present {
-                self.judge(&mut best, passed, column.binned.bounds[bin]);
-            } else {
-                self.judge_missing(&mut best, passed);
-                break;
-            }
-        }
-        Found::Best(best.split)
-    }
-
-    /// Counts the rows of each bin; where one row is enough for a side, only whether there are any.
-    fn count(&mut self, part: Part<'_>, codes: &[u8], bins: usize) {
+        // Where one row is enough for a side, it is enough to know that a bin is not empty.
+        let mut present = self.filled.len();
         if part.least > 1 {
             self.counts.fill(0);
             for row in part.rows {
-                self.counts[codes[*row as usize] as usize] += 1;
+                self.counts[column.binned.codes[*row as usize] as usize] += 1;
             }
-            return;
+            missing.rows = self.counts[last] as usize;
+            present = part.rows.len() - missing.rows;
         }
-        let width = self.goal.width();
-        for bin in (0..bins).chain([usize::from(MISSING)]) {
-            let sums = &self.histogram[bin * width..(bin + 1) * width];
-            self.counts[bin] = u32::from(self.goal.weight(sums) > 0.0);
+        let mut scan = Scan::new(self.goal, part, present, missing);
+        let mut left = G::ZERO;
+        let mut passed = 0;
+        let mut before = None;
+        for bin in &self.filled {
+            let bin = usize::from(*bin);
+            if let Some(before) = before {
+                scan.consider(&left, passed, (before, bin));
+            }
+            left = G::plus(&left, &histogram[bin]);
+            // Left as it was found.
+            histogram[bin] = G::ZERO;
+            passed += match part.least > 1 {
+                true => self.counts[bin] as usize,
+                false => 1,
+            };
+            before = Some(bin);
         }
+        scan.consider_missing();
+        // Halfway between the bins on both sides.
+        Found::Best(scan.split(column.feature, |(low, high)| {
+            column.binned.bounds[(low + high - 1) / 2]
+        }))
     }
 
     /// A split by a threshold between the column's smallest and largest value, drawn evenly (Geurts et al. 2006).
-    pub fn random(&mut self, part: Part<'_>, column: Column<'_>, random: &mut Random) -> Found {
+    pub fn random(&mut self, part: &Part<'_, G>, column: Column<'_>, random: &mut Random) -> Found {
         let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-        self.missing.fill(0.0);
-        let mut missing = 0;
-        for row in part.rows {
-            let value = column.values[*row as usize];
-            if value.is_nan() {
-                self.goal
-                    .add(&mut self.missing, *row, part.weights[*row as usize]);
-                missing += 1;
+        let mut missing = Missing::<G>::none();
+        for (row, delta) in part.rows.iter().zip(part.deltas) {
+            let number = column.values[*row as usize];
+            if number.is_nan() {
+                missing.add(*delta);
             }
             // Neither is true of a missing value.
-            low = if value < low { value } else { low };
-            high = if value > high { value } else { high };
+            low = if number < low { number } else { low };
+            high = if number > high { number } else { high };
         }
-        if missing == part.rows.len() || (missing == 0 && low == high) {
+        let present = part.rows.len() - missing.rows;
+        if present == 0 || (missing.rows == 0 && low == high) {
             return Found::Constant;
         }
         let drawn = f64::from(low) + random.unit() * (f64::from(high) - f64::from(low));
         // Below the largest value, so that something goes right.
         let threshold = (drawn as f32).min(high.next_down()).max(low);
-        let present = part.rows.len() - missing;
-        let mut best = Best::new(column.feature, part, present, missing);
+        let mut scan = Scan::new(self.goal, part, present, missing);
         let mut passed = 0;
-        self.left.fill(0.0);
-        for row in part.rows {
+        let mut left = G::ZERO;
+        for (row, delta) in part.rows.iter().zip(part.deltas) {
             if column.values[*row as usize] <= threshold {
-                self.goal
-                    .add(&mut self.left, *row, part.weights[*row as usize]);
+                G::add(&mut left, *delta);
                 passed += 1;
             }
         }
         if passed < present {
-            self.judge(&mut best, passed, threshold);
-        } else {
-            self.judge_missing(&mut best, passed);
+            scan.consider(&left, passed, (0, 0));
         }
-        Found::Best(best.split)
+        scan.consider_missing();
+        Found::Best(scan.split(column.feature, |_| threshold))
+    }
+}
+
+/// A set of codes.
+#[derive(Clone, Copy, Default)]
+struct Marks([u64; BINS / 64]);
+
+impl Marks {
+    fn insert(&mut self, code: u8) {
+        self.0[usize::from(code >> 6)] |= 1 << (code & 63);
     }
 
-    /// Considers the threshold that `passed` rows, whose sums are `left`, do not pass: with the missing ones on either
-    /// side.
-    fn judge(&mut self, best: &mut Best<'_>, passed: usize, threshold: f32) {
-        let others = best.present - passed;
-        if passed >= best.part.least && others + best.missing >= best.part.least {
-            self.weigh(best, threshold, false);
+    /// Whether it was there.
+    fn remove(&mut self, code: u8) -> bool {
+        let word = &mut self.0[usize::from(code >> 6)];
+        let there = *word >> (code & 63) & 1 == 1;
+        *word &= !(1 << (code & 63));
+        there
+    }
+
+    /// Appends the codes to `codes`, ascending.
+    fn list(self, codes: &mut Vec<u8>) {
+        for (index, word) in self.0.into_iter().enumerate() {
+            let mut rest = word;
+            while rest != 0 {
+                codes.push((index * 64) as u8 + rest.trailing_zeros() as u8);
+                rest &= rest - 1;
+            }
         }
-        if best.missing > 0 && passed + best.missing >= best.part.least && others >= best.part.least
+    }
+}
+
+/// The rows without a value.
+struct Missing<G: Goal> {
+    rows: usize,
+    sums: G::Sums,
+}
+
+impl<G: Goal> Missing<G> {
+    fn none() -> Self {
+        Missing {
+            rows: 0,
+            sums: G::ZERO,
+        }
+    }
+
+    fn add(&mut self, delta: G::Delta) {
+        self.rows += 1;
+        G::add(&mut self.sums, delta);
+    }
+}
+
+/// Goes through the places where a column may be split, from its smallest value up, and keeps the best.
+struct Scan<'a, G: Goal> {
+    goal: &'a G,
+    all: G::Sums,
+    least: usize,
+    /// Rows with a value.
+    present: usize,
+    missing: Missing<G>,
+    score: f64,
+    /// The bins or rows on both sides.
+    place: (usize, usize),
+    missing_left: bool,
+    /// The split parts the rows that have a value from those that have none.
+    only_missing: bool,
+}
+
+impl<'a, G: Goal> Scan<'a, G> {
+    fn new(goal: &'a G, part: &Part<'_, G>, present: usize, missing: Missing<G>) -> Self {
+        Scan {
+            goal,
+            all: part.sums,
+            least: part.least,
+            present,
+            missing,
+            score: f64::NEG_INFINITY,
+            place: (0, 0),
+            missing_left: false,
+            only_missing: false,
+        }
+    }
+
+    /// Considers the place that `passed` rows, whose sums are `left`, do not pass: with the missing ones on either side.
+    #[inline(always)]
+    fn consider(&mut self, left: &G::Sums, passed: usize, place: (usize, usize)) {
+        let others = self.present - passed;
+        if passed >= self.least && others + self.missing.rows >= self.least {
+            self.weigh(left, place, false);
+        }
+        if self.missing.rows > 0 && passed + self.missing.rows >= self.least && others >= self.least
         {
-            for (left, missing) in self.left.iter_mut().zip(&self.missing) {
-                *left += missing;
-            }
-            self.weigh(best, threshold, true);
-            for (left, missing) in self.left.iter_mut().zip(&self.missing) {
-                *left -= missing;
-            }
+            self.weigh(&G::plus(left, &self.missing.sums), place, true);
         }
     }
 
     /// Considers all values on the left, the missing ones on the right.
-    fn judge_missing(&mut self, best: &mut Best<'_>, passed: usize) {
-        if best.missing >= best.part.least.max(1) && passed >= best.part.least {
-            self.weigh(best, f32::MAX, false);
+    fn consider_missing(&mut self) {
+        if self.missing.rows >= self.least.max(1) && self.present >= self.least {
+            let before = self.score;
+            let left = G::minus(&self.all, &self.missing.sums);
+            self.weigh(&left, self.place, false);
+            self.only_missing = self.score > before;
         }
     }
 
-    fn weigh(&mut self, best: &mut Best<'_>, threshold: f32, missing_left: bool) {
-        for ((right, all), left) in self.right.iter_mut().zip(best.part.sums).zip(&self.left) {
-            *right = all - left;
-        }
-        let score = self.goal.score(&self.left) + self.goal.score(&self.right);
-        if best.split.is_none_or(|split| score > split.score) && !score.is_nan() {
-            best.split = Some(Split {
-                feature: best.feature,
-                threshold,
+    #[inline(always)]
+    fn weigh(&mut self, left: &G::Sums, place: (usize, usize), missing_left: bool) {
+        let right = G::minus(&self.all, left);
+        let score = self.goal.scores(left, &right);
+        if score > self.score {
+            self.score = score;
+            self.place = place;
+            self.missing_left = match self.missing.rows {
                 // Where none is missing, those of later rows go with the greater part.
-                missing_left: match best.missing {
-                    0 => self.goal.weight(&self.left) > self.goal.weight(&self.right),
-                    _ => missing_left,
-                },
-                score,
-            });
+                0 => G::weight(left) > G::weight(&right),
+                _ => missing_left,
+            };
         }
     }
-}
 
-/// The best split so far.
-struct Best<'a> {
-    feature: u32,
-    part: Part<'a>,
-    /// Rows with and without a value.
-    present: usize,
-    missing: usize,
-    split: Option<Split>,
-}
-
-impl<'a> Best<'a> {
-    fn new(feature: u32, part: Part<'a>, present: usize, missing: usize) -> Self {
-        Best {
+    /// The best split, if any; `threshold` says the largest value that goes left at a
+    /// place.
+    fn split(&self, feature: u32, threshold: impl Fn((usize, usize)) -> f32) -> Option<Split> {
+        (self.score > f64::NEG_INFINITY).then(|| Split {
             feature,
-            part,
-            present,
-            missing,
-            split: None,
-        }
+            threshold: match self.only_missing {
+                true => f32::MAX,
+                false => threshold(self.place),
+            },
+            missing_left: self.missing_left,
+            score: self.score,
+        })
     }
-}
-
-/// Sorts by value, then by row.
-fn ordered(value: f32, row: u32) -> u64 {
-    u64::from(super::bins::key(value)) << 32 | u64::from(row)
 }
