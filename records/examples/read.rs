@@ -1,5 +1,5 @@
-//! Reads a dataset and says what it is and how long that took: `cargo run --release --example read -- FILE`.
-//! `pandas.read_csv` is measured beside it by `records/examples/pandas_read.py`.
+//! Reads a dataset and says what it is and how long that took: `cargo run --release --example read -- FILE`. Built
+//! for WASI, it says so for a 32-bit guest.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
