@@ -141,7 +141,7 @@ mod tests {
             let mut text = format!("{:019}", random(&mut state) % 10_000_000_000_000_000_000);
             text.truncate(digits);
             text.insert(random(&mut state) as usize % (digits + 1), '.');
-            if random(&mut state) % 2 == 0 {
+            if random(&mut state).is_multiple_of(2) {
                 text.insert(0, '-');
             }
             if let Some((value, length)) = plain_of(&text) {
