@@ -1,72 +1,19 @@
 //! Where data comes from: what is fetched, what is tried again, and what is said when there is nothing to fetch.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/fetch.rs"]
+mod fetch;
 #[path = "support/http.rs"]
 mod http;
 mod support;
 
-use std::path::PathBuf;
 use std::process::Stdio;
 
+use fetch::{NOT_FETCHED, ROWS, assert_data, assert_no_data, data_of, train_on};
 use http::{Answer, Server};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::{Ended, Runner, files_below, read_json, root};
-
-const ROWS: &str = "x,y\n1,1\n2,2\n3,2\n";
-const NOT_FETCHED: i32 = 10;
-
-/// `runner run` with a module that keeps the contract whatever the data is.
-fn train() -> Runner {
-    let module = wat::parse_file(root().join("tests/guests/keeps_the_contract.wat")).unwrap();
-    Runner::new("run")
-        .file("guest.wasm", module)
-        .arg("guest.wasm")
-}
-
-/// The same, on the data of a URL or path.
-fn train_on(source: &str) -> Runner {
-    train().args(["--data", source])
-}
-
-/// What the manifest says of the data.
-fn data_of(ended: &Ended) -> Value {
-    let model = std::fs::read_dir(ended.path("runs"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap();
-    read_json(&model.path().join("manifest.json"))["data"].clone()
-}
-
-/// The run had these bytes.
-#[track_caller]
-fn assert_data(ended: Ended, source: &str, bytes: impl AsRef<[u8]>) {
-    let ended = ended.ends_with(0);
-    let data = data_of(&ended);
-    let digest: String = Sha256::digest(bytes.as_ref())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert_eq!(data["sha256"], digest);
-    assert_eq!(data["bytes"], bytes.as_ref().len());
-    assert_eq!(data["source"], source);
-}
-
-/// The run ended without data, saying why, and left nothing.
-#[track_caller]
-fn assert_no_data<const N: usize>(ended: Ended, status: i32, texts: [&str; N]) {
-    let ended = ended.ends_with(status).says(texts);
-    let left: Vec<PathBuf> = files_below(ended.folder.path())
-        .into_iter()
-        .map(PathBuf::from)
-        .collect();
-    assert!(
-        left.iter().all(|file| !file.starts_with("runs")),
-        "it left {left:?}"
-    );
-}
+use support::{Ended, files_below, read_json};
 
 #[test]
 fn a_file_is_read_by_path_and_by_url() {

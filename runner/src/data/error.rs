@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use super::policy::Refusal;
 use crate::exit::Exit;
 use crate::net::NetError;
+use crate::store::StoreError;
 
 /// Why there is no dataset. Every message names the source, without user, password and query, and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,15 @@ pub enum DataError {
         kind: &'static str,
         remedy: &'static str,
     },
+    /// A token or the like that can't be used. The message never quotes it.
+    #[error("{flag} {}: {problem}", path.display())]
+    Credentials {
+        flag: &'static str,
+        path: PathBuf,
+        problem: String,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// This machine could not take the dataset.
     #[error("cannot write the dataset to {}: {source}{}", path.display(), writing_advice(source))]
     Write {
@@ -82,7 +92,12 @@ impl DataError {
             Self::BadSource { .. } | Self::BadOption { .. } => Exit::Usage,
             Self::NotAllowed(_) => Exit::NotAllowed,
             Self::Write { .. } | Self::Net(_) => Exit::Local,
+            Self::Store(error) => match error.exit() {
+                Exit::StoreRefused | Exit::StoreUnreachable => Exit::DataNotFetched,
+                exit => exit,
+            },
             Self::Read { .. }
+            | Self::Credentials { .. }
             | Self::NotAFile { .. }
             | Self::Unreachable { .. }
             | Self::BadAnswer { .. }

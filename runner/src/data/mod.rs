@@ -3,15 +3,21 @@
 use std::path::Path;
 use std::time::Duration;
 
+use auth::Auth;
 use http::Http;
 use policy::Policy;
 use progress::Progress;
 use sink::Sink;
 
+use crate::store::Options;
+
 mod args;
+mod auth;
+mod bucket;
 mod error;
 mod http;
 mod local;
+mod paged;
 mod policy;
 mod progress;
 mod sink;
@@ -34,6 +40,18 @@ pub struct Request {
     /// Tries after the first.
     pub retries: u32,
     pub policy: Policy,
+    auth: Option<Auth>,
+    /// How to reach a bucket.
+    store: Options,
+}
+
+impl Request {
+    /// Reaches buckets as `--credentials` and its like say.
+    #[must_use]
+    pub fn with_store(mut self, options: Options) -> Self {
+        self.store = options;
+        self
+    }
 }
 
 /// A dataset that has arrived.
@@ -58,12 +76,18 @@ pub async fn fetch(request: &Request, into: &Path) -> Result<Dataset, DataError>
     let source = request.source.to_string();
     let mut sink = Sink::create(into, source.clone(), request.max_bytes)?;
     let mut progress = Progress::start(&source);
+    let mut generation = None;
     match &request.source {
+        Source::Bucket(location, _) => {
+            generation =
+                Some(bucket::copy(location, &request.store, &mut sink, &mut progress).await?);
+        }
         Source::File(path) => local::copy(path, &request.policy, &mut sink, &mut progress).await?,
         Source::Stdin => local::copy_stdin(&mut sink, &mut progress).await?,
         Source::Http(url) => {
             let http = Http::new(request, url)?;
             http.download(url, &mut sink, &mut progress).await?;
+            sink = paged::follow(&http, request, url, sink, into, &mut progress).await?;
         }
     }
     let (bytes, sha256) = sink.finish(into, request.sha256.as_deref())?;
@@ -72,6 +96,6 @@ pub async fn fetch(request: &Request, into: &Path) -> Result<Dataset, DataError>
         bytes,
         sha256,
         source,
-        generation: None,
+        generation,
     })
 }

@@ -14,6 +14,21 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     started: Instant,
     said: Instant,
+    /// Bytes of the pages before this one.
+    before: u64,
+}
+
+/// Lines that the bar must not be drawn over.
+#[derive(Clone)]
+pub(super) struct Voice(Option<ProgressBar>);
+
+impl Voice {
+    pub fn say(&self, line: impl FnOnce()) {
+        match &self.0 {
+            Some(bar) => bar.suspend(line),
+            None => line(),
+        }
+    }
 }
 
 impl Progress {
@@ -33,11 +48,14 @@ impl Progress {
             bar,
             started: now,
             said: now,
+            before: 0,
         }
     }
 
     /// `total` where the source tells it. In bytes.
     pub fn at(&mut self, bytes: u64, total: Option<u64>) {
+        let bytes = self.before + bytes;
+        let total = total.map(|total| self.before.saturating_add(total));
         if let Some(bar) = &self.bar {
             if let Some(total) = total {
                 bar.set_length(total);
@@ -55,12 +73,13 @@ impl Progress {
         }
     }
 
-    /// A line that the bar must not be drawn over.
-    pub fn say(&self, line: impl FnOnce()) {
-        match &self.bar {
-            Some(bar) => bar.suspend(line),
-            None => line(),
-        }
+    /// From now on a page is counted that comes after this many bytes.
+    pub fn before(&mut self, bytes: u64) {
+        self.before = bytes;
+    }
+
+    pub fn voice(&self) -> Voice {
+        Voice(self.bar.clone())
     }
 
     pub fn done(&self, bytes: u64) {

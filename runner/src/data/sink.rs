@@ -1,6 +1,7 @@
 //! Where a dataset arrives: a file beside its final place, hashed as it grows.
 
-use std::io::{Seek, Write};
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -43,6 +44,11 @@ impl Sink {
             name,
             limit,
         })
+    }
+
+    /// What has arrived so far, to be read from the start.
+    pub fn reopen(&self) -> io::Result<File> {
+        self.file.reopen()
     }
 
     pub fn bytes(&self) -> u64 {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::DataError;
+use super::{DataError, bucket};
+use crate::store::Location;
 
 /// One dataset, named on the command line or by a dispatch. [`fmt::Display`] shows neither user nor password nor
 /// query.
@@ -15,6 +16,8 @@ pub enum Source {
     Http(Url),
     /// A path, or `file://` and a path as it is (nothing in it is percent-encoded).
     File(PathBuf),
+    /// `gs://…`, `s3://…`, `az://…` and the name of an object. The URL is for [`Policy`](super::policy::Policy).
+    Bucket(Location, Url),
     /// `-`
     Stdin,
 }
@@ -50,7 +53,16 @@ impl Source {
                 Ok(url) => Ok(Self::Http(url)),
                 Err(error) => bad(&error.to_string()),
             },
-            _ => bad("use http://, https://, file://, a path, or - for standard input"),
+            "gs" | "s3" | "az" => {
+                let location = Location::parse(text)?;
+                match Url::parse(text) {
+                    Ok(url) if bucket::split(&location).is_some() => {
+                        Ok(Self::Bucket(location, url))
+                    }
+                    _ => bad("the name of an object must follow the bucket's"),
+                }
+            }
+            _ => bad("use http://, https://, file://, gs://, a path, or - for standard input"),
         }
     }
 }
@@ -61,6 +73,10 @@ impl Source {
     pub fn file_name(&self) -> Option<&str> {
         match self {
             Self::Http(url) => url
+                .path_segments()?
+                .next_back()
+                .filter(|last| !last.is_empty()),
+            Self::Bucket(_, url) => url
                 .path_segments()?
                 .next_back()
                 .filter(|last| !last.is_empty()),
@@ -75,6 +91,7 @@ impl fmt::Display for Source {
         match self {
             Self::Http(url) => formatter.write_str(&redacted(url)),
             Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::Bucket(location, _) => location.fmt(formatter),
             Self::Stdin => formatter.write_str("standard input"),
         }
     }

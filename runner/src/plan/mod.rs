@@ -243,7 +243,8 @@ fn request(args: &Args, nomad: &Nomad) -> Result<data::Request, PlanError> {
         (None, Some(path)) => paths::existing(path, nomad).ok_or(PlanError::NoData)?,
         (None, None) => return Err(PlanError::NoData),
     };
-    Ok(args.data.request(&source, nomad)?)
+    let request = args.data.request(&source, nomad)?;
+    Ok(request.with_store(args.store.access.options()))
 }
 
 fn out(args: &Args, nomad: &Nomad) -> PathBuf {

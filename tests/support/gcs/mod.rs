@@ -92,6 +92,15 @@ impl Gcs {
         });
     }
 
+    /// An object that is there already.
+    pub fn put(&self, name: &str, bytes: impl Into<Vec<u8>>, generation: u64) {
+        let object = objects::Object {
+            bytes: bytes.into(),
+            generation,
+        };
+        self.state().bucket.objects.insert(name.to_owned(), object);
+    }
+
     /// Names of all objects.
     pub fn names(&self) -> Vec<String> {
         self.state().bucket.objects.keys().cloned().collect()

@@ -1,27 +1,23 @@
 //! `http://` and `https://`: streamed to disk, tried again after what may pass, led astray by no redirect.
 
-use std::time::Duration;
-
-use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
+use super::auth::Auth;
 use super::policy::Policy;
-use super::progress::Progress;
+use super::progress::{Progress, Voice};
 use super::sink::Sink;
 use super::source::redacted;
 use super::{DataError, Request};
 use crate::net;
-use trouble::Trouble;
-
+mod retry;
 mod trouble;
 
+pub(super) use retry::retrying;
+pub(super) use trouble::{Trouble, of_error, of_status};
+
 const MOST_REDIRECTS: usize = 10;
-const FIRST_DELAY: Duration = Duration::from_millis(250);
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
-/// A server that wants to be left alone for longer is not waited for.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
 
 /// Requests to one source.
 pub(super) struct Http<'a> {
@@ -61,43 +57,10 @@ impl<'a> Http<'a> {
         sink: &mut Sink,
         progress: &mut Progress,
     ) -> Result<(), DataError> {
-        let mut delays = ExponentialBuilder::default()
-            .with_min_delay(FIRST_DELAY)
-            .with_max_delay(LONGEST_DELAY)
-            .with_max_times(self.request.retries as usize)
-            // Spreads a thousand allocations that failed at the same moment.
-            .with_jitter()
-            .build();
         let mut kept: Option<ETag> = None;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let (problem, after) = match self.attempt(url, &mut kept, sink, progress).await {
-                Ok(()) => break,
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Passing { problem, after }) => (problem, after),
-            };
-            let delay = delays
-                .next()
-                .map(|delay| delay.max(after.unwrap_or_default()));
-            let Some(delay) =
-                delay.filter(|_| after.is_none_or(|after| after <= LONGEST_RETRY_AFTER))
-            else {
-                return Err(DataError::Unreachable {
-                    url: redacted(url),
-                    problem,
-                    tries: if tries == 1 {
-                        "1 try".to_owned()
-                    } else {
-                        format!("{tries} tries")
-                    },
-                });
-            };
-            progress.say(|| {
-                tracing::info!("{}: {problem}; trying again in {delay:.1?}", redacted(url))
-            });
-            tokio::time::sleep(delay).await;
-        }
+        let voice = progress.voice();
+        let attempt = async || self.attempt(url, &mut kept, sink, progress).await;
+        retrying(self.request.retries, url, &voice, attempt).await?;
         check_kind(url, sink.head())
     }
 
@@ -111,7 +74,12 @@ impl<'a> Http<'a> {
     ) -> Result<(), Trouble> {
         let from = if kept.is_some() { sink.bytes() } else { 0 };
         let mut response = self
-            .ask(url, kept.as_ref().filter(|_| from > 0), from)
+            .ask(
+                url,
+                kept.as_ref().filter(|_| from > 0),
+                from,
+                &progress.voice(),
+            )
             .await?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT if from > 0 && starts_at(&response, from) => {}
@@ -123,7 +91,7 @@ impl<'a> Http<'a> {
                         "{status} when asked for the rest"
                     )));
                 }
-                return Err(trouble::of_status(url, &response));
+                return Err(of_status(url, &response));
             }
         }
         check_encoding(url, response.headers())?;
@@ -139,7 +107,7 @@ impl<'a> Http<'a> {
                 Ok(Some(chunk)) => sink.write(&chunk)?,
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    let trouble = trouble::of_error(url, &error, self.request.silence);
+                    let trouble = of_error(url, &error, self.request.silence);
                     return Err(trouble.after_bytes(sink.bytes(), total));
                 }
             }
@@ -148,8 +116,16 @@ impl<'a> Http<'a> {
     }
 
     /// Sends a request and follows redirects, each of which must be allowed.
-    async fn ask(&self, url: &Url, kept: Option<&ETag>, from: u64) -> Result<Response, Trouble> {
+    async fn ask(
+        &self,
+        url: &Url,
+        kept: Option<&ETag>,
+        from: u64,
+        voice: &Voice,
+    ) -> Result<Response, Trouble> {
         let mut url = url.clone();
+        // A token that the source did not take: it may have run out, and a new one may do.
+        let mut refused: Option<HeaderValue> = None;
         for _ in 0..=MOST_REDIRECTS {
             let redirected = url.host() != self.start.host();
             self.request
@@ -166,10 +142,29 @@ impl<'a> Http<'a> {
                     .header(header::RANGE, format!("bytes={from}-"))
                     .header(header::IF_RANGE, kept);
             }
+            let mut token = None;
+            if url.origin() == self.start.origin() {
+                match &self.request.auth {
+                    Some(Auth::Headers(headers)) => asked = asked.headers(headers.clone()),
+                    Some(Auth::OAuth(oauth)) => {
+                        let header = oauth
+                            .authorization(refused.as_ref(), self.request, voice)
+                            .await?;
+                        asked = asked.header(header::AUTHORIZATION, &header);
+                        token = Some(header);
+                    }
+                    None => {}
+                }
+            }
             let response = asked
                 .send()
                 .await
-                .map_err(|error| trouble::of_error(&url, &error, self.request.silence))?;
+                .map_err(|error| of_error(&url, &error, self.request.silence))?;
+            if response.status() == StatusCode::UNAUTHORIZED && token.is_some() && refused.is_none()
+            {
+                refused = token;
+                continue;
+            }
             match next(&url, &response)? {
                 Some(next) => url = next,
                 None => return Ok(response),
@@ -179,7 +174,7 @@ impl<'a> Http<'a> {
     }
 }
 
-fn bad_answer(url: &Url, problem: impl Into<String>) -> DataError {
+pub(super) fn bad_answer(url: &Url, problem: impl Into<String>) -> DataError {
     DataError::BadAnswer {
         url: redacted(url),
         problem: problem.into(),

@@ -11,7 +11,7 @@ use super::bad_answer;
 use crate::data::DataError;
 use crate::data::policy::{Policy, Refusal, RefusedAddress};
 
-pub(super) enum Trouble {
+pub(in crate::data) enum Trouble {
     /// Worth another try.
     Passing {
         problem: String,
@@ -59,7 +59,7 @@ impl Trouble {
 }
 
 /// An answer that is not the data.
-pub(super) fn of_status(url: &Url, response: &Response) -> Trouble {
+pub(in crate::data) fn of_status(url: &Url, response: &Response) -> Trouble {
     let status = response.status();
     let said = match status.canonical_reason() {
         Some(reason) => format!("{} {reason}", status.as_u16()),
@@ -105,7 +105,7 @@ fn retry_after(text: &str) -> Option<Duration> {
 }
 
 /// No answer, or one that broke off.
-pub(super) fn of_error(url: &Url, error: &reqwest::Error, silence: Duration) -> Trouble {
+pub(in crate::data) fn of_error(url: &Url, error: &reqwest::Error, silence: Duration) -> Trouble {
     if let Some(refused) = cause::<RefusedAddress>(error) {
         return Policy::refused_address(url, refused).into();
     }

@@ -77,12 +77,6 @@ impl Policy {
         !self.listed.is_empty()
     }
 
-    /// Whether this process is a task of Nomad's.
-    #[must_use]
-    pub fn is_task(&self) -> bool {
-        self.task.is_some()
-    }
-
     /// `resolved` is where `path` leads once every link is followed.
     ///
     /// # Errors
@@ -159,6 +153,21 @@ impl Policy {
         refused.map_err(|why| Refusal {
             what,
             why: why.to_owned(),
+            remedy: format!("The operator allows it with --allow-data {}", origin(url)),
+        })
+    }
+
+    /// Credentials go where the operator says, and nowhere else.
+    ///
+    /// # Errors
+    /// When whoever dispatched the job chose the URL, and the operator did not list it.
+    pub(super) fn check_credentials(&self, url: &Url, by_dispatch: bool) -> Result<(), Refusal> {
+        if self.task.is_none() || self.is_listed() || !by_dispatch {
+            return Ok(());
+        }
+        Err(Refusal {
+            what: redacted(url),
+            why: "whoever dispatched this job chose the URL, and would get the data source's credentials".to_owned(),
             remedy: format!("The operator allows it with --allow-data {}", origin(url)),
         })
     }

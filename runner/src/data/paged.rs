@@ -1,0 +1,141 @@
+//! Salesforce's query results come in pages. They are joined into one, which holds all records and is done.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use url::Url;
+
+use super::http::{Http, bad_answer};
+use super::progress::Progress;
+use super::sink::Sink;
+use super::{DataError, Request};
+use scan::{Page, Scan};
+
+mod scan;
+
+const CHUNK: usize = 1 << 18;
+
+/// Follows `nextRecordsUrl` until `done`. `first` is what the URL gave; what is no query result, or is done, stays as
+/// it is. A page is on disk while its records are copied, so memory does not grow with the data.
+pub(super) async fn follow(
+    http: &Http<'_>,
+    request: &Request,
+    url: &Url,
+    first: Sink,
+    into: &Path,
+    progress: &mut Progress,
+) -> Result<Sink, DataError> {
+    let is_object = first.head().trim_ascii_start().first() == Some(&b'{');
+    if !is_object {
+        return Ok(first);
+    }
+    let Some(mut page) = scan(&first, into).await?.filter(|page| !page.done) else {
+        return Ok(first);
+    };
+    let name = request.source.to_string();
+    let create = || Sink::create(into, name.clone(), request.max_bytes);
+    let mut joined = create()?;
+    joined.write(page.head().as_bytes())?;
+    let expected = page.total_size;
+    let (mut sink, mut url, mut seen, mut records) = (first, url.clone(), HashSet::new(), 0);
+    loop {
+        if page.count > 0 {
+            if records > 0 {
+                joined.write(b",")?;
+            }
+            copy(&sink, &page, &mut joined, into).await?;
+            records += page.count;
+        }
+        progress.before(joined.bytes());
+        if page.done {
+            break;
+        }
+        url = next(&url, &page, &mut seen)?;
+        sink = create()?;
+        http.download(&url, &mut sink, progress).await?;
+        page = scan(&sink, into).await?.ok_or_else(|| {
+            bad_answer(
+                &url,
+                "it should be the next page of a query result, and is none",
+            )
+        })?;
+    }
+    joined.write(b"]}")?;
+    if let Some(expected) = expected.filter(|&expected| expected != records) {
+        tracing::warn!(
+            "{name}: the query result has {records} records, and says that there are {expected}"
+        );
+    }
+    Ok(joined)
+}
+
+/// Where the next page is. A source that leads nowhere, or in a circle, would never end.
+fn next(url: &Url, page: &Page, seen: &mut HashSet<String>) -> Result<Url, DataError> {
+    let bad = |problem: &str| {
+        bad_answer(
+            url,
+            format!("it is a query result that is not done, {problem}"),
+        )
+    };
+    let link = page
+        .next
+        .as_deref()
+        .ok_or_else(|| bad("and does not say where the rest is (nextRecordsUrl)"))?;
+    if page.count == 0 {
+        return Err(bad("and has no record: following it would never end"));
+    }
+    let next = url
+        .join(link)
+        .map_err(|_| bad("and its nextRecordsUrl is no URL"))?;
+    if !seen.insert(next.to_string()) {
+        return Err(bad(
+            "and its nextRecordsUrl was followed already: it would never end",
+        ));
+    }
+    Ok(next)
+}
+
+/// Reads what has arrived, chunk by chunk, until `each` has enough.
+async fn read(
+    sink: &Sink,
+    into: &Path,
+    from: u64,
+    mut each: impl FnMut(&[u8]) -> Result<bool, DataError>,
+) -> Result<(), DataError> {
+    let failed = |source: io::Error| DataError::write(into, source);
+    let mut file: File = sink.reopen().map_err(failed)?;
+    file.seek(SeekFrom::Start(from)).map_err(failed)?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let length = file.read(&mut chunk).map_err(failed)?;
+        if length == 0 || !each(&chunk[..length])? {
+            return Ok(());
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn scan(sink: &Sink, into: &Path) -> Result<Option<Page>, DataError> {
+    let mut scan = Scan::default();
+    read(sink, into, 0, |chunk| Ok(scan.feed(chunk))).await?;
+    Ok(scan.page())
+}
+
+/// Appends a page's records.
+async fn copy(
+    page_of: &Sink,
+    page: &Page,
+    joined: &mut Sink,
+    into: &Path,
+) -> Result<(), DataError> {
+    let mut left = page.records.end - page.records.start;
+    read(page_of, into, page.records.start, |chunk| {
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
+        joined.write(&chunk[..length])?;
+        left -= length as u64;
+        Ok(left > 0)
+    })
+    .await
+}

@@ -1,0 +1,624 @@
+//! What may be read, by whom, and who gets to see credentials.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/fetch.rs"]
+mod fetch;
+#[path = "support/http.rs"]
+mod http;
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use fetch::{
+    NOT_ALLOWED, NOT_FETCHED, ROWS, assert_data, assert_no_data, data_of, train, train_on,
+};
+use http::{Answer, Server};
+use support::{Ended, Runner, files_below};
+
+const SECRET: &str = "hunter2-SECRET";
+
+/// As a task of Nomad's, whose folders are below the command's own.
+fn as_task(runner: Runner) -> Runner {
+    let folder = runner.folder.path().to_path_buf();
+    for name in ["local", "alloc", "secrets"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+    }
+    runner
+        .env("NOMAD_ALLOC_ID", "0c3f0b6e-5a52-4a6f-9d5e-0f1c2d3e4f50")
+        .env("NOMAD_TASK_DIR", folder.join("local"))
+        .env("NOMAD_ALLOC_DIR", folder.join("alloc"))
+        .env("NOMAD_SECRETS_DIR", folder.join("secrets"))
+        .args(["--out", "runs"])
+}
+
+/// A task whose dispatch named this source.
+fn dispatched(source: &str) -> Runner {
+    as_task(train()).env("NOMAD_META_data_url", source)
+}
+
+/// No stream and no file that the run left holds the secret.
+#[track_caller]
+fn assert_secret_kept(ended: &Ended) {
+    assert!(!ended.stderr().contains(SECRET), "{}", ended.stderr());
+    assert!(!ended.stdout().contains(SECRET), "{}", ended.stdout());
+    for file in files_below(ended.folder.path()) {
+        let text = std::fs::read(ended.path(&file)).unwrap();
+        let is_its_own = file.starts_with("credentials");
+        assert!(
+            is_its_own || !String::from_utf8_lossy(&text).contains(SECRET),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn a_redirect_is_never_followed_to_a_file() {
+    for to in [
+        "file:///etc/passwd",
+        "FILE:///etc/passwd",
+        "gs://bucket/a",
+        "data:,x",
+    ] {
+        let server = Server::start(move |_| Answer::redirect(to));
+        let ended = train_on(&server.url("/")).run();
+        assert_no_data(
+            ended,
+            NOT_ALLOWED,
+            ["http:// and https:// alone", "No flag allows it"],
+        );
+    }
+}
+
+#[test]
+fn a_redirect_is_never_followed_to_a_metadata_server() {
+    for to in [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[fe80::1]/",
+        "http://metadata.google.internal/",
+    ] {
+        let server = Server::start(move |_| Answer::redirect(to));
+        for runner in [train_on(&server.url("/")), dispatched(&server.url("/"))] {
+            assert_no_data(
+                runner.run(),
+                NOT_ALLOWED,
+                ["(redirected there)", "--allow-data http://"],
+            );
+        }
+    }
+}
+
+#[test]
+fn a_dispatch_names_no_metadata_server() {
+    for url in [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://2852039166/",
+        "http://[::ffff:a9fe:a9fe]/",
+    ] {
+        assert_no_data(
+            dispatched(url).run(),
+            NOT_ALLOWED,
+            ["may not be read", "--allow-data http://"],
+        );
+    }
+}
+
+#[test]
+fn a_dispatch_reads_the_tasks_own_folders_and_no_others() {
+    let runner = dispatched("local/rows.csv");
+    std::fs::write(runner.folder.path().join("local/rows.csv"), ROWS).unwrap();
+    assert_data(runner.run(), "local/rows.csv", ROWS);
+    for source in [
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "local/../rows.csv",
+        "rows.csv",
+        "/proc/self/environ",
+    ] {
+        let ended = dispatched(source).file("rows.csv", ROWS).run();
+        assert_no_data(
+            ended,
+            NOT_ALLOWED,
+            ["under Nomad only the task's", "--allow-data /"],
+        );
+    }
+    let runner = dispatched("secrets/token");
+    std::fs::write(runner.folder.path().join("secrets/token"), ROWS).unwrap();
+    assert_no_data(
+        runner.run(),
+        NOT_ALLOWED,
+        ["among the task's secrets", "--allow-data /"],
+    );
+}
+
+#[test]
+fn a_link_is_followed_before_it_is_judged() {
+    for target in ["../secrets/token", "/etc/passwd"] {
+        let runner = dispatched("local/rows.csv");
+        let folder = runner.folder.path();
+        std::fs::write(folder.join("secrets/token"), ROWS).unwrap();
+        std::os::unix::fs::symlink(target, folder.join("local/rows.csv")).unwrap();
+        assert_no_data(
+            runner.run(),
+            NOT_ALLOWED,
+            ["local/rows.csv may not be read"],
+        );
+    }
+    // On a laptop a link is a link.
+    let runner = train_on("link.csv").file("rows.csv", ROWS);
+    std::os::unix::fs::symlink("rows.csv", runner.folder.path().join("link.csv")).unwrap();
+    assert_data(runner.run(), "link.csv", ROWS);
+}
+
+#[test]
+fn an_operator_allows_a_folder() {
+    let runner = dispatched("shared/rows.csv").args(["--allow-data", "shared"]);
+    std::fs::create_dir(runner.folder.path().join("shared")).unwrap();
+    std::fs::write(runner.folder.path().join("shared/rows.csv"), ROWS).unwrap();
+    assert_data(runner.run(), "shared/rows.csv", ROWS);
+}
+
+#[test]
+fn an_operator_allows_what_a_url_begins_with_and_redirects_stay_within() {
+    let other = Server::of(ROWS);
+    let elsewhere = other.url("/rows.csv");
+    let server = Server::start(move |asked| match asked.target.as_str() {
+        "/sales/away" => Answer::redirect(&elsewhere),
+        "/sales/near" => Answer::redirect("rows.csv"),
+        _ => Answer::ok(ROWS),
+    });
+    let allowed = server.url("/sales/");
+    let run = |target: &str| {
+        train_on(&server.url(target))
+            .args(["--allow-data", &allowed])
+            .run()
+    };
+    assert_data(run("/sales/near"), &server.url("/sales/near"), ROWS);
+    assert_no_data(
+        run("/private/rows.csv"),
+        NOT_ALLOWED,
+        ["no --allow-data names", "--allow-data http://127.0.0.1"],
+    );
+    assert_no_data(
+        run("/sales/away"),
+        NOT_ALLOWED,
+        ["no --allow-data names", &other.url("/rows.csv")],
+    );
+    assert!(other.asked().is_empty());
+}
+
+#[test]
+fn a_token_goes_to_the_first_host_alone_and_is_never_shown() {
+    let other = Server::of(ROWS);
+    // The same machine under another name is another host.
+    let elsewhere = format!("http://localhost:{}/rows.csv", other.port());
+    let server = Server::start(move |asked| match asked.target.as_str() {
+        "/first" => Answer::redirect("/second"),
+        _ => Answer::redirect(&elsewhere),
+    });
+    let ended = train_on(&server.url("/first"))
+        .file("credentials", format!("{SECRET}\n"))
+        .args(["--data-token-file", "credentials", "--verbose"])
+        .run();
+    for asked in server.asked() {
+        assert_eq!(
+            asked.header("authorization"),
+            Some(format!("Bearer {SECRET}").as_str())
+        );
+    }
+    assert_eq!(other.asked().len(), 1);
+    assert_eq!(other.asked()[0].header("authorization"), None);
+    assert_secret_kept(&ended);
+    assert_data(ended, &server.url("/first"), ROWS);
+}
+
+#[test]
+fn another_port_is_another_host() {
+    let other = Server::of(ROWS);
+    let elsewhere = other.url("/");
+    let server = Server::start(move |_| Answer::redirect(&elsewhere));
+    train_on(&server.url("/"))
+        .file("credentials", format!("X-Api-Key: {SECRET}\n"))
+        .args(["--data-header-file", "credentials"])
+        .run()
+        .ends_with(0);
+    assert_eq!(server.asked()[0].header("x-api-key"), Some(SECRET));
+    assert_eq!(other.asked()[0].header("x-api-key"), None);
+}
+
+#[test]
+fn headers_come_from_a_file() {
+    let server = Server::of(ROWS);
+    let ended = train_on(&server.url("/"))
+        .file(
+            "credentials",
+            format!("# for the sales data\n\nX-Api-Key: {SECRET}\nAuthorization: Basic {SECRET}\n"),
+        )
+        .args(["--data-header-file", "credentials", "--verbose"])
+        .run();
+    let asked = &server.asked()[0];
+    assert_eq!(asked.header("x-api-key"), Some(SECRET));
+    assert_eq!(
+        asked.header("authorization"),
+        Some(format!("Basic {SECRET}").as_str())
+    );
+    assert_secret_kept(&ended);
+    ended.ends_with(0);
+}
+
+#[test]
+fn a_credentials_file_that_is_none_is_described_and_not_quoted() {
+    for (flag, text, said) in [
+        ("--data-token-file", "".to_owned(), "it is empty"),
+        (
+            "--data-token-file",
+            format!("{SECRET} {SECRET}"),
+            "one token",
+        ),
+        (
+            "--data-header-file",
+            format!("A: b\n{SECRET}\n"),
+            "line 2 is no header",
+        ),
+        (
+            "--data-header-file",
+            format!("Host: {SECRET}"),
+            "the runner sets host itself",
+        ),
+        ("--data-header-file", "#\n".to_owned(), "holds no header"),
+        (
+            "--data-oauth-file",
+            format!("grant = {SECRET}"),
+            "line 1 is no TOML",
+        ),
+        (
+            "--data-oauth-file",
+            format!("{{\"grant\": {SECRET}}}"),
+            "line 1 is no JSON",
+        ),
+        (
+            "--data-oauth-file",
+            format!("client_id = \"{SECRET}\""),
+            "`token_url` is missing",
+        ),
+        (
+            "--data-oauth-file",
+            format!("token_url = \"ftp://{SECRET}\""),
+            "`token_url` must be a URL",
+        ),
+        (
+            "--data-oauth-file",
+            format!("token_url = \"https://a/\"\nclient_id = \"{SECRET}\"\ngrant = \"password\""),
+            "must be client_credentials",
+        ),
+        (
+            "--data-oauth-file",
+            format!(
+                "token_url = \"https://a/\"\nclient_id = \"{SECRET}\"\ngrant = \"refresh_token\""
+            ),
+            "`refresh_token` is missing",
+        ),
+        (
+            "--data-oauth-file",
+            format!(
+                "token_url = \"https://a/\"\nclient_id = \"c\"\ngrant = \"refresh_token\"\nrefresh_token = \"{SECRET}\"\nextra = \"x\""
+            ),
+            "`extra` is not known",
+        ),
+        (
+            "--data-oauth-file",
+            format!(
+                "token_url = \"https://a/\"\nclient_id = \"c\"\ngrant = \"jwt_bearer\"\nsubject = \"s\"\nprivate_key = \"{SECRET}\""
+            ),
+            "no private key",
+        ),
+        (
+            "--data-oauth-file",
+            format!(
+                "token_url = \"https://a/\"\nclient_id = \"c\"\ngrant = \"jwt_bearer\"\nsubject = \"s\"\nprivate_key_file = \"missing.pem\"\nclient_secret = \"{SECRET}\""
+            ),
+            "missing.pem",
+        ),
+    ] {
+        let ended = train_on("https://data.example.com/")
+            .file("credentials", text)
+            .args([flag, "credentials"])
+            .run();
+        assert_secret_kept(&ended);
+        assert_no_data(ended, NOT_FETCHED, [flag, said]);
+    }
+    let ended = train_on("https://data.example.com/")
+        .args(["--data-token-file", "missing"])
+        .run();
+    assert_no_data(
+        ended,
+        NOT_FETCHED,
+        ["--data-token-file missing: No such file"],
+    );
+}
+
+#[test]
+fn a_dispatch_does_not_choose_who_gets_the_credentials() {
+    let server = Server::of(ROWS);
+    let with_token = |runner: Runner| {
+        runner
+            .file("credentials", SECRET)
+            .args(["--data-token-file", "credentials"])
+    };
+    let ended = with_token(dispatched(&server.url("/"))).run();
+    assert_no_data(
+        ended,
+        NOT_ALLOWED,
+        [
+            "would get the data source's credentials",
+            "--allow-data http://127.0.0.1",
+        ],
+    );
+    assert!(server.asked().is_empty());
+    with_token(dispatched(&server.url("/")))
+        .args(["--allow-data", &server.url("/")])
+        .run()
+        .ends_with(0);
+    with_token(as_task(train_on(&server.url("/"))))
+        .run()
+        .ends_with(0);
+}
+
+#[test]
+fn one_source_has_one_kind_of_credentials() {
+    let server = Server::of(ROWS);
+    let url = format!("http://ann:{SECRET}@{}/", server.authority());
+    let ended = train_on(&url)
+        .file("credentials", SECRET)
+        .args(["--data-token-file", "credentials"])
+        .run();
+    assert_secret_kept(&ended);
+    assert_no_data(ended, 2, ["give one of the two"]);
+    train_on(&server.url("/"))
+        .args(["--data-token-file", "a", "--data-header-file", "b"])
+        .run()
+        .ends_with(2)
+        .says(["cannot be used with"]);
+}
+
+/// Gives `SECRET-1`, then `SECRET-2`, … for whatever it is asked.
+fn token_server() -> Server {
+    Server::start(|asked| {
+        let token = format!("{SECRET}-{}", asked.number + 1);
+        Answer::ok(serde_json::json!({"access_token": token, "token_type": "Bearer"}).to_string())
+    })
+}
+
+/// The fields of a form.
+fn form(body: &str) -> std::collections::BTreeMap<String, String> {
+    url::form_urlencoded::parse(body.as_bytes())
+        .into_owned()
+        .collect()
+}
+
+#[test]
+fn a_client_gets_a_token_and_a_new_one_when_it_has_run_out() {
+    let tokens = token_server();
+    let second = format!("Bearer {SECRET}-2");
+    let server = Server::start(move |asked| match asked.header("authorization") {
+        Some(token) if token == second => Answer::ok(ROWS),
+        _ => Answer::status(401, ""),
+    });
+    let text = format!(
+        "grant = \"client_credentials\"\ntoken_url = \"{}\"\nclient_id = \"sales\"\nclient_secret = \"{SECRET}\"\nscope = \"api\"\n",
+        tokens.url("/token")
+    );
+    let ended = train_on(&server.url("/"))
+        .file("credentials", text)
+        .args(["--data-oauth-file", "credentials", "--verbose"])
+        .run();
+    assert_secret_kept(&ended);
+    assert_data(ended, &server.url("/"), ROWS);
+    assert_eq!(tokens.asked().len(), 2);
+    let asked = &tokens.asked()[0];
+    assert_eq!(
+        (asked.method.as_str(), asked.target.as_str()),
+        ("POST", "/token")
+    );
+    let sent = form(&asked.body);
+    assert_eq!(sent["grant_type"], "client_credentials");
+    assert_eq!(sent["client_id"], "sales");
+    assert_eq!(sent["client_secret"], SECRET);
+    assert_eq!(sent["scope"], "api");
+}
+
+#[test]
+fn a_refresh_token_gives_a_token() {
+    let tokens = token_server();
+    let server = Server::of(ROWS);
+    let text = serde_json::json!({
+        "grant": "refresh_token",
+        "token_url": tokens.url("/"),
+        "client_id": "sales",
+        "refresh_token": SECRET,
+    });
+    let ended = train_on(&server.url("/"))
+        .file("credentials", text.to_string())
+        .args(["--data-oauth-file", "credentials", "--verbose"])
+        .run();
+    assert_secret_kept(&ended);
+    ended.ends_with(0);
+    let sent = form(&tokens.asked()[0].body);
+    assert_eq!(
+        (sent["grant_type"].as_str(), sent["refresh_token"].as_str()),
+        ("refresh_token", SECRET)
+    );
+    assert_eq!(
+        server.asked()[0].header("authorization"),
+        Some(format!("Bearer {SECRET}-1").as_str())
+    );
+}
+
+#[test]
+fn a_token_that_is_refused_is_explained_by_a_code_alone() {
+    for (status, body, said) in [
+        (
+            400,
+            format!("{{\"error\":\"invalid_grant\",\"error_description\":\"{SECRET}\"}}"),
+            "(invalid_grant)",
+        ),
+        (
+            401,
+            format!("{{\"error\":\"{SECRET}\"}}"),
+            "gives no token for it:",
+        ),
+        (
+            200,
+            format!("{{\"token\":\"{SECRET}\"}}"),
+            "without an access token",
+        ),
+        (404, SECRET.to_owned(), "404 Not Found"),
+    ] {
+        let tokens = Server::start(move |_| Answer::status(status, &body));
+        let text = format!(
+            "grant = \"refresh_token\"\ntoken_url = \"{}\"\nclient_id = \"sales\"\nrefresh_token = \"{SECRET}\"\n",
+            tokens.url("/token")
+        );
+        let ended = train_on("http://127.0.0.1:9/")
+            .file("credentials", text)
+            .args(["--data-oauth-file", "credentials", "--verbose"])
+            .run();
+        assert_secret_kept(&ended);
+        assert_no_data(ended, NOT_FETCHED, [said, "/token"]);
+        assert_eq!(tokens.asked().len(), 1);
+    }
+}
+
+fn has_openssl(test: &str) -> bool {
+    let found = Command::new("openssl").arg("version").output().is_ok();
+    if !found {
+        eprintln!("SKIPPED {test}: there is no openssl here to check it with");
+    }
+    found
+}
+
+fn openssl(arguments: &str, folder: &std::path::Path) {
+    let output = Command::new("openssl")
+        .args(arguments.split(' '))
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_jwt_is_signed_so_that_openssl_accepts_it() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    if !has_openssl("a_jwt_is_signed_so_that_openssl_accepts_it") {
+        return;
+    }
+    let (tokens, server) = (token_server(), Server::of(ROWS));
+    let text = format!(
+        "grant = \"jwt_bearer\"\ntoken_url = \"{}\"\nclient_id = \"sales\"\nsubject = \"ann@example.com\"\naudience = \"https://login.example.com\"\nprivate_key_file = \"credentials.pem\"\n",
+        tokens.url("/token")
+    );
+    let runner = train_on(&server.url("/")).file("credentials", text).args([
+        "--data-oauth-file",
+        "credentials",
+        "--verbose",
+    ]);
+    openssl(
+        "genpkey -algorithm RSA -out credentials.pem",
+        runner.folder.path(),
+    );
+    let ended = runner.run().ends_with(0);
+    let sent = form(&tokens.asked()[0].body);
+    assert_eq!(
+        sent["grant_type"],
+        "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    );
+    let assertion = &sent["assertion"];
+    assert!(!ended.stderr().contains(assertion));
+    let (message, signature) = assertion.rsplit_once('.').unwrap();
+    let claims = URL_SAFE_NO_PAD
+        .decode(message.split_once('.').unwrap().1)
+        .unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["iss"], "sales");
+    assert_eq!(claims["sub"], "ann@example.com");
+    assert_eq!(claims["aud"], "https://login.example.com");
+    assert!(claims["exp"].as_i64() > claims["iat"].as_i64());
+    let folder = ended.folder.path();
+    std::fs::write(folder.join("message"), message).unwrap();
+    std::fs::write(
+        folder.join("signature"),
+        URL_SAFE_NO_PAD.decode(signature).unwrap(),
+    )
+    .unwrap();
+    openssl("pkey -in credentials.pem -pubout -out public.pem", folder);
+    openssl(
+        "dgst -sha256 -verify public.pem -signature signature message",
+        folder,
+    );
+}
+
+#[test]
+fn https_trusts_the_authorities_that_ssl_cert_file_names() {
+    if !has_openssl("https_trusts_the_authorities_that_ssl_cert_file_names") {
+        return;
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::write(folder.path().join("rows.csv"), ROWS).unwrap();
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out ca.pem -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE",
+        folder.path(),
+    );
+    let mut server = Command::new("openssl")
+        .args([
+            "s_server",
+            "-WWW",
+            "-accept",
+            "127.0.0.1:0",
+            "-cert",
+            "ca.pem",
+            "-key",
+            "key.pem",
+        ])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let port = lines
+        .map(Result::unwrap)
+        .find_map(|line| Some(line.strip_prefix("ACCEPT ")?.rsplit_once(':')?.1.to_owned()));
+    let url = format!("https://localhost:{}/rows.csv", port.unwrap());
+    let trusted = train_on(&url)
+        .env("SSL_CERT_FILE", folder.path().join("ca.pem"))
+        .run();
+    let unknown = train_on(&url).run();
+    let missing = train_on(&url)
+        .env("SSL_CERT_FILE", "/nonexistent/ca.pem")
+        .run();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(
+        !trusted.stderr().contains("warning"),
+        "{}",
+        trusted.stderr()
+    );
+    assert_eq!(data_of(&trusted)["bytes"], ROWS.len());
+    assert_no_data(
+        unknown,
+        NOT_FETCHED,
+        ["invalid peer certificate", "SSL_CERT_FILE"],
+    );
+    let missing = missing.says([
+        "warning: SSL_CERT_FILE=/nonexistent/ca.pem",
+        "built-in certificate authorities",
+    ]);
+    assert_eq!(missing.stderr().matches("warning: ").count(), 1);
+    assert_no_data(missing, NOT_FETCHED, ["invalid peer certificate"]);
+}
