@@ -86,7 +86,7 @@ fn pages_that_lead_nowhere_are_an_error() {
         ),
         (
             r#"{"done":false,"nextRecordsUrl":"http://[","records":[1]}"#,
-            "is no URL",
+            "leads to no URL",
         ),
     ] {
         let server = Server::of(text);

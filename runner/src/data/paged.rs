@@ -7,7 +7,7 @@ use std::path::Path;
 
 use url::Url;
 
-use super::http::{Http, bad_answer};
+use super::http::{Http, bad_answer, led};
 use super::progress::Progress;
 use super::sink::Sink;
 use super::{DataError, Request};
@@ -86,9 +86,7 @@ fn next(url: &Url, page: &Page, seen: &mut HashSet<String>) -> Result<Url, DataE
     if page.count == 0 {
         return Err(bad("and has no record: following it would never end"));
     }
-    let next = url
-        .join(link)
-        .map_err(|_| bad("and its nextRecordsUrl is no URL"))?;
+    let next = led(url, link)?;
     if !seen.insert(next.to_string()) {
         return Err(bad(
             "and its nextRecordsUrl was followed already: it would never end",

@@ -5,15 +5,16 @@ use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
 use super::auth::Auth;
-use super::policy::Policy;
 use super::progress::{Progress, Voice};
 use super::sink::Sink;
 use super::source::redacted;
 use super::{DataError, Request};
 use crate::net;
+mod redirect;
 mod retry;
 mod trouble;
 
+pub(super) use redirect::led;
 pub(super) use retry::retrying;
 pub(super) use trouble::{Trouble, of_error, of_status};
 
@@ -128,11 +129,13 @@ impl<'a> Http<'a> {
         let mut refused: Option<HeaderValue> = None;
         for _ in 0..=MOST_REDIRECTS {
             let redirected = url.host() != self.start.host();
-            self.request
-                .policy
+            let policy = &self.request.policy;
+            policy
                 .check_url(&url, redirected)
                 .map_err(DataError::from)?;
             let client = if redirected { &self.led } else { &self.named };
+            let is_home = url.origin() == self.start.origin();
+            redirect::set_user(&mut url, is_home.then_some(&self.start));
             // Gzip is for the module to unpack; any other coding nobody here could.
             let mut asked = client
                 .get(url.clone())
@@ -143,18 +146,15 @@ impl<'a> Http<'a> {
                     .header(header::IF_RANGE, kept);
             }
             let mut token = None;
-            if url.origin() == self.start.origin() {
-                match &self.request.auth {
-                    Some(Auth::Headers(headers)) => asked = asked.headers(headers.clone()),
-                    Some(Auth::OAuth(oauth)) => {
-                        let header = oauth
-                            .authorization(refused.as_ref(), self.request, voice)
-                            .await?;
-                        asked = asked.header(header::AUTHORIZATION, &header);
-                        token = Some(header);
-                    }
-                    None => {}
+            match self.request.auth.as_ref().filter(|_| is_home) {
+                Some(Auth::Headers(headers)) => asked = asked.headers(headers.clone()),
+                Some(Auth::OAuth(oauth)) => {
+                    let header = oauth.authorization(refused.as_ref(), self.request, voice);
+                    let header = header.await?;
+                    asked = asked.header(header::AUTHORIZATION, &header);
+                    token = Some(header);
                 }
+                None => {}
             }
             let response = asked
                 .send()
@@ -165,7 +165,7 @@ impl<'a> Http<'a> {
                 refused = token;
                 continue;
             }
-            match next(&url, &response)? {
+            match redirect::next(&url, &response)? {
                 Some(next) => url = next,
                 None => return Ok(response),
             }
@@ -179,31 +179,6 @@ pub(super) fn bad_answer(url: &Url, problem: impl Into<String>) -> DataError {
         url: redacted(url),
         problem: problem.into(),
     }
-}
-
-/// Where a redirect leads; none if it is none.
-fn next(url: &Url, response: &Response) -> Result<Option<Url>, DataError> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
-    }
-    let location = response
-        .headers()
-        .get(header::LOCATION)
-        .and_then(|value| value.to_str().ok());
-    let Some(location) = location else {
-        return Err(bad_answer(url, "it redirects and does not say where to"));
-    };
-    let mut next = url
-        .join(location)
-        .map_err(|error| bad_answer(url, format!("it redirects to no URL: {error}")))?;
-    if !matches!(next.scheme(), "http" | "https") {
-        return Err(Policy::refused_redirect(url, &next).into());
-    }
-    // A server has no credentials to give us. Neither call fails for http.
-    let _ = next.set_username("");
-    let _ = next.set_password(None);
-    tracing::debug!("{} redirects to {}", redacted(url), redacted(&next));
-    Ok(Some(next))
 }
 
 /// The state of the data, if the server promises to go on with it later. A weak ETag promises nothing about bytes.

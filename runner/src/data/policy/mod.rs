@@ -208,12 +208,12 @@ impl Policy {
         }
     }
 
-    /// A redirect that leaves HTTP. No flag allows it.
-    pub(super) fn refused_redirect(from: &Url, to: &Url) -> Refusal {
+    /// A link that leaves HTTP. No flag allows it.
+    pub(super) fn refused_link(from: &Url, to: &Url) -> Refusal {
         Refusal {
             what: redacted(to),
             why: format!(
-                "{} redirects there, and a redirect is followed to http:// and https:// alone",
+                "{} leads there, and a server is followed to http:// and https:// alone",
                 redacted(from)
             ),
             remedy: "No flag allows it: name what you want to read with --data".to_owned(),
