@@ -99,13 +99,29 @@ fn each_point_of_a_grid_is_the_version_that_a_single_run_makes() {
 #[test]
 fn a_range_of_versions_is_trained_from_seeds_of_their_own() {
     let ended = train()
-        .args(["--versions", "1..6", "--jobs", "3", "--store", "models"])
+        .args([
+            "--spec",
+            "y.toml",
+            "--versions",
+            "1..6",
+            "--jobs",
+            "3",
+            "--store",
+            "models",
+        ])
         .run()
         .ends_with(0);
     let many = files_by_version(&ended.path("models"));
     assert_eq!(many.len(), 6);
     let single = train()
-        .args(["--model-version", "4", "--store", "models"])
+        .args([
+            "--spec",
+            "y.toml",
+            "--model-version",
+            "4",
+            "--store",
+            "models",
+        ])
         .run()
         .ends_with(0);
     assert_eq!(single.json()["files"], many["4"]);
@@ -139,7 +155,7 @@ fn a_second_run_continues_where_the_first_was_stopped() {
     let store = tempfile::tempdir().unwrap();
     let run = |versions: &str| -> Ended {
         train()
-            .args(["--versions", versions, "--store"])
+            .args(["--spec", "y.toml", "--versions", versions, "--store"])
             .arg(store.path())
             .run()
             .ends_with(0)

@@ -37,6 +37,13 @@ pub fn assemble(name: &str) -> Vec<u8> {
     wat::parse_file(root().join(format!("tests/guests/{name}.wat"))).unwrap()
 }
 
+/// `tests/data/pipeline.toml` with a tenth of its trees.
+pub fn sample_specification() -> String {
+    let text = std::fs::read_to_string(data("pipeline.toml")).unwrap();
+    assert!(text.contains("n_estimators = 200"));
+    text.replace("n_estimators = 200", "n_estimators = 20")
+}
+
 /// A `runner` command in a folder of its own, which sees nothing of this machine's environment.
 pub struct Runner {
     pub command: Command,
@@ -62,14 +69,14 @@ impl Runner {
         Self::new("run").arg(workload()).arg("--json")
     }
 
-    /// Trains on the sample opportunities, by their specification.
+    /// Trains on the sample opportunities by their specification, with a forest small enough for a test.
     pub fn train_sample() -> Self {
         Self::train()
             .args(["--save-path", "trainedWinPrediction"])
             .arg("--data")
             .arg(data("opportunityHistory.json"))
-            .arg("--spec")
-            .arg(data("pipeline.toml"))
+            .file("sample.toml", sample_specification())
+            .args(["--spec", "sample.toml"])
     }
 
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {

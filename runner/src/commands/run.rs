@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
 use crate::plan::Plan;
-use crate::report;
+use crate::report::{self, Status};
 use crate::timings::Timings;
 use crate::{batch, data, run};
 
@@ -117,6 +117,20 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     if let [single] = plan.runs.as_slice() {
         let outcome = run::run(&plan, single, &timings).await?;
         report::print(&outcome, args.json, shown).map_err(unwritten)?;
+        if outcome.status == Status::GateNotMet {
+            let missed = outcome
+                .manifest
+                .metrics
+                .gates
+                .iter()
+                .filter(|gate| !gate.met);
+            let missed: Vec<String> = missed.map(report::gate_line).collect();
+            tracing::error!(
+                "not published, kept in {}: {}",
+                outcome.location,
+                missed.join(", ")
+            );
+        }
         return Ok(outcome.status.exit());
     }
     let finished = batch::run(plan, &timings).await?;

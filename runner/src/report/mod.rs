@@ -220,7 +220,9 @@ fn score(value: Option<&f64>) -> String {
     }
 }
 
-fn gate_line(gate: &Gate) -> String {
+/// `roc_auc >= 0.7500: met (0.8123)`.
+#[must_use]
+pub fn gate_line(gate: &Gate) -> String {
     let relation = if gate.higher_is_better { ">=" } else { "<=" };
     let verdict = if gate.met { "met" } else { "NOT met" };
     format!(
