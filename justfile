@@ -80,6 +80,12 @@ audit: _cargo-deny
     fi
     cargo deny --all-features --locked check advisories
 
+# SOAK_GUESTS sets another number.
+[doc('10,000 guests in one process, one in ten hostile: nothing may grow or stay')]
+[group('check')]
+soak:
+    cargo test -p runner --all-features --locked --test soak -- --ignored --nocapture
+
 # Format the Rust sources
 [group('check')]
 fmt:

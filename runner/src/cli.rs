@@ -49,6 +49,12 @@ pub enum Verb {
     Run(Box<commands::run::Args>),
     /// Publish what `run` left in a folder
     Push(commands::push::Args),
+    /// Try a module against the contract, and say what it breaks
+    Check(Box<commands::check::Args>),
+    /// Compile a module ahead of its runs
+    Compile(commands::compile::Args),
+    /// Say what this machine lacks, and how to mend it
+    Doctor(commands::doctor::Args),
     /// Run any WASI program, as the `wasmtime` command does
     Exec(Box<commands::exec::Args>),
     /// Train many versions on a Nomad cluster

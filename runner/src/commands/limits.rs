@@ -103,6 +103,7 @@ impl EngineArgs {
                 usize::try_from(stack.0).unwrap_or(usize::MAX)
             }),
             cache,
+            target: None,
         }
     }
 

@@ -4,7 +4,10 @@ use crate::cli::{Cli, Verb};
 use crate::error::Error;
 use crate::exit::Exit;
 
+pub mod check;
+pub mod compile;
 pub mod dispatch;
+pub mod doctor;
 pub mod exec;
 pub mod limits;
 pub mod push;
@@ -17,6 +20,9 @@ pub mod store;
 /// Whatever ended it, worded for a person.
 pub async fn run(cli: Cli) -> Result<Exit, Error> {
     match cli.verb {
+        Verb::Check(args) => check::run(*args).await,
+        Verb::Compile(args) => compile::run(args),
+        Verb::Doctor(args) => doctor::run(args).await,
         Verb::Exec(args) => exec::run(*args).await,
         Verb::Run(args) => run::run(*args).await,
         Verb::Push(args) => push::run(args).await,

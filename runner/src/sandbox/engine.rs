@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::{Config, OptLevel, RegallocAlgorithm, WasmFeatures};
 
 use super::cache::Cache;
+use crate::exit::Exit;
 
 /// How often a running guest gives way to whoever waits for its end: a deadline, a signal, another guest.
 const TICK: Duration = Duration::from_millis(5);
@@ -25,6 +26,8 @@ pub struct EngineOptions {
     pub stack: usize,
     /// Where compiled modules are kept.
     pub cache: Cache,
+    /// Compile for this target triple and not for this machine; what comes of it may not run here.
+    pub target: Option<String>,
 }
 
 impl Default for EngineOptions {
@@ -33,6 +36,7 @@ impl Default for EngineOptions {
             interpreter: false,
             stack: 1 << 20,
             cache: Cache::Off,
+            target: None,
         }
     }
 }
@@ -45,6 +49,11 @@ pub enum EngineError {
     )]
     Settings(String),
     #[error(
+        "cannot compile for {0}: {1}; name a target that this runner was built with, such as {arch}-unknown-linux-gnu",
+        arch = std::env::consts::ARCH
+    )]
+    Target(String, String),
+    #[error(
         "cannot start the sandbox's timer thread: {0}; raise the limit on threads or processes (ulimit -u)"
     )]
     Timer(std::io::Error),
@@ -52,8 +61,11 @@ pub enum EngineError {
 
 impl EngineError {
     #[must_use]
-    pub fn exit(&self) -> crate::exit::Exit {
-        crate::exit::Exit::Local
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Target(..) => Exit::Usage,
+            Self::Settings(_) | Self::Timer(_) => Exit::Local,
+        }
     }
 }
 
@@ -70,8 +82,13 @@ impl Engine {
     /// # Errors
     /// When this machine can't run the engine, or no thread can be started.
     pub fn new(options: &EngineOptions) -> Result<Self, EngineError> {
-        let engine = wasmtime::Engine::new(&config(options, address_space())?)
-            .map_err(|error| EngineError::Settings(format!("{error:#}")))?;
+        let engine =
+            wasmtime::Engine::new(&config(options, address_space())?).map_err(|error| {
+                match &options.target {
+                    Some(target) => EngineError::Target(target.clone(), format!("{error:#}")),
+                    None => EngineError::Settings(format!("{error:#}")),
+                }
+            })?;
         start_timer(&engine)?;
         Ok(Self {
             key: key(&engine),
@@ -106,10 +123,14 @@ impl Engine {
 
 fn config(options: &EngineOptions, address_space: Option<u64>) -> Result<Config, EngineError> {
     let mut config = Config::new();
-    if options.interpreter {
+    let target = match &options.target {
+        None if options.interpreter => Some(format!("pulley{}", usize::BITS)),
+        target => target.clone(),
+    };
+    if let Some(target) = target {
         config
-            .target(&format!("pulley{}", usize::BITS))
-            .map_err(|error| EngineError::Settings(format!("{error:#}")))?;
+            .target(&target)
+            .map_err(|error| EngineError::Target(target, format!("{error:#}")))?;
     }
 
     // What WebAssembly leaves open is closed where that is cheap: relaxed SIMD rounds in one way on every CPU.

@@ -143,6 +143,25 @@ impl Engine {
         })
     }
 
+    /// The file (`.cwasm`) that holds a module's code for this engine's target, and the module's digest.
+    ///
+    /// # Errors
+    /// When the module can't be read, is not valid, or is not trusted.
+    pub fn precompile(&self, path: &Path, trust: &Trust) -> Result<Vec<u8>, ModuleError> {
+        let bytes = read(path)?;
+        recognize(path, &bytes)?;
+        let digest: Digest = Sha256::digest(&bytes).into();
+        trust.module(path, &digest)?;
+        let code =
+            self.inner()
+                .precompile_module(&bytes)
+                .map_err(|error| ModuleError::Invalid {
+                    path: path.to_owned(),
+                    reason: format!("{:#}", error.root_cause()),
+                })?;
+        Ok(compiled::seal(&digest, &code))
+    }
+
     /// A module from its `.cwasm`, or compiled when that one does not fit.
     fn compiled(
         &self,

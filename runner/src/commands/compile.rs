@@ -1,0 +1,75 @@
+//! `runner compile`: a module's machine code, ahead of its runs.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::sandbox::{Engine, EngineOptions, Sha256Digest, Trust};
+use crate::size::Size;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The module to compile
+    #[arg(value_name = "WORKLOAD.WASM")]
+    pub module: PathBuf,
+
+    /// Where its code is written [default: the module's name with .cwasm]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// What it is compiled for, such as x86_64-unknown-linux-gnu [default: any machine of this one's architecture]
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<String>,
+
+    /// Compile no module but this, by the SHA-256 of its .wasm (repeatable)
+    #[arg(long = "module-sha256", value_name = "DIGEST")]
+    pub modules: Vec<Sha256Digest>,
+}
+
+/// Compiles, and prints the digest that lets the code run.
+///
+/// # Errors
+/// When the module is not valid, or the file can't be written.
+pub fn run(args: Args) -> Result<Exit, Error> {
+    let target = args
+        .target
+        .unwrap_or_else(|| format!("{}-unknown-linux-gnu", std::env::consts::ARCH));
+    let engine = Engine::new(&EngineOptions {
+        target: Some(target.clone()),
+        ..EngineOptions::default()
+    })?;
+    let trust = Trust {
+        modules: args.modules,
+        ..Trust::default()
+    };
+    let file = engine.precompile(&args.module, &trust)?;
+    let output = args
+        .output
+        .unwrap_or_else(|| args.module.with_extension("cwasm"));
+    write(&output, &file)
+        .map_err(|error| Error::local(format!("cannot write {}", output.display()), error))?;
+    let digest = crate::hex(&Sha256::digest(&file));
+    let size = Size(file.len() as u64);
+    let said = writeln!(
+        std::io::stdout(),
+        "{} for {target}, {size}\nrun it beside its .wasm, with --compiled-sha256 {digest}",
+        output.display()
+    );
+    said.map_err(|error| Error::local("cannot write to stdout", error))?;
+    Ok(Exit::Done)
+}
+
+/// As a whole or not at all: it may be replaced while it is read.
+fn write(output: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = match output.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(output).map_err(|error| error.error)?;
+    Ok(())
+}

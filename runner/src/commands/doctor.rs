@@ -1,0 +1,263 @@
+//! `runner doctor`: what this machine lacks, and how to mend it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::net::TcpStream;
+use url::Url;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::nomad::Nomad;
+use crate::sandbox::{Engine, EngineOptions, Grants, Guest, Limits, Mode, Trust, run_guest};
+use crate::size::Size;
+
+/// A module with an empty `_start`.
+const EMPTY_MODULE: &[u8] =
+    b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x07\x0a\x01\x06_start\0\0\x0a\x04\x01\x02\0\x0b";
+/// 2026-01-01. Certificates are refused by a clock that is earlier.
+const LEAST_TIME: Duration = Duration::from_secs(1_767_225_600);
+/// Below this, a training with a few thousand rows has no room beside the runner.
+const LEAST_MEMORY: u64 = 256 << 20;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Try to reach the data's server [default: $NOMAD_META_data_url]
+    #[arg(long, value_name = "URL")]
+    pub data: Option<String>,
+
+    /// Try to reach the store's server
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+}
+
+/// What was found: well, or a trouble with its remedy.
+type Finding = Result<String, String>;
+
+/// Prints a line for each thing that the runner needs; ends with 1 when one is missing.
+///
+/// # Errors
+/// When stdout can't be written.
+pub async fn run(args: Args) -> Result<Exit, Error> {
+    let nomad = Nomad::from_environment();
+    let mut findings: Vec<(&str, Finding)> = vec![
+        ("sandbox", sandbox().await),
+        ("address space", address_space()),
+        ("memory", memory(&nomad)),
+        ("temporary files", writable(&std::env::temp_dir())),
+        ("output", writable(&output(&nomad))),
+        ("names", names()),
+        ("certificates", certificates()),
+        ("clock", clock()),
+        ("credentials", credentials(&nomad)),
+    ];
+    let data = args.data.or(nomad.meta.data_url);
+    for (name, url) in [("data", data), ("store", args.store)] {
+        if let Some(url) = url {
+            findings.push((name, reachable(&url).await));
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    let mut missing = false;
+    for (name, finding) in findings {
+        missing |= finding.is_err();
+        let line = match finding {
+            Ok(what) => writeln!(out, "well     {name}: {what}"),
+            Err(what) => writeln!(out, "TROUBLE  {name}: {what}"),
+        };
+        line.map_err(|error| Error::local("cannot write to stdout", error))?;
+    }
+    Ok(if missing { Exit::Local } else { Exit::Done })
+}
+
+/// Compiles and runs a module that does nothing: it needs address space and executable memory.
+async fn sandbox() -> Finding {
+    let run = async {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let file = folder.path().join("empty.wasm");
+        std::fs::write(&file, EMPTY_MODULE).map_err(|error| error.to_string())?;
+        let engine = Engine::new(&EngineOptions::default()).map_err(|error| error.to_string())?;
+        let module = engine
+            .load(&file, &Trust::default())
+            .map_err(|error| error.to_string())?;
+        let guest = Guest {
+            mode: Mode::Train,
+            grants: Grants {
+                data: folder.path(),
+                job: None,
+                model: folder.path(),
+                predictions: None,
+                env: BTreeMap::new(),
+                seed: 0,
+            },
+        };
+        run_guest(&engine, &module, &guest, &Limits::default())
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok::<_, String>(engine.describe().to_owned())
+    };
+    run.await.map_err(|error| {
+        format!(
+            "a module does not run here ({error}); where SELinux refuses executable memory, allow it \
+             (setsebool deny_execmem off) or use --engine interpreter; where memory is refused, see below"
+        )
+    })
+}
+
+/// wasmtime reserves gigabytes of addresses and uses little of them.
+fn address_space() -> Finding {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    let overcommit = read("/proc/sys/vm/overcommit_memory");
+    match (limit, overcommit.as_deref()) {
+        (Some(bytes), _) if bytes < 1 << 30 => Err(format!(
+            "limited to {}; raise it to 1 GiB and more (ulimit -v unlimited)",
+            Size(bytes)
+        )),
+        (Some(bytes), _) => Ok(format!(
+            "limited to {} (ulimit -v): modules run with checked accesses, more slowly",
+            Size(bytes)
+        )),
+        (None, Some("2")) => Ok(
+            "vm.overcommit_memory is 2: reserved addresses do not count, but used memory is refused early".to_owned(),
+        ),
+        (None, _) => Ok("not limited".to_owned()),
+    }
+}
+
+fn memory(nomad: &Nomad) -> Finding {
+    let cgroup = read("/sys/fs/cgroup/memory.max").and_then(|text| text.parse::<u64>().ok());
+    match nomad.memory_limit.or(cgroup) {
+        Some(bytes) if bytes < LEAST_MEMORY => Err(format!(
+            "this task has {}; give it {} and more (`memory` in its `resources`)",
+            Size(bytes),
+            Size(LEAST_MEMORY)
+        )),
+        Some(bytes) => Ok(format!("limited to {}", Size(bytes))),
+        None => Ok("not limited".to_owned()),
+    }
+}
+
+fn output(nomad: &Nomad) -> PathBuf {
+    match &nomad.alloc_dir {
+        Some(folder) => folder.clone(),
+        None => PathBuf::from("."),
+    }
+}
+
+fn writable(folder: &Path) -> Finding {
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => Ok(format!("{} can be written", folder.display())),
+        Err(error) => Err(format!(
+            "{} cannot be written ({error}); let the user that the task runs as write there, or choose another \
+             folder (TMPDIR, --out)",
+            folder.display()
+        )),
+    }
+}
+
+/// A task's chroot has no more of /etc than the client's `chroot_env` lets it have.
+fn names() -> Finding {
+    let missing: Vec<&str> = ["/etc/hosts", "/etc/resolv.conf"]
+        .into_iter()
+        .filter(|file| !Path::new(file).exists())
+        .collect();
+    if missing.is_empty() {
+        return Ok("/etc/hosts and /etc/resolv.conf are there".to_owned());
+    }
+    Err(format!(
+        "{} not there, so no server's name is found; name it in the client's `chroot_env`",
+        missing.join(" and ")
+    ))
+}
+
+fn certificates() -> Finding {
+    let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) else {
+        return Ok("the built-in roots".to_owned());
+    };
+    let file = PathBuf::from(file);
+    match std::fs::File::open(&file) {
+        Ok(_) => Ok(format!("those of {}", file.display())),
+        Err(error) => Err(format!(
+            "SSL_CERT_FILE names {}, which cannot be read ({error}): the built-in roots are used; unset it, or bring \
+             that file into the task",
+            file.display()
+        )),
+    }
+}
+
+fn clock() -> Finding {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(time) if time >= LEAST_TIME => Ok("later than 2026".to_owned()),
+        _ => Err("it is before 2026, and certificates are then refused; set it (NTP)".to_owned()),
+    }
+}
+
+/// Files that hold credentials, where the environment names some.
+fn credentials(nomad: &Nomad) -> Finding {
+    let named = ["GOOGLE_APPLICATION_CREDENTIALS", "NOMAD_META_gcp_creds"]
+        .into_iter()
+        .filter_map(|name| {
+            Some((
+                name,
+                std::env::var(name).ok().filter(|file| !file.is_empty())?,
+            ))
+        });
+    let mut found = Vec::new();
+    for (name, file) in named {
+        // The metadata may hold the credentials themselves.
+        if file.trim_start().starts_with('{') {
+            continue;
+        }
+        if let Err(error) = std::fs::File::open(&file) {
+            return Err(format!(
+                "{name} names {file}, which cannot be read ({error}); write it there with a `template` block"
+            ));
+        }
+        found.push(file);
+    }
+    let token = nomad.secrets_dir.as_ref().filter(|folder| {
+        std::fs::read_dir(folder).is_ok_and(|mut entries| {
+            entries.any(|entry| {
+                entry.is_ok_and(|entry| entry.file_name().to_string_lossy().ends_with(".jwt"))
+            })
+        })
+    });
+    if token.is_some() {
+        found.push("a workload identity of Nomad's".to_owned());
+    }
+    if found.is_empty() {
+        found.push("none named; what the cloud's machine offers is used".to_owned());
+    }
+    Ok(found.join(", "))
+}
+
+/// Whether the server behind an address takes a connection.
+async fn reachable(address: &str) -> Finding {
+    let url = match Url::parse(address) {
+        Ok(url) if url.scheme() == "file" => return Ok("a local folder".to_owned()),
+        Ok(url) => url,
+        Err(_) => return Ok("a local path".to_owned()),
+    };
+    let (host, port) = match (url.scheme(), url.host_str()) {
+        ("gs", _) => ("storage.googleapis.com".to_owned(), 443),
+        (_, Some(host)) => (host.to_owned(), url.port_or_known_default().unwrap_or(443)),
+        _ => return Err(format!("{} names no server", url.scheme())),
+    };
+    match tokio::time::timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await {
+        Ok(Ok(_)) => Ok(format!("{host}:{port} takes connections")),
+        Ok(Err(error)) => Err(format!(
+            "{host}:{port} cannot be reached ({error}); look at its name, the firewall and the proxy"
+        )),
+        Err(_) => Err(format!(
+            "{host}:{port} does not answer; look at the firewall and the proxy"
+        )),
+    }
+}
+
+/// A small file of the kernel's, without its newline.
+fn read(file: &str) -> Option<String> {
+    Some(std::fs::read_to_string(file).ok()?.trim().to_owned())
+}

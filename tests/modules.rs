@@ -1,0 +1,287 @@
+//! Modules that are compiled once, compiled ahead, pinned, interpreted, tried against the contract, and stopped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest, Sha256};
+use support::{Ended, Runner, assemble, workload};
+
+const GOOD: &str = "keeps_the_contract";
+
+/// `runner <verb> guest.wasm`.
+fn runner(verb: &str, guest: &str) -> Runner {
+    Runner::new(verb)
+        .file("guest.wasm", assemble(guest))
+        .file("rows.csv", "x,y\n1,1\n2,2\n3,2\n")
+        .arg("guest.wasm")
+}
+
+fn train(guest: &str) -> Runner {
+    runner("run", guest).args(["--data", "rows.csv", "--json"])
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect()
+}
+
+#[track_caller]
+fn warns(ended: Ended) {
+    ended.ends_with(0).says(["warning: "]);
+}
+
+#[test]
+fn a_module_is_compiled_once_and_a_bad_entry_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = home.path().join("cache");
+    let run = || train(GOOD).arg("--cache-dir").arg(&cache).run();
+    run().ends_with(0);
+    let [entry] = entries(&cache).try_into().unwrap();
+    let whole = fs::read(&entry).unwrap();
+    let ended = run().ends_with(0);
+    assert!(!ended.stderr().contains("warning"), "{}", ended.stderr());
+
+    // Damaged, cut short, and another module's.
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let mut foreign = whole.clone();
+    foreign[8] ^= 1;
+    for bad in [&damaged[..], &whole[..100], &foreign, b""] {
+        fs::write(&entry, bad).unwrap();
+        warns(run());
+        assert_eq!(fs::read(&entry).unwrap(), whole);
+    }
+
+    // Where others can write, nothing is taken.
+    fs::set_permissions(&entry, fs::Permissions::from_mode(0o666)).unwrap();
+    warns(run());
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
+    warns(run());
+}
+
+#[test]
+fn no_cache_keeps_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    train(GOOD)
+        .env("XDG_CACHE_HOME", home.path())
+        .args(["--no-cache"])
+        .run()
+        .ends_with(0);
+    assert_eq!(entries(home.path()).len(), 0);
+    train(GOOD)
+        .env("XDG_CACHE_HOME", home.path())
+        .run()
+        .ends_with(0);
+    assert_eq!(entries(&home.path().join("runner")).len(), 1);
+}
+
+#[test]
+fn fifty_processes_share_a_cache() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = home.path().join("cache");
+    let mut running: Vec<_> = (0..50)
+        .map(|_| {
+            let mut runner = train(GOOD).arg("--cache-dir").arg(&cache);
+            let child = runner
+                .command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            (child, runner.folder)
+        })
+        .collect();
+    for (child, _) in &mut running {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+    assert_eq!(entries(&cache).len(), 1);
+}
+
+#[test]
+fn the_operator_pins_what_runs() {
+    let digest = sha256(&assemble(GOOD));
+    let other = "0".repeat(64);
+    train(GOOD)
+        .args(["--module-sha256", &other, "--module-sha256", &digest])
+        .run()
+        .ends_with(0);
+    train(GOOD)
+        .args(["--module-sha256", &other])
+        .run()
+        .ends_with(18)
+        .says(["--module-sha256", &digest]);
+    train(GOOD)
+        .args(["--module-sha256", "12"])
+        .run()
+        .ends_with(2)
+        .says(["sha256sum"]);
+}
+
+#[test]
+fn compiled_code_runs_beside_its_module_and_by_its_own_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("guest.wasm");
+    let compiled = folder.path().join("guest.cwasm");
+    fs::write(&module, assemble(GOOD)).unwrap();
+    let ended = Runner::new("compile").arg(&module).run().ends_with(0);
+    let digest = sha256(&fs::read(&compiled).unwrap());
+    assert!(ended.stdout().contains(&digest), "{}", ended.stdout());
+
+    let run = || {
+        Runner::new("run")
+            .file("rows.csv", "x,y\n1,1\n")
+            .arg(&compiled)
+            .args(["--data", "rows.csv", "--json", "--no-cache"])
+    };
+    run()
+        .run()
+        .ends_with(18)
+        .says([&digest, "--compiled-sha256", "--trust-compiled"]);
+    let ended = run().args(["--trust-compiled"]).run().ends_with(0);
+    assert!(!ended.stderr().contains("warning"), "{}", ended.stderr());
+    let ended = run()
+        .args(["--compiled-sha256", &digest])
+        .run()
+        .ends_with(0);
+    // What was trained with is the module, whoever compiled it.
+    let manifest =
+        support::read_json(&support::models(&ended.path("runs"))[0].join("manifest.json"));
+    assert_eq!(manifest["module"]["sha256"], sha256(&assemble(GOOD)));
+    assert_eq!(manifest["module"]["file"], "guest.wasm");
+
+    // Of another module: not executed.
+    fs::write(&module, assemble("leaves_nothing")).unwrap();
+    run()
+        .args(["--trust-compiled"])
+        .run()
+        .ends_with(15)
+        .says(["compiled from another module"]);
+    fs::remove_file(&module).unwrap();
+    run()
+        .args(["--trust-compiled"])
+        .run()
+        .ends_with(1)
+        .says(["beside"]);
+}
+
+#[test]
+fn a_target_that_this_runner_cannot_compile_for_is_a_wrong_command() {
+    runner("compile", GOOD)
+        .args(["--target", "sparc-unknown-none"])
+        .run()
+        .ends_with(2)
+        .says(["sparc-unknown-none"]);
+}
+
+#[test]
+fn the_interpreter_makes_the_same_model() {
+    let files = |engine: &str| {
+        let ended = train(GOOD).args(["--engine", engine]).run().ends_with(0);
+        let model = &support::models(&ended.path("runs"))[0];
+        support::read_json(&model.join("manifest.json"))["files"].clone()
+    };
+    assert_eq!(files("compiler"), files("interpreter"));
+}
+
+#[test]
+fn little_address_space_is_enough() {
+    let mut runner = train(GOOD);
+    let program = runner.command.get_program().to_owned();
+    let args: Vec<_> = runner.command.get_args().map(ToOwned::to_owned).collect();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -v 1048576 && exec \"$0\" \"$@\" --no-cache"])
+        .arg(program)
+        .args(args)
+        .current_dir(runner.folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    runner.command.arg("--no-cache");
+    runner.run().ends_with(0);
+}
+
+#[test]
+fn check_says_what_a_module_keeps_and_breaks() {
+    let ended = Runner::new("check").arg(workload()).run().ends_with(0);
+    assert!(!ended.stdout().contains("BREAKS"), "{}", ended.stdout());
+    assert_eq!(ended.stdout().matches("keeps ").count(), 6);
+
+    let ended = runner("check", GOOD).run().ends_with(15);
+    let said = ended.stdout();
+    assert!(
+        said.contains("keeps   equal inputs give equal bytes"),
+        "{said}"
+    );
+    assert!(
+        said.contains("BREAKS  bad data ends with status 4"),
+        "{said}"
+    );
+    let ended = runner("check", "exits_7").run().ends_with(15);
+    assert!(ended.stdout().contains("status 7"), "{}", ended.stdout());
+    runner("check", "no_start").run().ends_with(11);
+}
+
+#[test]
+fn doctor_names_what_is_missing_and_the_remedy() {
+    let ended = Runner::new("doctor").run();
+    assert!(
+        ended.stdout().contains("sandbox: wasmtime"),
+        "{}",
+        ended.stdout()
+    );
+    let ended = Runner::new("doctor")
+        .env("SSL_CERT_FILE", "/nowhere/roots.pem")
+        .env("TMPDIR", "/nowhere")
+        .args(["--data", "http://127.0.0.1:1/data.json"])
+        .run()
+        .ends_with(1);
+    for words in [
+        "TROUBLE  certificates: SSL_CERT_FILE",
+        "TROUBLE  temporary files",
+        "TROUBLE  data: 127.0.0.1:1",
+    ] {
+        assert!(ended.stdout().contains(words), "{}", ended.stdout());
+    }
+}
+
+#[test]
+fn a_signal_stops_the_guest_and_leaves_nothing() {
+    for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
+        let mut runner = train("endless_loop");
+        let mut child = runner
+            .command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let runs = runner.folder.path().join("runs");
+        while !runs.exists() {
+            std::thread::yield_now();
+        }
+        let killed = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        assert_eq!(child.wait().unwrap().code(), Some(status));
+        assert_eq!(entries(&runs).len(), 0);
+    }
+}
