@@ -7,7 +7,7 @@ use crate::random::Random;
 use crate::table::{Table, TargetColumn};
 
 /// More rows than this make an importance no clearer.
-const MOST_ROWS: usize = 2_000;
+const MOST_ROWS: usize = 1_000;
 
 /// All that an importance is asked of.
 #[derive(Clone, Copy)]
@@ -21,7 +21,7 @@ pub struct Question<'a> {
 }
 
 /// Permutation importance (Breiman, "Random Forests", 2001): how much worse the score gets when a column of the
-/// dataset is shuffled among (up to 2,000) held-out rows, as a mean over `repeats`. Derived columns follow the shuffled one. Sorted, largest first.
+/// dataset is shuffled among (up to 1,000) held-out rows, as a mean over `repeats`. Derived columns follow the shuffled one. Sorted, largest first.
 #[must_use]
 pub fn permutation_importance(
     question: Question<'_>,
