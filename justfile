@@ -28,24 +28,7 @@ build:
 [doc('The training module -> dist/workload.wasm')]
 [group('use')]
 guest:
-    #!/usr/bin/env bash
-    set -euo pipefail
-    build=(build --locked --profile guest --target wasm32-wasip1 -p workload-wasm --bin workload)
-    # SIMD is in every engine and CPU that wasmtime supports.
-    flags="-C target-feature=+simd128"
-    if [ "$(./setup.sh --route)" = rustup ]; then
-      out="$CARGO_TARGET_DIR"
-      RUSTFLAGS="$flags" cargo "${build[@]}"
-    else
-      # Debian ships no std for this target, so cargo builds it from Debian's sources. A folder of its own
-      # keeps this rustc and the machine's own from throwing each other's work away.
-      out="$CARGO_TARGET_DIR/debian-wasi"
-      libc=/usr/lib/wasm32-wasi
-      CARGO_TARGET_DIR="$out" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
-        RUSTFLAGS="$flags -C linker=wasm-ld-22 -C link-self-contained=no -L $libc -C link-arg=$libc/crt1-command.o" \
-        /usr/bin/cargo "${build[@]}" -Zbuild-std=std,panic_abort
-    fi
-    mkdir -p dist && cp -f "$out/wasm32-wasip1/guest/workload.wasm" {{ module }}
+    @.ci/guest {{ module }}
 
 # `just test publish` runs the tests whose name holds `publish`.
 [doc('Every test, or those whose name holds FILTER')]

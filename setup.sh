@@ -3,6 +3,8 @@
 #
 #   ./setup.sh           a Rust toolchain that can build for WASI, and the task runner `just`
 #   ./setup.sh --route   only prints how the WASI module is built on this machine: `rustup` or `debian`
+#   ./setup.sh --cross TRIPLE   also what a runner for another CPU is built with (`just dist` asks for it)
+#   ./setup.sh --emulator CPU   also what runs it here (`just same-bytes` asks for it)
 #
 # WASI_TOOLCHAIN=rustup|debian forces a route. Without it, rustup's target is taken where it is installed
 # or can be; Debian's own packages (which need no server but Debian's) serve otherwise.
@@ -87,7 +89,32 @@ install_just() {
   esac
 }
 
+# Both routes link with Debian's cross compiler; the standard library comes from where the compiler does.
+install_cross() {
+  local triple=$1 cpu=${1%%-*} here route
+  here=$(uname -m) route=$(route) || fail "no WASI toolchain here yet: run ./setup.sh"
+  local -A debian_names=([x86_64]=amd64 [aarch64]=arm64)
+  local debian=${debian_names[$cpu]:-} packages=()
+  [ -n "$debian" ] || fail "'$triple' is no triple that a runner is built for"
+  if [ "$route" = rustup ]; then
+    [ -d "$(rustc --print target-libdir --target "$triple")" ] || rustup target add "$triple" >&2
+  elif [ "$cpu" != "$here" ] && [ ! -d "/usr/lib/rustlib/$triple/lib" ]; then
+    as_root dpkg --add-architecture "$debian"
+    packages+=("libstd-rust-web-dev:$debian")
+  fi
+  if [ "$cpu" != "$here" ] && ! { has "$cpu-linux-gnu-gcc" && [ -f "/usr/$cpu-linux-gnu/lib/libc.a" ]; }; then
+    packages+=("gcc-${cpu//_/-}-linux-gnu" "libc6-dev-$debian-cross")
+  fi
+  [ ${#packages[@]} = 0 ] || apt_install "${packages[@]}" || fail "could not install ${packages[*]}"
+}
+
+install_emulator() {
+  [ "$1" = "$(uname -m)" ] || has "qemu-$1-static" || apt_install qemu-user-static || fail "could not install qemu-user-static"
+}
+
 case "${1:-}" in
+  --cross) install_cross "${2:?a triple}" ;;
+  --emulator) install_emulator "${2:?x86_64 or aarch64}" ;;
   --route) route || fail "no WASI toolchain here yet: run ./setup.sh" ;;
   "")
     route_asked=$(route || true) # an unknown WASI_TOOLCHAIN is refused before anything is installed
