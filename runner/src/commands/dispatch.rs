@@ -115,5 +115,5 @@ pub struct Args {
 /// # Errors
 /// When Nomad refuses or can't be reached. A version that fails is in the result.
 pub async fn run(args: Args) -> Result<Exit, Error> {
-    Ok(dispatch::run(&args).await?)
+    dispatch::run(&args).await
 }

@@ -268,12 +268,10 @@ async fn reason(
     if let Some(meaning) = exit_code(state).and_then(exit::meaning) {
         return meaning.to_owned();
     }
-    let events = state.events.iter().flatten();
-    let last = events
-        .filter(|event| {
-            !AFTERMATH.contains(&event.kind.as_str()) && !event.display_message.is_empty()
-        })
-        .next_back();
+    let mut events = state.events.iter().flatten();
+    let last = events.rfind(|event| {
+        !AFTERMATH.contains(&event.kind.as_str()) && !event.display_message.is_empty()
+    });
     last.map_or_else(
         || "failed".to_owned(),
         |event| event.display_message.clone(),
