@@ -47,8 +47,6 @@ pub enum LogFormat {
 pub enum Verb {
     /// Fetch data, train in the sandbox, test, publish
     Run(Box<commands::run::Args>),
-    /// Publish what `run` left in a folder
-    Push(commands::push::Args),
     /// Try a module against the contract, and say what it breaks
     Check(Box<commands::check::Args>),
     /// Compile a module ahead of its runs
@@ -59,4 +57,24 @@ pub enum Verb {
     Exec(Box<commands::exec::Args>),
     /// Train many versions on a Nomad cluster
     Dispatch(Box<commands::dispatch::Args>),
+    /// Publish what `run` left in a folder
+    Push(Box<commands::push::Args>),
+    /// List the models of a store
+    List(Box<commands::list::Args>),
+    /// Show all that is known of a model
+    Show(Box<commands::show::Args>),
+    /// Copy a model from a store into a folder
+    Pull(Box<commands::pull::Args>),
+    /// Show models side by side: scores and parameters
+    Compare(Box<commands::compare::Args>),
+    /// Give a model a name, such as production
+    Promote(Box<commands::promote::Args>),
+    /// Take a promotion back
+    Rollback(Box<commands::rollback::Args>),
+    /// Delete models
+    Delete(Box<commands::delete::Args>),
+    /// Remove what was never committed and snapshots that no model names
+    Gc(Box<commands::gc::Args>),
+    /// Put a dataset into a store, by its digest
+    Snapshot(Box<commands::snapshot::Args>),
 }

@@ -10,6 +10,7 @@ use crate::dispatch::DispatchError;
 use crate::exit::Exit;
 use crate::outputs::OutputError;
 use crate::plan::PlanError;
+use crate::registry::RegistryError;
 use crate::sandbox::{EngineError, ModuleError, SandboxError};
 use crate::store::StoreError;
 
@@ -40,6 +41,8 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// Trained, and then not published.
     #[error("{source}\nthe model is kept in {kept}: `runner push {kept} --store …` publishes it", kept = .kept.display())]
     NotPublished {
@@ -79,6 +82,7 @@ impl Error {
             Self::Output(error) => error.exit(),
             Self::Store(error) | Self::NotPublished { source: error, .. } => error.exit(),
             Self::Dispatch(error) => error.exit(),
+            Self::Registry(error) => error.exit(),
             Self::OtherModelKept(_) => Exit::StoreRefused,
             Self::Interrupted => Exit::Interrupted,
             Self::Terminated => Exit::Terminated,

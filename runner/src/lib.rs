@@ -14,6 +14,7 @@ pub mod net;
 pub mod nomad;
 pub mod outputs;
 pub mod plan;
+pub mod registry;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -9,9 +9,19 @@ pub mod compile;
 pub mod dispatch;
 pub mod doctor;
 pub mod exec;
+pub mod compare;
+pub mod delete;
+pub mod gc;
 pub mod limits;
+pub mod list;
+mod output;
+pub mod promote;
+pub mod pull;
 pub mod push;
+pub mod rollback;
 pub mod run;
+pub mod show;
+pub mod snapshot;
 pub mod store;
 
 /// Does what the command line asks for.
@@ -25,7 +35,16 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Verb::Doctor(args) => doctor::run(args).await,
         Verb::Exec(args) => exec::run(*args).await,
         Verb::Run(args) => run::run(*args).await,
-        Verb::Push(args) => push::run(args).await,
         Verb::Dispatch(args) => dispatch::run(*args).await,
+        Verb::Push(args) => push::run(*args).await,
+        Verb::List(args) => list::run(*args).await,
+        Verb::Show(args) => show::run(*args).await,
+        Verb::Pull(args) => pull::run(*args).await,
+        Verb::Compare(args) => compare::run(*args).await,
+        Verb::Promote(args) => promote::run(*args).await,
+        Verb::Rollback(args) => rollback::run(*args).await,
+        Verb::Delete(args) => delete::run(*args).await,
+        Verb::Gc(args) => gc::run(*args).await,
+        Verb::Snapshot(args) => snapshot::run(*args).await,
     }
 }

@@ -269,7 +269,8 @@ fn read_folder(root: &Path, folder: &str, prefix: &str) -> Result<Vec<Entry>, St
         } else {
             format!("{folder}/{name}")
         };
-        if key == TEMPORARY || !key.starts_with(prefix) {
+        let ours = key == TEMPORARY && !prefix.starts_with(TEMPORARY);
+        if ours || !key.starts_with(prefix) {
             continue;
         }
         // Gone since the folder was read, a link, a socket: none of them is an object.

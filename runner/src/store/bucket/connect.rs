@@ -35,7 +35,12 @@ pub(super) fn operator(
             let (operator, google) = google_storage(bucket, &root, options, &client)?;
             (operator, google, Revisions::Generation)
         }
-        Scheme::S3 | Scheme::Az => {
+        #[cfg(feature = "s3")]
+        Scheme::S3 => (s3(bucket, &root, options)?, None, Revisions::ETag),
+        #[cfg(feature = "azblob")]
+        Scheme::Az => (azure(bucket, &root, options)?, None, Revisions::ETag),
+        #[cfg(not(all(feature = "s3", feature = "azblob")))]
+        _ => {
             return Err(StoreError::UnknownScheme {
                 scheme: scheme.to_string(),
             });
@@ -74,9 +79,79 @@ fn google_storage(
     } else {
         Some(Google::find(options, client)?)
     };
-    let operator = Operator::new(builder).map_err(|error| StoreError::BadLocation {
-        text: format!("gs://{bucket}"),
+    Ok((made(Operator::new(builder), "gs", bucket)?, google))
+}
+
+/// Credentials as the AWS tools find them: environment, shared files, web identity, instance metadata.
+#[cfg(feature = "s3")]
+fn s3(bucket: &str, root: &str, options: &Options) -> Result<Operator, StoreError> {
+    let region = variable("AWS_REGION")
+        .or_else(|| variable("AWS_DEFAULT_REGION"))
+        .unwrap_or_else(|| "us-east-1".to_owned());
+    let endpoint = options
+        .endpoint
+        .clone()
+        .or_else(|| variable("AWS_ENDPOINT_URL_S3"))
+        .or_else(|| variable("AWS_ENDPOINT_URL"));
+    // The store compares each upload, and each part of one, with its CRC32C and refuses what differs.
+    let builder = opendal::services::S3::default()
+        .bucket(bucket)
+        .root(root)
+        .region(&region)
+        .checksum_algorithm("crc32c");
+    let builder = match endpoint {
+        Some(endpoint) => builder.endpoint(&endpoint),
+        None => builder.enable_virtual_host_style(),
+    };
+    made(Operator::new(builder), "s3", bucket)
+}
+
+/// Account and key, signature or identity as the Azure tools find them.
+#[cfg(feature = "azblob")]
+fn azure(container: &str, root: &str, options: &Options) -> Result<Operator, StoreError> {
+    let account = variable("AZURE_STORAGE_ACCOUNT");
+    let builder = match variable("AZURE_STORAGE_CONNECTION_STRING") {
+        Some(text) => opendal::services::Azblob::from_connection_string(&text).map_err(|_| {
+            StoreError::Credentials {
+                problem: "AZURE_STORAGE_CONNECTION_STRING is no connection string".to_owned(),
+            }
+        })?,
+        None => opendal::services::Azblob::default(),
+    };
+    let mut builder = builder.container(container).root(root);
+    if let Some(endpoint) = &options.endpoint {
+        builder = builder.endpoint(endpoint);
+    } else if let Some(account) = &account {
+        builder = builder.endpoint(&format!("https://{account}.blob.core.windows.net"));
+    } else if variable("AZURE_STORAGE_CONNECTION_STRING").is_none() {
+        return Err(StoreError::Credentials {
+            problem: "name the storage account: AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_STORAGE_CONNECTION_STRING".to_owned(),
+        });
+    }
+    if let Some(account) = &account {
+        builder = builder.account_name(account);
+    }
+    if let Some(key) = variable("AZURE_STORAGE_KEY") {
+        builder = builder.account_key(&key);
+    }
+    if let Some(token) = variable("AZURE_STORAGE_SAS_TOKEN") {
+        builder = builder.sas_token(&token);
+    }
+    made(Operator::new(builder), "az", container)
+}
+
+#[cfg(any(feature = "s3", feature = "azblob"))]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn made(
+    operator: opendal::Result<Operator>,
+    scheme: &str,
+    bucket: &str,
+) -> Result<Operator, StoreError> {
+    operator.map_err(|error| StoreError::BadLocation {
+        text: format!("{scheme}://{bucket}"),
         problem: error.to_string(),
-    })?;
-    Ok((operator, google))
+    })
 }

@@ -1,0 +1,105 @@
+//! `runner delete`: take models out of a store.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::list::Which;
+use super::{output, store};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::registry::{self, RegistryError};
+use crate::size;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// SAVE_PATH@ALIAS, SAVE_PATH@VERSION or full names
+    #[arg(value_name = "REF", required_unless_present = "older_than")]
+    pub references: Vec<String>,
+
+    /// Models that were finished longer ago than this, such as 12h or 90d
+    #[arg(long, value_name = "TIME", value_parser = age, conflicts_with = "references")]
+    pub older_than: Option<Duration>,
+
+    #[command(flatten)]
+    pub which: Which,
+
+    /// Leave models that an alias stands for; without this they stop the deletion
+    #[arg(long)]
+    pub keep_promoted: bool,
+
+    /// Only say what would be deleted
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub store: store::Args,
+}
+
+/// Times as [`size::duration`] reads them, and days.
+pub fn age(text: &str) -> Result<Duration, String> {
+    match text.strip_suffix('d') {
+        Some(days) => size::duration(&format!("{days}h")).map(|hours| hours * 24),
+        None => size::duration(text),
+    }
+}
+
+/// When `age` ago was.
+pub fn ago(age: Duration) -> jiff::Timestamp {
+    let now = jiff::Timestamp::now();
+    now.checked_sub(age).unwrap_or(jiff::Timestamp::MIN)
+}
+
+/// # Errors
+/// When a model is not there or is promoted, or the store refuses or fails.
+pub async fn run(args: Args) -> Result<Exit, Error> {
+    let store = args.store.required()?.open()?;
+    let aliases = registry::aliases(&*store, None).await?;
+    let promoted: BTreeMap<&str, String> = aliases
+        .iter()
+        .map(|alias| {
+            let bearer = format!("{}@{}", alias.save_path, alias.alias);
+            (alias.current(), bearer)
+        })
+        .collect();
+    let mut names = Vec::new();
+    if let Some(age) = args.older_than {
+        let before = ago(age);
+        let models = registry::list(&*store, &args.which.filter(false), None).await?;
+        let old = models.into_iter().filter(|model| {
+            let finished = model.finished.parse::<jiff::Timestamp>();
+            finished.is_ok_and(|finished| finished < before)
+        });
+        names.extend(old.map(|model| model.name));
+    }
+    for reference in &args.references {
+        names.push(registry::resolve(&*store, reference).await?.name);
+    }
+    if args.keep_promoted {
+        names.retain(|name| !promoted.contains_key(name.as_str()));
+    } else if let Some(name) = names
+        .iter()
+        .find(|name| promoted.contains_key(name.as_str()))
+    {
+        return Err(RegistryError::Promoted {
+            alias: promoted[name.as_str()].clone(),
+            name: name.clone(),
+        }
+        .into());
+    }
+    for name in &names {
+        if !args.dry_run {
+            let manifest = registry::resolve(&*store, name).await?;
+            registry::delete(&*store, &manifest).await?;
+        }
+        let verb = if args.dry_run {
+            "would delete"
+        } else {
+            "deleted"
+        };
+        output::print(format!("{verb} {}", store.url(name)))?;
+    }
+    if names.is_empty() {
+        tracing::info!("no model to delete");
+    }
+    Ok(Exit::Done)
+}

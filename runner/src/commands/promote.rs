@@ -1,0 +1,52 @@
+//! `runner promote`: give a model a name such as `production`.
+
+use super::{output, store};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::registry;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// SAVE_PATH@ALIAS, SAVE_PATH@VERSION or a full name
+    #[arg(value_name = "REF")]
+    pub reference: String,
+
+    /// What it is from now on, such as production
+    #[arg(long, value_name = "NAME")]
+    pub alias: String,
+
+    #[command(flatten)]
+    pub store: store::Args,
+
+    /// Print the alias and its history as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// # Errors
+/// When there is no such model, or the store refuses or fails.
+pub async fn run(args: Args) -> Result<Exit, Error> {
+    let store = args.store.required()?.open()?;
+    let model = registry::resolve(&*store, &args.reference).await?;
+    let alias = registry::promote(&*store, &model.save_path, &args.alias, &model.name).await?;
+    print(&alias, args.json)?;
+    Ok(Exit::Done)
+}
+
+/// What an alias stands for, and what it stood for.
+pub fn print(alias: &registry::Alias, json: bool) -> Result<(), Error> {
+    if json {
+        return output::print(serde_json::json!(alias));
+    }
+    let mut table = output::table(&[]);
+    for change in alias.history.iter().rev() {
+        let note = if change.rollback { "(rollback)" } else { "" };
+        table.add_row([&change.since, &change.name, note]);
+    }
+    output::print(format!(
+        "{}@{} is {}\n{table}",
+        alias.save_path,
+        alias.alias,
+        alias.current()
+    ))
+}

@@ -1,0 +1,52 @@
+//! `runner snapshot`: put a dataset into a store, so that a thousand versions see the same rows.
+
+use super::{output, store};
+use crate::data;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::nomad::Nomad;
+use crate::store::{data_key, store_data};
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The dataset: http://, https://, file://, a path, or - for standard input
+    #[arg(value_name = "SOURCE", required_unless_present = "source")]
+    pub dataset: Option<String>,
+
+    #[command(flatten)]
+    pub data: data::Args,
+
+    #[command(flatten)]
+    pub store: store::Args,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// # Errors
+/// When the data can't be had, or the store refuses or fails.
+pub async fn run(args: Args) -> Result<Exit, Error> {
+    let nomad = Nomad::from_environment();
+    let store = args.store.required()?.open()?;
+    let source = args.dataset.as_deref().or(args.data.source.as_deref());
+    let request = args.data.request(source.unwrap_or_default(), &nomad)?;
+    let scratch = nomad.task_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let workspace = Workspace::below(&scratch)?;
+    let file = workspace.data().join("snapshot");
+    let dataset = data::fetch(&request, &file).await?;
+    store_data(&*store, &file, &dataset.sha256).await?;
+    let url = store.url(&data_key(&dataset.sha256));
+    if args.json {
+        output::print(serde_json::json!({
+            "url": url,
+            "bytes": dataset.bytes,
+            "sha256": dataset.sha256,
+            "source": dataset.source,
+        }))?;
+    } else {
+        output::print(url)?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,218 @@
+use futures_util::stream::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+
+use super::RegistryError;
+use super::models::READERS;
+use crate::names::Name;
+use crate::store::{Depth, Replaced, Revision, Store, StoreError};
+
+/// `_aliases/<save_path>/<alias>.json`: which model bears a name such as `production`, and which ones did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    pub schema: u32,
+    pub save_path: String,
+    pub alias: String,
+    /// Oldest first; never empty, and nothing is taken out of it.
+    pub history: Vec<Change>,
+}
+
+/// From `since` on the alias stood for `name`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub name: String,
+    /// RFC 3339, UTC.
+    pub since: String,
+    /// Whether this took the change before back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
+}
+
+impl Alias {
+    #[must_use]
+    pub fn current(&self) -> &str {
+        self.history.last().map_or("", |change| &change.name)
+    }
+
+    /// What a rollback goes back to: promotions that were rolled back do not count.
+    fn before(&self) -> Option<&str> {
+        let mut standing: Vec<&str> = Vec::new();
+        for change in &self.history {
+            if change.rollback {
+                standing.pop();
+            } else {
+                standing.push(&change.name);
+            }
+        }
+        standing.pop();
+        standing.last().copied()
+    }
+}
+
+fn alias_key(save_path: &str, alias: &str) -> String {
+    format!("_aliases/{save_path}/{alias}.json")
+}
+
+/// Reads an alias and the state that a change must be based on.
+pub(super) async fn read_alias(
+    store: &dyn Store,
+    save_path: &str,
+    alias: &str,
+) -> Result<Option<(Alias, Revision)>, StoreError> {
+    let key = alias_key(save_path, alias);
+    let Some(object) = store.read(&key).await? else {
+        return Ok(None);
+    };
+    let found: Alias =
+        serde_json::from_slice(&object.bytes).map_err(|error| StoreError::Damaged {
+            url: store.url(&key),
+            problem: error.to_string(),
+        })?;
+    if found.history.is_empty() {
+        return Err(StoreError::Damaged {
+            url: store.url(&key),
+            problem: "its history is empty".to_owned(),
+        });
+    }
+    Ok(Some((found, object.revision)))
+}
+
+/// All aliases, or those of one save path.
+///
+/// # Errors
+/// When the store can't be listed or read.
+pub async fn aliases(store: &dyn Store, save_path: Option<&str>) -> Result<Vec<Alias>, StoreError> {
+    let prefix = save_path.map_or("_aliases/".to_owned(), |path| format!("_aliases/{path}/"));
+    let read = store
+        .list(&prefix, Depth::All)
+        .map(|entry| async move {
+            let key = entry?.key;
+            let name = key.strip_prefix("_aliases/").unwrap_or_default();
+            let name = name.strip_suffix(".json").unwrap_or_default();
+            match name.split_once('/') {
+                Some((save_path, alias)) => read_alias(store, save_path, alias).await,
+                None => Ok(None),
+            }
+        })
+        .buffered(READERS)
+        .try_filter_map(|found| std::future::ready(Ok(found.map(|(alias, _)| alias))));
+    read.try_collect().await
+}
+
+/// Makes `alias` stand for the model `name`. Nothing is written when it does already.
+///
+/// # Errors
+/// When the alias is no name, or the store refuses or fails.
+pub async fn promote(
+    store: &dyn Store,
+    save_path: &str,
+    alias: &str,
+    name: &str,
+) -> Result<Alias, RegistryError> {
+    if alias == "latest" {
+        return Err(RegistryError::no_model(
+            alias,
+            "latest is always the newest model: choose another alias",
+        ));
+    }
+    alias
+        .parse::<Name>()
+        .map_err(|error| RegistryError::no_model(alias, error.to_string()))?;
+    change(store, save_path, alias, |found| {
+        Ok((found.is_none_or(|found| found.current() != name)).then(|| (name.to_owned(), false)))
+    })
+    .await
+}
+
+/// Makes `alias` stand for what it stood for before.
+///
+/// # Errors
+/// When there is no such alias, or it never stood for another one.
+pub async fn rollback(
+    store: &dyn Store,
+    save_path: &str,
+    alias: &str,
+) -> Result<Alias, RegistryError> {
+    let reference = format!("{save_path}@{alias}");
+    change(store, save_path, alias, |found| {
+        let found =
+            found.ok_or_else(|| RegistryError::no_model(&reference, "there is no such alias"))?;
+        let before = found.before().ok_or_else(|| {
+            RegistryError::no_model(
+                &reference,
+                format!("it is {} and was nothing before", found.current()),
+            )
+        })?;
+        Ok(Some((before.to_owned(), true)))
+    })
+    .await
+}
+
+/// Adds a change to an alias, over and over until nobody else did in between.
+async fn change(
+    store: &dyn Store,
+    save_path: &str,
+    alias: &str,
+    to: impl Fn(Option<&Alias>) -> Result<Option<(String, bool)>, RegistryError>,
+) -> Result<Alias, RegistryError> {
+    let key = alias_key(save_path, alias);
+    loop {
+        let (found, revision) = match read_alias(store, save_path, alias).await? {
+            Some((found, revision)) => (Some(found), Some(revision)),
+            None => (None, None),
+        };
+        let wanted = to(found.as_ref())?;
+        let mut next = found.unwrap_or_else(|| Alias {
+            schema: 1,
+            save_path: save_path.to_owned(),
+            alias: alias.to_owned(),
+            history: Vec::new(),
+        });
+        let Some((name, rollback)) = wanted else {
+            return Ok(next);
+        };
+        next.history.push(Change {
+            name,
+            since: jiff::Timestamp::now().to_string(),
+            rollback,
+        });
+        let bytes = serde_json::to_vec_pretty(&next).map_err(|error| StoreError::Damaged {
+            url: store.url(&key),
+            problem: error.to_string(),
+        })?;
+        if store.replace(&key, revision.as_ref(), bytes.into()).await? == Replaced::Done {
+            return Ok(next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alias(history: &[(&str, bool)]) -> Alias {
+        let history = history.iter().map(|(name, rollback)| Change {
+            name: (*name).to_owned(),
+            since: "2025-06-01T08:00:00Z".to_owned(),
+            rollback: *rollback,
+        });
+        Alias {
+            schema: 1,
+            save_path: "m".to_owned(),
+            alias: "production".to_owned(),
+            history: history.collect(),
+        }
+    }
+
+    #[test]
+    fn a_rollback_goes_back_past_what_was_rolled_back() {
+        assert_eq!(alias(&[("a", false)]).before(), None);
+        let two = [("a", false), ("b", false)];
+        assert_eq!(alias(&two).before(), Some("a"));
+        let three = [("a", false), ("b", false), ("c", false), ("b", true)];
+        assert_eq!(alias(&three).before(), Some("a"));
+        let back = [("a", false), ("b", false), ("a", true)];
+        assert_eq!(alias(&back).before(), None);
+        let again = [("a", false), ("b", false), ("a", true), ("c", false)];
+        assert_eq!(alias(&again).before(), Some("a"));
+    }
+}

@@ -1,0 +1,15 @@
+//! What is in a store, without a server: manifests are the register, aliases the only state that changes.
+
+mod alias;
+mod error;
+mod gc;
+mod models;
+mod pull;
+mod reference;
+
+pub use alias::{Alias, Change, aliases, promote, rollback};
+pub use error::RegistryError;
+pub use gc::{Garbage, delete, find_garbage, remove};
+pub use models::{Filter, Model, list};
+pub use pull::pull;
+pub use reference::resolve;

@@ -1,0 +1,161 @@
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use contract::{Manifest, Primary};
+use futures_util::stream::{StreamExt, TryStreamExt};
+use serde::Serialize;
+
+use crate::store::{Depth, Store, StoreError, manifest_key, parse_manifest};
+
+/// Manifests that are read at a time.
+pub(super) const READERS: usize = 64;
+
+/// What a listing says of a model: little, so that ten thousand fit into memory.
+#[derive(Clone, Debug, Serialize)]
+pub struct Model {
+    pub name: String,
+    pub save_path: String,
+    pub model_version: String,
+    pub url: String,
+    /// RFC 3339, UTC.
+    pub finished: String,
+    pub primary: Primary,
+    /// Held-out scores by name.
+    pub scores: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// The grid that it is a point of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grid: Option<String>,
+    /// Whether it is the record of a version that missed a gate.
+    pub rejected: bool,
+}
+
+/// Which models are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub save_path: Option<String>,
+    pub version: Option<String>,
+    pub tags: BTreeMap<String, String>,
+    pub grid: Option<String>,
+    /// Records of versions that missed a gate, instead of models.
+    pub rejected: bool,
+}
+
+impl Filter {
+    fn fits(&self, manifest: &Manifest) -> bool {
+        let same =
+            |asked: &Option<String>, found: &str| asked.as_ref().is_none_or(|asked| asked == found);
+        let grid = manifest.grid.as_ref().map_or("", |grid| grid.id.as_str());
+        same(&self.save_path, &manifest.save_path)
+            && same(&self.version, &manifest.model_version)
+            // A grid's id is a digest: its beginning will do.
+            && self.grid.as_ref().is_none_or(|asked| !grid.is_empty() && grid.starts_with(asked))
+            && self.tags.iter().all(|(key, value)| manifest.tags.get(key) == Some(value))
+    }
+
+    /// What the names begin with: it spares reading manifests of others. The manifest decides.
+    fn prefix(&self) -> String {
+        let mut prefix = if self.rejected { "_rejected/" } else { "" }.to_owned();
+        if let Some(save_path) = &self.save_path {
+            prefix.push_str(&format!("{save_path}_v"));
+            if let Some(version) = &self.version {
+                prefix.push_str(&format!("{version}_"));
+            }
+        }
+        prefix
+    }
+}
+
+/// Reads the manifests that fit, many at a time, and makes `of` of each. In no order.
+///
+/// # Errors
+/// When the store can't be listed or read. A manifest that is damaged is warned of and left out.
+pub(super) async fn manifests<T: Send>(
+    store: &dyn Store,
+    filter: &Filter,
+    of: impl Fn(Manifest) -> T + Sync,
+) -> Result<Vec<T>, StoreError> {
+    let (filter, of) = (filter, &of);
+    store
+        .list(&filter.prefix(), Depth::One)
+        .try_filter_map(|entry| {
+            let key = match entry.key.strip_suffix('/') {
+                Some(name) if !name.contains('/') && !name.starts_with('_') => {
+                    Some(manifest_key(name))
+                }
+                None if filter.rejected => Some(entry.key),
+                _ => None,
+            };
+            std::future::ready(Ok(key))
+        })
+        .map(|key| async move {
+            let key = key?;
+            // An upload that was never committed has none.
+            let Some(object) = store.read(&key).await? else {
+                return Ok(None);
+            };
+            match parse_manifest(&object.bytes) {
+                Ok(manifest) => Ok(Some(manifest)),
+                Err(problem) => {
+                    tracing::warn!("{} is left out: {problem}", store.url(&key));
+                    Ok(None)
+                }
+            }
+        })
+        .buffer_unordered(READERS)
+        .try_filter_map(|manifest| {
+            let found = manifest.filter(|manifest| filter.fits(manifest));
+            std::future::ready(Ok(found.map(of)))
+        })
+        .try_collect()
+        .await
+}
+
+/// The models that fit, newest first; or by a score, best first.
+///
+/// # Errors
+/// When the store can't be listed or read.
+pub async fn list(
+    store: &dyn Store,
+    filter: &Filter,
+    sort: Option<&str>,
+) -> Result<Vec<Model>, StoreError> {
+    let of = |manifest: Manifest| Model {
+        url: store.url(&manifest.name),
+        finished: manifest.times.finished,
+        primary: manifest.metrics.primary,
+        scores: manifest.metrics.held_out.scores,
+        tags: manifest.tags,
+        grid: manifest.grid.map(|grid| grid.id),
+        rejected: filter.rejected,
+        name: manifest.name,
+        save_path: manifest.save_path,
+        model_version: manifest.model_version,
+    };
+    let mut models = manifests(store, filter, of).await?;
+    models.sort_by(|left, right| match sort {
+        Some(score) => by_score(score, left, right),
+        None => newer(&left.finished, &right.finished),
+    });
+    Ok(models)
+}
+
+fn by_score(score: &str, left: &Model, right: &Model) -> Ordering {
+    let of = |model: &Model| model.scores.get(score).copied();
+    // Losses and errors are better when small. What has no such score comes last.
+    let less_is_better = ["loss", "rmse", "mae", "mse", "error", "brier"]
+        .iter()
+        .any(|part| score.contains(part));
+    match (of(left), of(right)) {
+        (Some(left), Some(right)) if less_is_better => left.total_cmp(&right),
+        (Some(left), Some(right)) => right.total_cmp(&left),
+        (left, right) => right.is_some().cmp(&left.is_some()),
+    }
+}
+
+/// The later time first.
+pub(super) fn newer(left: &str, right: &str) -> Ordering {
+    let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    time(right).cmp(&time(left))
+}

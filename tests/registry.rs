@@ -1,0 +1,451 @@
+//! The registry's verbs, on a folder and on Google Cloud Storage.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/gcs/mod.rs"]
+mod gcs;
+#[path = "support/model.rs"]
+mod model;
+
+use std::path::Path;
+use std::process::Command;
+
+use contract::{Manifest, NomadOrigin};
+use gcs::{Fault, Gcs};
+use model::{Model, Sketch};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A store with a few models in it, and a working directory for the commands.
+struct Shelf {
+    gcs: Gcs,
+    store: String,
+    home: TempDir,
+}
+
+impl Shelf {
+    fn new(store: &str) -> Self {
+        let gcs = Gcs::start();
+        // Several pages in each listing.
+        gcs.state().bucket.page = 4;
+        Self {
+            gcs,
+            store: store.to_owned(),
+            home: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// The same test on every kind of store.
+    fn each(test: impl Fn(Self)) {
+        for store in ["file://./store", "gs://models/sales"] {
+            test(Self::new(store));
+        }
+    }
+
+    fn run(&self, args: &[&str], code: i32) -> (String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_runner"))
+            .env_clear()
+            .env("STORAGE_EMULATOR_HOST", &self.gcs.address)
+            .current_dir(self.home.path())
+            .args(args)
+            .args(["--store", &self.store])
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{args:?}\n{stderr}{stdout}"
+        );
+        (stdout, stderr)
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        self.run(args, 0).0
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
+        serde_json::from_str(&self.ok(&args)).unwrap()
+    }
+
+    fn put(&self, model: Sketch) -> Manifest {
+        let model = model.write();
+        self.ok(&["push", model.folder().to_str().unwrap()]);
+        model.manifest().clone()
+    }
+
+    fn names(&self, args: &[&str]) -> Vec<String> {
+        let args: Vec<&str> = std::iter::once("list")
+            .chain(args.iter().copied())
+            .collect();
+        let listed = self.json(&args);
+        let models = listed["models"].as_array().unwrap();
+        let name = |model: &Value| model["name"].as_str().unwrap().to_owned();
+        models.iter().map(name).collect()
+    }
+}
+
+/// A model with a held-out and perhaps a validation score, finished on that day of June.
+fn scored(version: &str, id: &str, held_out: f64, validation: Option<f64>, day: u32) -> Sketch {
+    Model::new("m", version, id).with(move |manifest| {
+        let scores = &mut manifest.metrics.held_out.scores;
+        scores.insert("roc_auc".to_owned(), held_out);
+        manifest.metrics.primary.held_out = held_out;
+        manifest.metrics.primary.validation = validation;
+        manifest.times.finished = format!("2025-06-{day:02}T08:00:00Z");
+    })
+}
+
+#[test]
+fn models_are_listed_filtered_and_sorted() {
+    Shelf::each(|shelf| {
+        assert_eq!(shelf.names(&[]), [""; 0]);
+        shelf.put(scored("1", "a", 0.7, None, 1));
+        shelf.put(scored("2", "a", 0.9, None, 2));
+        shelf.put(scored("3", "a", 0.8, None, 3).with(|manifest| {
+            manifest.tags.insert("team".to_owned(), "other".to_owned());
+        }));
+        shelf.put(Model::new("m_v2", "1", "x"));
+        let of_m = ["--save-path", "m"];
+        assert_eq!(shelf.names(&of_m), ["m_v3_a", "m_v2_a", "m_v1_a"]);
+        assert_eq!(shelf.names(&[]).len(), 4);
+        let sorted = ["--save-path", "m", "--sort", "roc_auc"];
+        assert_eq!(shelf.names(&sorted), ["m_v2_a", "m_v3_a", "m_v1_a"]);
+        let one = ["--save-path", "m", "--version", "2"];
+        assert_eq!(shelf.names(&one), ["m_v2_a"]);
+        assert_eq!(shelf.names(&["--tag", "team=other"]), ["m_v3_a"]);
+        assert_eq!(shelf.names(&["--grid", "abc"]), [""; 0]);
+        assert_eq!(shelf.names(&["--rejected"]), [""; 0]);
+        let table = shelf.ok(&["list"]);
+        assert!(table.contains("0.9000"), "{table}");
+        assert!(table.lines().all(|line| line.len() <= 120), "{table}");
+    });
+}
+
+#[test]
+fn what_was_uploaded_and_never_committed_is_not_listed() {
+    let shelf = Shelf::new("gs://models/sales");
+    shelf
+        .gcs
+        .state()
+        .bucket
+        .store("sales/m_v1_a/model.json", b"{}".to_vec());
+    shelf.put(scored("2", "a", 0.9, None, 2));
+    assert_eq!(shelf.names(&[]), ["m_v2_a"]);
+    shelf.run(&["show", "m_v1_a"], 16);
+}
+
+#[test]
+fn a_reference_is_an_alias_a_version_or_a_name() {
+    Shelf::each(|shelf| {
+        shelf.put(scored("1", "a", 0.7, None, 1));
+        shelf.put(scored("2", "a", 0.9, Some(0.6), 5));
+        shelf.put(scored("2", "b", 0.8, Some(0.8), 4));
+        shelf.put(scored("3", "a", 0.9, Some(0.6), 2));
+        shelf.put(scored("3", "b", 0.8, None, 3));
+        let name = |reference: &str| {
+            let shown = shelf.json(&["show", reference]);
+            shown["name"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(name("m_v1_a"), "m_v1_a");
+        assert_eq!(name("m@1"), "m_v1_a");
+        // The best by validation, though another does better on the held-out rows.
+        assert_eq!(name("m@2"), "m_v2_b");
+        assert_eq!(name("m@latest"), "m_v2_a");
+        let (_, said) = shelf.run(&["show", "m@3"], 16);
+        assert!(said.contains("m_v3_a") && said.contains("m_v3_b"), "{said}");
+        let (_, said) = shelf.run(&["show", "m@4"], 16);
+        assert!(said.contains("no such alias or version"), "{said}");
+        for bad in ["m@../x", "../m", "m@", "@1", "_aliases"] {
+            shelf.run(&["show", bad], 2);
+        }
+        let shown = shelf.ok(&["show", "m@1"]);
+        assert!(
+            shown.contains("0.7000") && shown.contains("sha256"),
+            "{shown}"
+        );
+    });
+}
+
+#[test]
+fn promotion_keeps_its_history_and_can_be_taken_back() {
+    Shelf::each(|shelf| {
+        for version in ["1", "2", "3"] {
+            shelf.put(scored(version, "a", 0.7, None, 1));
+        }
+        let production = ["--alias", "production"];
+        let promote = |reference: &str| {
+            let alias = shelf.json(&["promote", reference, production[0], production[1]]);
+            alias["history"].as_array().unwrap().len()
+        };
+        assert_eq!(promote("m@1"), 1);
+        assert_eq!(promote("m@2"), 2);
+        assert_eq!(promote("m@2"), 2);
+        assert_eq!(promote("m@3"), 3);
+        let current = || shelf.json(&["show", "m@production"])["name"].clone();
+        assert_eq!(current(), "m_v3_a");
+        shelf.ok(&["rollback", "m@production"]);
+        assert_eq!(current(), "m_v2_a");
+        shelf.ok(&["rollback", "m@production"]);
+        assert_eq!(current(), "m_v1_a");
+        shelf.run(&["rollback", "m@production"], 16);
+        shelf.run(&["rollback", "m@staging"], 16);
+        shelf.run(&["promote", "m@9", "--alias", "production"], 16);
+        shelf.run(&["promote", "m@1", "--alias", "latest"], 16);
+        shelf.run(&["promote", "m@1", "--alias", "../x"], 16);
+    });
+}
+
+#[test]
+fn of_many_promotions_at_once_none_is_lost() {
+    Shelf::each(|shelf| {
+        for version in 1..=6 {
+            shelf.put(scored(&version.to_string(), "a", 0.7, None, 1));
+        }
+        std::thread::scope(|scope| {
+            for version in 1..=6 {
+                let shelf = &shelf;
+                scope.spawn(move || {
+                    shelf.ok(&["promote", &format!("m@{version}"), "--alias", "production"]);
+                });
+            }
+        });
+        let alias = shelf.json(&["promote", "m@1", "--alias", "production"]);
+        let history = alias["history"].as_array().unwrap();
+        let mut names: Vec<&str> = history
+            .iter()
+            .map(|c| c["name"].as_str().unwrap())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 6);
+    });
+}
+
+#[test]
+fn a_model_is_pulled_whole_and_goes_on_where_it_broke_off() {
+    Shelf::each(|shelf| {
+        let large = "0123456789abcdef".repeat(100_000);
+        let manifest = shelf.put(Model::new("m", "1", "a").file("model.json", &large));
+        shelf.ok(&["pull", "m@1"]);
+        let folder = shelf.home.path().join("m_v1_a");
+        for file in &manifest.files {
+            let bytes = std::fs::read(folder.join(&file.path)).unwrap();
+            assert_eq!(bytes.len() as u64, file.bytes);
+        }
+        assert_eq!(
+            std::fs::read_to_string(folder.join("model.json")).unwrap(),
+            large
+        );
+        // Again: it is there. Changed: it is said.
+        shelf.ok(&["pull", "m@1"]);
+        std::fs::write(folder.join("model.json"), "changed").unwrap();
+        let (_, said) = shelf.run(&["pull", "m@1"], 1);
+        assert!(said.contains("it was changed"), "{said}");
+        shelf.run(&["pull", "m@1", "--out", "."], 1);
+
+        // What an earlier try brought: the beginning of one file, and nonsense for another.
+        let parts = shelf.home.path().join(".m_v1_a.part");
+        std::fs::create_dir(&parts).unwrap();
+        std::fs::write(parts.join("model.json"), &large[..500_000]).unwrap();
+        std::fs::write(parts.join("metrics.json"), "??").unwrap();
+        shelf.ok(&["pull", "m@1", "--out", "again"]);
+        let again = shelf.home.path().join("again");
+        assert_eq!(
+            std::fs::read_to_string(again.join("model.json")).unwrap(),
+            large
+        );
+        assert!(again.join("manifest.json").exists() && !parts.exists());
+    });
+}
+
+#[test]
+fn a_download_that_breaks_off_or_arrives_damaged_is_fetched_again() {
+    for fault in [
+        Fault::ResetAfter(70_000),
+        Fault::Status(503),
+        Fault::Corrupt,
+    ] {
+        let shelf = Shelf::new("gs://models/sales");
+        let large = "0123456789abcdef".repeat(100_000);
+        let model = Model::new("m", "1", "a").file("model.json", &large).write();
+        shelf.ok(&["push", model.folder().to_str().unwrap()]);
+        shelf
+            .gcs
+            .fault(1, "GET", "m_v1_a/model.json", fault.clone());
+        let ended = shelf.run(
+            &["pull", "m@1"],
+            if matches!(fault, Fault::Corrupt) {
+                17
+            } else {
+                0
+            },
+        );
+        if matches!(fault, Fault::Corrupt) {
+            assert!(ended.1.contains("another CRC32C"), "{}", ended.1);
+            assert!(!shelf.home.path().join("m_v1_a").exists());
+            shelf.ok(&["pull", "m@1"]);
+        }
+        let pulled = shelf.home.path().join("m_v1_a/model.json");
+        assert_eq!(std::fs::read_to_string(pulled).unwrap(), large);
+    }
+}
+
+#[test]
+fn models_are_compared_side_by_side() {
+    let shelf = Shelf::new("file://./store");
+    shelf.put(scored("1", "a", 0.7, None, 1));
+    shelf.put(scored("2", "a", 0.9, Some(0.8), 2).with(|manifest| {
+        manifest.parameters.epochs = Some(9);
+    }));
+    let table = shelf.ok(&["compare", "m@1", "m@2"]);
+    let line = |label: &str| {
+        let found = table
+            .lines()
+            .find(|line| line.trim_start().starts_with(label));
+        found
+            .unwrap_or_else(|| panic!("no {label} in\n{table}"))
+            .to_owned()
+    };
+    assert!(line("roc_auc").contains("0.7000") && line("roc_auc").contains("0.9000"));
+    assert!(line("epochs").contains('9'));
+    assert_eq!(
+        shelf.json(&["compare", "m@1", "m@2"])["models"][1]["name"],
+        "m_v2_a"
+    );
+    shelf.run(&["compare", "m@1"], 2);
+}
+
+#[test]
+fn old_models_are_deleted_and_promoted_ones_kept() {
+    Shelf::each(|shelf| {
+        let work = NomadOrigin {
+            job_id: "sales/dispatch-1-a".to_owned(),
+            alloc_id: "a".to_owned(),
+            ..NomadOrigin::default()
+        };
+        shelf.put(scored("1", "a", 0.7, None, 1).nomad(work.clone()));
+        shelf.put(scored("2", "a", 0.7, None, 2));
+        shelf.put(scored("3", "a", 0.7, None, 3).with(|manifest| {
+            manifest.times.finished = jiff::Timestamp::now().to_string();
+        }));
+        shelf.ok(&["promote", "m@2", "--alias", "production"]);
+        let (_, said) = shelf.run(&["delete", "--older-than", "30d"], 16);
+        assert!(said.contains("m@production"), "{said}");
+        assert_eq!(shelf.names(&[]).len(), 3);
+        let old = ["delete", "--older-than", "30d", "--keep-promoted"];
+        let dry = [&old[..], &["--dry-run"]].concat();
+        assert!(shelf.ok(&dry).contains("would delete"));
+        assert_eq!(shelf.names(&[]).len(), 3);
+        shelf.ok(&old);
+        assert_eq!(shelf.names(&[]), ["m_v3_a", "m_v2_a"]);
+        // Its claim went with it: the same work may be done again.
+        let again = scored("1", "b", 0.7, None, 1).nomad(NomadOrigin {
+            alloc_id: "b".to_owned(),
+            ..work
+        });
+        shelf.put(again);
+        assert_eq!(shelf.names(&["--version", "1"]), ["m_v1_b"]);
+        shelf.run(&["delete"], 2);
+    });
+}
+
+#[test]
+fn garbage_is_what_nothing_names_and_nobody_works_on() {
+    let shelf = Shelf::new("gs://models/sales");
+    let data = shelf.home.path().join("rows.csv");
+    std::fs::write(&data, "a,b\n1,2\n").unwrap();
+    let unnamed = shelf.ok(&["snapshot", "rows.csv"]);
+    let model = Model::new("m", "1", "a").write();
+    std::fs::copy(model.data(), &data).unwrap();
+    let named = shelf.ok(&["snapshot", "rows.csv"]);
+    shelf.ok(&["push", model.folder().to_str().unwrap()]);
+    {
+        let mut state = shelf.gcs.state();
+        state
+            .bucket
+            .store("sales/m_v2_a/model.json", b"{}".to_vec());
+        state
+            .bucket
+            .store("sales/m_v2_a/metrics.json", b"{}".to_vec());
+        // A claim that anybody may still finish, and one whose files are gone.
+        let whole = Model::new("m", "3", "a").write();
+        for file in &whole.manifest().files {
+            let bytes = std::fs::read(whole.folder().join(&file.path)).unwrap();
+            state
+                .bucket
+                .store(&format!("sales/m_v3_a/{}", file.path), bytes);
+        }
+        let gone = Model::new("m", "4", "a").write();
+        for (job, model) in [("j", &whole), ("k", &gone)] {
+            let claim = std::fs::read(model.folder().join("manifest.json")).unwrap();
+            state
+                .bucket
+                .store(&format!("sales/_claims/r/n/{job}/0/3.json"), claim);
+        }
+    }
+    // Everything in this store is from June 2025.
+    let keys = |args: &[&str]| {
+        let found = shelf.json(args);
+        let found = found["garbage"].as_array().unwrap();
+        let key = |found: &Value| found["key"].as_str().unwrap().to_owned();
+        let mut keys: Vec<String> = found.iter().map(key).collect();
+        keys.sort();
+        keys
+    };
+    let before = shelf.gcs.names();
+    assert_eq!(
+        keys(&["gc", "--dry-run", "--older-than", "36500d"]),
+        [""; 0]
+    );
+    let expected = [
+        "_claims/r/n/k/0/3.json".to_owned(),
+        format!("_data/{}", unnamed.trim().rsplit_once('/').unwrap().1),
+        "m_v2_a/metrics.json".to_owned(),
+        "m_v2_a/model.json".to_owned(),
+    ];
+    assert_eq!(keys(&["gc", "--dry-run"]), expected);
+    assert_eq!(shelf.gcs.names(), before);
+    assert_eq!(keys(&["gc"]), expected);
+    assert_eq!(shelf.gcs.names().len(), before.len() - expected.len());
+    let named = named.trim().strip_prefix("gs://models/").unwrap();
+    assert!(shelf.gcs.names().contains(&named.to_owned()));
+    assert_eq!(shelf.names(&[]), ["m_v1_a"]);
+}
+
+#[test]
+fn a_killed_process_leaves_nothing_that_gc_does_not_find() {
+    let shelf = Shelf::new("file://./store");
+    shelf.put(scored("1", "a", 0.7, None, 1));
+    let left = shelf.home.path().join("store/_tmp/half");
+    std::fs::write(&left, "half").unwrap();
+    shelf.ok(&["gc"]);
+    assert!(left.exists(), "younger than a day");
+    shelf.ok(&["gc", "--older-than", "0s"]);
+    // A second must pass for "older than now": ask again until the clock has moved.
+    while left.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        shelf.ok(&["gc", "--older-than", "0s"]);
+    }
+    assert_eq!(shelf.names(&[]), ["m_v1_a"]);
+}
+
+#[test]
+fn a_snapshot_has_the_address_of_its_bytes() {
+    Shelf::each(|shelf| {
+        let data = shelf.home.path().join("rows.csv");
+        std::fs::write(&data, "a,b\n1,2\n").unwrap();
+        let url = shelf.ok(&["snapshot", "rows.csv"]);
+        assert_eq!(shelf.ok(&["snapshot", "rows.csv"]), url);
+        assert_eq!(
+            url.trim().rsplit_once("/_data/").unwrap().1.len(),
+            64,
+            "{url}"
+        );
+        if let Some(path) = url.trim().strip_prefix("file://") {
+            assert_eq!(std::fs::read(Path::new(path)).unwrap(), b"a,b\n1,2\n");
+        }
+        shelf.run(&["snapshot", "no-such-file"], 10);
+    });
+}
