@@ -2,10 +2,11 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use contract::{DataOrigin, Manifest, RunnerOrigin, Times, exit, files};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use crate::data::{self, Dataset};
 use crate::error::{Error, GuestError};
@@ -13,7 +14,7 @@ use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
-use crate::store;
+use crate::store::{self, FolderStore, Store, StoreError};
 use crate::timings::Timings;
 use crate::workspace::{self, Workspace};
 
@@ -25,6 +26,8 @@ pub struct Trained {
     /// The model's files, and nothing else.
     pub folder: PathBuf,
     pub manifest: Manifest,
+    /// The file that it was trained on.
+    pub dataset: PathBuf,
 }
 
 impl Trained {
@@ -51,6 +54,8 @@ impl Prepared {
     pub async fn new(plan: &Plan, timings: &Timings) -> Result<Self, Error> {
         let engine = Arc::new(Engine::new(&plan.engine)?);
         let workspace = Workspace::below(&plan.scratch)?;
+        // Nobody waits for it here: it is known long before a model is trained.
+        tokio::task::spawn_blocking(own_digest);
         let data_file = workspace.data().join(&plan.data_path);
         let (module, dataset) = tokio::try_join!(
             timings.time("load module", load(&engine, &plan.module, &plan.trust)),
@@ -141,6 +146,7 @@ pub async fn run_one(
     })?;
     let manifest = manifest(plan, run, prepared, outputs, started, timings);
     Ok(Trained {
+        dataset: workspace.data().join(&plan.data_path),
         folder: model,
         manifest,
     })
@@ -182,7 +188,7 @@ fn manifest(
             version: env!("CARGO_PKG_VERSION").to_owned(),
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
             engine: engine.describe().to_owned(),
-            sha256: None,
+            sha256: own_digest(),
         },
         seed: run.seed,
         parameters: plan.parameters.clone(),
@@ -198,6 +204,23 @@ fn manifest(
     }
 }
 
+/// SHA-256 of this program, where it can be read.
+fn own_digest() -> Option<String> {
+    static DIGEST: OnceLock<Option<String>> = OnceLock::new();
+    let digest = DIGEST.get_or_init(|| {
+        let mut program = std::fs::File::open(std::env::current_exe().ok()?).ok()?;
+        let mut digest = Sha256::new();
+        let mut chunk = vec![0; 1 << 20];
+        loop {
+            match std::io::Read::read(&mut program, &mut chunk).ok()? {
+                0 => return Some(crate::hex(&digest.finalize())),
+                read => digest.update(&chunk[..read]),
+            }
+        }
+    });
+    digest.clone()
+}
+
 /// Publishes a version, or keeps it in a local folder.
 ///
 /// # Errors
@@ -208,6 +231,8 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
         return timings.time("reject", reject(trained, plan)).await;
     }
     let Some(target) = &plan.store else {
+        // Where `runner push` looks for them: a folder of models is laid out as a store is.
+        share(&FolderStore::new(plan.out.clone()), &trained, plan).await?;
         let kept = timings.time_now("keep", || keep(&trained, &plan.out))?;
         return Ok(outcome(
             Status::Kept,
@@ -217,6 +242,7 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
     };
     let publish = async {
         let store = target.open()?;
+        share(&*store, &trained, plan).await?;
         store::publish(&*store, &trained.folder).await
     };
     match timings.time("publish", publish).await {
@@ -234,6 +260,22 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
             kept: keep(&trained, &plan.out)?,
         }),
     }
+}
+
+/// Stores by content what all versions have in common: the module, and the data where that is wanted.
+async fn share(store: &dyn Store, trained: &Trained, plan: &Plan) -> Result<(), StoreError> {
+    // Compiled code never stands for its module: the `.wasm` lies beside it.
+    let module = plan.module.with_extension("wasm");
+    let module = if module.is_file() {
+        &module
+    } else {
+        &plan.module
+    };
+    store::store_module(store, module, &trained.manifest.module.sha256).await?;
+    if plan.keep_data {
+        store::store_data(store, &trained.dataset, &trained.manifest.data.sha256).await?;
+    }
+    Ok(())
 }
 
 /// Keeps a version that missed a gate for its author to look at, and lets the store know the verdict.

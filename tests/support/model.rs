@@ -37,6 +37,7 @@ impl Model {
         .file("predictions.txt", "row,actual,predicted\n")
     }
 
+    #[allow(dead_code)]
     pub fn folder(&self) -> &Path {
         self.home.path()
     }

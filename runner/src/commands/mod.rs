@@ -5,12 +5,12 @@ use crate::error::Error;
 use crate::exit::Exit;
 
 pub mod check;
+pub mod compare;
 pub mod compile;
+pub mod delete;
 pub mod dispatch;
 pub mod doctor;
 pub mod exec;
-pub mod compare;
-pub mod delete;
 pub mod gc;
 pub mod limits;
 pub mod list;

@@ -93,6 +93,10 @@ pub struct Args {
     #[arg(long, conflicts_with = "store", help_heading = "Store")]
     pub defer_gate: bool,
 
+    /// Store the data by its digest beside the models, so that they can be made again (it may be personal)
+    #[arg(long, help_heading = "Store")]
+    pub keep_data: bool,
+
     #[command(flatten)]
     pub sandbox: limits::Args,
 

@@ -50,6 +50,8 @@ pub struct Plan {
     pub scratch: PathBuf,
     /// A missed gate is left for `runner push` to judge.
     pub defer_gate: bool,
+    /// The data is stored with the models.
+    pub keep_data: bool,
     /// One, or the points of a grid, or a range of versions.
     pub runs: Vec<RunPlan>,
     /// Guests at a time.
@@ -135,6 +137,7 @@ impl Plan {
             store,
             out,
             defer_gate: args.defer_gate,
+            keep_data: args.keep_data,
             runs,
             jobs,
         })
