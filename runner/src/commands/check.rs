@@ -178,6 +178,7 @@ impl Trial {
             status @ (exit::DONE | exit::GATE_NOT_MET) => {
                 let outputs = outputs::check(&ended.folder, status, &self.limits)
                     .map_err(|error| error.to_string())?;
+                outputs::model_is_json(&ended.folder).map_err(|error| error.to_string())?;
                 holds(&outputs.files)?;
                 Ok(outputs.files)
             }

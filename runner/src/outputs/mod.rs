@@ -5,7 +5,7 @@
 
 mod tree;
 
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use contract::{Check, ErrorReport, FileEntry, Metrics, files};
@@ -17,6 +17,8 @@ use tree::{Folder, Problem};
 
 /// Larger reports are no reports. Bytes.
 const MAX_REPORT: u64 = 64 << 20;
+/// How much of either end of `model.json` tells whether it is whole. Bytes.
+const END: u64 = 64;
 /// Rows of `check.json`.
 const MAX_CHECK_ROWS: usize = 1_000;
 
@@ -83,8 +85,7 @@ pub fn check(model: &Path, status: i32, limits: &Limits) -> Result<Outputs, Outp
         return Err(OutputError::OwnManifest);
     }
     let metrics = metrics(&folder, status)?;
-    let _: IgnoredAny = read(&folder, files::MODEL_JSON, limits.output_bytes)?
-        .ok_or(OutputError::Missing(files::MODEL_JSON))?;
+    whole(&folder)?;
     let check: Option<Check> = read(&folder, files::CHECK_JSON, MAX_REPORT)?;
     if let Some(check) = &check {
         check_rows(check)?;
@@ -95,6 +96,42 @@ pub fn check(model: &Path, status: i32, limits: &Limits) -> Result<Outputs, Outp
         files,
         metrics,
         check,
+    })
+}
+
+/// Whether all of `model.json` is JSON: for `runner check`, since a large model takes longer to read than to publish.
+///
+/// # Errors
+/// When it is not.
+pub fn model_is_json(model: &Path) -> Result<(), OutputError> {
+    let parsed: Option<IgnoredAny> = read(&Folder::open(model)?, files::MODEL_JSON, u64::MAX)?;
+    parsed
+        .map(|_| ())
+        .ok_or(OutputError::Missing(files::MODEL_JSON))
+}
+
+/// `model.json` is there, and is an object that was written to its end.
+fn whole(folder: &Folder) -> Result<(), OutputError> {
+    let mut file = folder
+        .open_file(files::MODEL_JSON)?
+        .ok_or(OutputError::Missing(files::MODEL_JSON))?;
+    let mut ends = Vec::new();
+    file.by_ref()
+        .take(END)
+        .read_to_end(&mut ends)
+        .map_err(OutputError::Io)?;
+    let object = ends.trim_ascii_start().starts_with(b"{");
+    let length = file.metadata().map_err(OutputError::Io)?.len();
+    ends.clear();
+    file.seek(SeekFrom::Start(length.saturating_sub(END)))
+        .map_err(OutputError::Io)?;
+    file.read_to_end(&mut ends).map_err(OutputError::Io)?;
+    if object && ends.trim_ascii_end().ends_with(b"}") {
+        return Ok(());
+    }
+    Err(OutputError::Invalid {
+        name: files::MODEL_JSON,
+        reason: "it is no JSON object, or was cut short".to_owned(),
     })
 }
 
@@ -318,7 +355,11 @@ mod tests {
 
         let folder = model();
         fs::write(folder.path().join("model.json"), "{\"weights\": NaN}").unwrap();
-        assert!(refused(&folder).contains("model.json"));
+        assert!(model_is_json(folder.path()).is_err());
+        for broken in ["", "{\"weights\": [1, 2", "12}"] {
+            fs::write(folder.path().join("model.json"), broken).unwrap();
+            assert!(refused(&folder).contains("cut short"), "{broken}");
+        }
 
         let folder = model();
         fs::write(folder.path().join("metrics.json"), "{}").unwrap();
