@@ -69,6 +69,17 @@ audit: _cargo-deny
 soak:
     cargo test -p runner --all-features --locked --test soak -- --ignored --nocapture
 
+# Fitted on equal rows, splits and parameters (a quarter of an hour); `just compare-learners --only knn` compares one.
+[doc('Every learner beside scikit-learn, over 20 splits')]
+[group('check')]
+compare-learners *options:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [ -x "$NOMAD_RUNNER_VENV/bin/python" ] || python3 -m venv "$NOMAD_RUNNER_VENV"
+    "$NOMAD_RUNNER_VENV/bin/pip" install --quiet --requirement tests/learners/requirements.txt
+    cargo build --release --locked --package workload-wasm --example fit
+    "$NOMAD_RUNNER_VENV/bin/python" tests/learners/compare.py --fit "$CARGO_TARGET_DIR/release/examples/fit" {{ options }}
+
 # Format the Rust sources
 [group('check')]
 fmt:

@@ -396,3 +396,47 @@ fn no_learner_takes_what_it_did_not_ask_for() {
         assert_eq!(try_fit(&features, &unsuited), Some(expected), "{who}");
     });
 }
+
+#[test]
+fn the_docs_name_every_learner_engine_and_parameter() {
+    let docs = include_str!("../../../docs/learners.md");
+    for_every_learner(|learner, task| {
+        let who = who(learner, task);
+        let row = docs
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}` |", learner.algorithm())))
+            .unwrap_or_else(|| panic!("{who} has no row"));
+        assert!(row.contains(learner.engine()), "{who}: {row}");
+        for parameter in learner.parameters().keys() {
+            assert!(
+                docs.contains(&format!("`{parameter}`")),
+                "{who}: {parameter}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_name_that_is_not_known_is_answered_with_the_nearest() {
+    let refusal = |algorithm: &str, engine: Option<&str>, task: Task, params: &str| {
+        let params = params.parse().unwrap();
+        match configure(algorithm, engine, task, &params, Defaults::default()) {
+            Ok(learner) => panic!("{} was accepted", learner.algorithm()),
+            Err(error) => error.to_string(),
+        }
+    };
+    let message = refusal("random_forrest", None, Task::Binary, "");
+    assert!(
+        message.contains("did you mean `random_forest`?"),
+        "{message}"
+    );
+    let message = refusal("lasso", None, Task::Binary, "");
+    assert!(
+        message.starts_with("`lasso` learns numbers only"),
+        "{message}"
+    );
+    let message = refusal("knn", Some("smartcore"), Task::Binary, "");
+    assert!(message.ends_with("it has: builtin"), "{message}");
+    let message = refusal("svc", None, Task::Binary, "gama = 1.0");
+    assert!(message.contains("did you mean `gamma`?"), "{message}");
+}

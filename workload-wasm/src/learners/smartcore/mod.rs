@@ -12,6 +12,8 @@ pub(super) mod extra_trees;
 pub(super) mod lasso;
 pub(super) mod linear;
 pub(super) mod logistic_regression;
+#[cfg(test)]
+mod pins;
 pub(super) mod random_forest;
 pub(super) mod ridge;
 mod support_vectors;

@@ -1,0 +1,59 @@
+//! The short form of `just compare-learners`: the quick learners on the public datasets, with few seeds.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The Python of the project's environment, else the machine's, if it has scikit-learn.
+fn python() -> Option<PathBuf> {
+    let venv =
+        std::env::var_os("NOMAD_RUNNER_VENV").map(|venv| Path::new(&venv).join("bin/python"));
+    let candidates = venv.into_iter().chain([PathBuf::from("python3")]);
+    candidates.into_iter().find(|python| {
+        let imports = Command::new(python).args(["-c", "import sklearn"]).output();
+        imports.is_ok_and(|output| output.status.success())
+    })
+}
+
+#[test]
+fn learners_score_as_scikit_learn_does() {
+    let Some(python) = python() else {
+        println!(
+            "SKIPPED learners_score_as_scikit_learn_does: no Python with scikit-learn; `just compare-learners` installs one"
+        );
+        return;
+    };
+    // Cargo builds the example beside the tests: target/<profile>/examples.
+    let test = std::env::current_exe().unwrap();
+    let fit = test
+        .parent()
+        .unwrap()
+        .with_file_name("examples")
+        .join("fit");
+    assert!(
+        fit.is_file(),
+        "no {}: run `cargo build -p workload-wasm --examples`",
+        fit.display()
+    );
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/learners/compare.py");
+    for algorithm in [
+        "logistic_regression",
+        "decision_tree",
+        "knn",
+        "ridge",
+        "svc",
+        "svr",
+        "lasso",
+    ] {
+        let output = Command::new(&python)
+            .arg(&script)
+            .args(["--fit".as_ref(), fit.as_os_str()])
+            .args(["--seeds", "3", "--only", algorithm, "--small"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let failed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{algorithm}:\n{said}{failed}");
+    }
+}
