@@ -17,11 +17,11 @@ demo: build guest
     dist/runner run {{ module }} --data tests/data/opportunityHistory.json --spec tests/data/pipeline.toml \
       --save-path trainedWinPrediction --model-version 3 --store file://./models
 
-# The same optimized development build serves demo and tests.
+# The same optimized development build serves demo and tests: the whole workspace, so that features agree.
 [doc('The runner -> dist/runner')]
 [group('use')]
 build:
-    cargo build -p runner --all-features --locked
+    cargo build --workspace --bins --all-features --locked
     @mkdir -p dist && ln -f "$CARGO_TARGET_DIR/debug/runner" dist/runner 2>/dev/null || cp -f "$CARGO_TARGET_DIR/debug/runner" dist/runner
 
 # WASI_TOOLCHAIN=rustup|debian forces a toolchain.
@@ -67,7 +67,7 @@ audit: _cargo-deny
 [doc('10,000 guests in one process, one in ten hostile: nothing may grow or stay')]
 [group('check')]
 soak:
-    cargo test -p runner --all-features --locked --test soak -- --ignored --nocapture
+    cargo test --workspace --all-features --locked --test soak -- --ignored --nocapture
 
 # Fitted on equal rows, splits and parameters (a quarter of an hour); `just compare-learners --only knn` compares one.
 [doc('Every learner beside scikit-learn, over 20 splits')]
