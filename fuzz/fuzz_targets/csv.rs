@@ -1,7 +1,7 @@
 //! A table that is written as CSV is read as it was, whatever its cells hold.
 #![no_main]
 
-use libfuzzer_sys::arbitrary::Arbitrary;
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use records::{Options, Type, Values, read};
 
@@ -37,16 +37,28 @@ fuzz_target!(|table: Table| {
         Separator::Tab => '\t',
     };
     let line_break = if table.crlf { "\r\n" } else { "\n" };
-    // More separators in the header than a name can hold of another one.
     let mut csv = format!("first{separator}second");
     for (first, second) in &table.rows {
-        csv += &format!("{line_break}{}{separator}{}", written(first), written(second));
+        csv += &format!(
+            "{line_break}{}{separator}{}",
+            written(first),
+            written(second)
+        );
     }
     if table.last_line_ends {
         csv += line_break;
     }
-    let types = ["first", "second"].map(|name| (name.to_owned(), Type::Text)).into();
-    let records = match read(&csv.as_bytes(), &Options { types, ..Options::default() }) {
+    let types = ["first", "second"]
+        .map(|name| (name.to_owned(), Type::Text))
+        .into();
+    let records = match read(
+        &csv.as_bytes(),
+        &Options {
+            types,
+            block_bytes: 64,
+            ..Options::default()
+        },
+    ) {
         Ok(records) => records,
         Err(error) => panic!("{error}\n{csv:?}"),
     };
@@ -55,7 +67,9 @@ fuzz_target!(|table: Table| {
         table.rows.iter().map(|row| &row.0).collect::<Vec<_>>(),
         table.rows.iter().map(|row| &row.1).collect(),
     ]) {
-        let Values::Text(text) = &column.values else { panic!("{:?}", column.values) };
+        let Values::Text(text) = &column.values else {
+            panic!("{:?}", column.values)
+        };
         for (code, cell) in text.codes.iter().zip(cells) {
             let is_missing = cell.text.as_bytes().trim_ascii().is_empty();
             let expected = (!is_missing).then_some(&cell.text);

@@ -9,7 +9,13 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(expected) = serde_json::from_slice::<Vec<Map<String, Value>>>(bytes) else {
         return;
     };
-    match read(&bytes, &Options::default()) {
+    match read(
+        &bytes,
+        &Options {
+            block_bytes: 64,
+            ..Options::default()
+        },
+    ) {
         Ok(records) => assert_eq!(records.rows, expected.len()),
         Err(error) => assert!(
             matches!(

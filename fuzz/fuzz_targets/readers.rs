@@ -5,7 +5,12 @@ use libfuzzer_sys::fuzz_target;
 use records::{Options, Values, read};
 
 fuzz_target!(|bytes: &[u8]| {
-    let options = Options { max_bytes: 64 << 20, max_columns: 1_000, ..Options::default() };
+    let options = Options {
+        max_bytes: 64 << 20,
+        max_columns: 1_000,
+        block_bytes: 64,
+        ..Options::default()
+    };
     let records = match read(&bytes, &options) {
         Ok(records) => records,
         Err(error) => {
@@ -17,13 +22,16 @@ fuzz_target!(|bytes: &[u8]| {
         let rows = match &column.values {
             Values::Number { values, unfit } => {
                 let missing = values.iter().filter(|value| value.is_nan()).count();
-                assert!(*unfit <= missing as u64 && values.iter().all(|value| !value.is_infinite()));
+                assert!(
+                    *unfit <= missing as u64 && values.iter().all(|value| !value.is_infinite())
+                );
                 values.len()
             }
             Values::Boolean(values) => values.len(),
             Values::Time { days, .. } => days.len(),
             Values::Text(text) => {
-                let known = |code: &u32| (*code as usize) < text.distinct.len() || *code == u32::MAX;
+                let known =
+                    |code: &u32| (*code as usize) < text.distinct.len() || *code == u32::MAX;
                 assert!(text.codes.iter().all(known));
                 text.codes.len()
             }

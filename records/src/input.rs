@@ -11,8 +11,8 @@ use crate::format::{BOM, GZIP};
 use crate::options::Options;
 use crate::source::Source;
 
-/// How much is read at a time; also the first rows that types are inferred from before all is read.
-const BLOCK: usize = 512 << 10;
+/// The least that is read at a time: enough to tell the formats by.
+const LEAST_BLOCK: usize = 64;
 /// Zeros after the bytes of a window, so that eight bytes can be loaded anywhere in it.
 const PADDING: usize = 16;
 /// From where on gzip's ratio is looked at: short files may well repeat themselves.
@@ -40,6 +40,7 @@ pub(crate) struct Input<'a> {
     size: Option<u64>,
     /// Bytes of gzip that were read, when it is gzip.
     compressed: Option<Rc<Cell<u64>>>,
+    block: usize,
     max_bytes: u64,
     max_row_bytes: usize,
     max_gzip_ratio: u64,
@@ -95,6 +96,7 @@ impl<'a> Input<'a> {
             at_end: false,
             size: if gzip { None } else { source.size() },
             compressed: gzip.then_some(count),
+            block: options.block_bytes.max(LEAST_BLOCK),
             max_bytes: options.max_bytes,
             max_row_bytes: options.max_row_bytes,
             max_gzip_ratio: options.max_gzip_ratio,
@@ -155,7 +157,10 @@ impl<'a> Input<'a> {
             return Err(Problem::RowTooLong { limit }.into());
         }
         // A row that fills half of a block wants a longer one; doubling keeps the copying linear.
-        let room = BLOCK.max(2 * self.end).min(self.max_row_bytes + BLOCK);
+        let room = self
+            .block
+            .max(2 * self.end)
+            .min(self.max_row_bytes + self.block);
         if self.buffer.len() < room + PADDING {
             let more = room + PADDING - self.buffer.len();
             self.buffer

@@ -7,6 +7,9 @@ pub struct Options {
     /// the dataset does not have are no error here.
     pub types: BTreeMap<String, Type>,
     pub columns: Columns,
+    /// How many bytes are read at a time, at least 64. What a column's type can't be after the first block costs no
+    /// second pass.
+    pub block_bytes: usize,
     /// The most bytes that a dataset may have once it is decompressed.
     pub max_bytes: u64,
     /// The most bytes that a row may have.
@@ -22,6 +25,7 @@ impl Default for Options {
         Options {
             types: BTreeMap::new(),
             columns: Columns::All,
+            block_bytes: 512 << 10,
             max_bytes: 16 << 30,
             max_row_bytes: 16 << 20,
             max_gzip_ratio: 200,

@@ -215,3 +215,31 @@ fn columns_may_be_left_out_or_picked() {
 fn a_column_without_a_name_is_named_by_its_place() {
     assert_eq!(names(&ok(",a\n0,1\n")), ["column_1", "a"]);
 }
+
+#[test]
+fn where_a_block_ends_changes_nothing() {
+    let mut csv = String::from("n,\"s\"\"t\",when,mixed,won\r\n");
+    for row in 0..40 {
+        let number = ["1.25", "", "NaN", "-3e-2", "1e99"][row % 5];
+        let mixed = if row == 30 {
+            "x".to_owned()
+        } else {
+            format!("{row}")
+        };
+        csv += &format!(
+            "{number},\"w\u{e9}, \"\"{row}\"\"\r\n\",2024-03-01,{mixed},{}\r\n",
+            row % 3 == 0
+        );
+    }
+    let whole = ok(&csv);
+    for block_bytes in 64..400 {
+        let cut = with(
+            &csv,
+            &Options {
+                block_bytes,
+                ..Options::default()
+            },
+        );
+        assert_eq!(format!("{cut:?}"), format!("{whole:?}"), "{block_bytes}");
+    }
+}

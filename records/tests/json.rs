@@ -184,3 +184,32 @@ fn documents_longer_than_a_block_are_read_once() {
     );
     assert_eq!(words(&records, "late")[49_998..], ["49998", "x"]);
 }
+
+#[test]
+fn where_a_block_ends_changes_nothing() {
+    let mut json = String::from(r#"{"totalSize":40,"done":true,"records":["#);
+    for row in 0..40 {
+        let number = ["1.25", "null", "NaN", "-3e-2", "1e99"][row % 5];
+        let mixed = if row == 30 {
+            "\"x\"".to_owned()
+        } else {
+            row.to_string()
+        };
+        json += &format!(
+            r#"{} {{"attributes":{{"type":"A","url":"/x"}},"n":{number},"o":{{"s":"\u00e9\ud83d\ude00\"{row}"}},"mixed":{mixed},"tags":[{row},[]]}}"#,
+            if row > 0 { "," } else { "" },
+        );
+    }
+    json += "] }\n";
+    let whole = ok(&json);
+    for block_bytes in 64..400 {
+        let cut = with(
+            &json,
+            &Options {
+                block_bytes,
+                ..Options::default()
+            },
+        );
+        assert_eq!(format!("{cut:?}"), format!("{whole:?}"), "{block_bytes}");
+    }
+}
