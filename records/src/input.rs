@@ -105,7 +105,16 @@ impl<'a> Input<'a> {
         if input.window().bytes.starts_with(&BOM) {
             input.consume(BOM.len());
         }
+        // The format is told by the first byte that is not white space.
+        while input.is_blank() && !input.at_end {
+            input.consume(input.end - input.start);
+            input.refill()?;
+        }
         Ok(input)
+    }
+
+    fn is_blank(&self) -> bool {
+        self.buffer[self.start..self.end].trim_ascii().is_empty()
     }
 
     pub fn is_gzip(&self) -> bool {

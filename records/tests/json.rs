@@ -71,6 +71,12 @@ fn ndjson_is_told_from_a_query_result() {
     assert_eq!((records.rows, names(&records)), (1, vec!["done", "name"]));
 }
 
+#[test]
+fn white_space_may_come_first() {
+    let records = ok(format!("{}[{{\"a\":1}}]", " \n".repeat(1 << 20)));
+    assert_eq!(numbers(&records, "a"), [Some(1.0)]);
+}
+
 const PAGE: &str = r#"{"totalSize": 2, "done": true, "records": [
     {"attributes": {"type": "Opportunity", "url": "/services/data/v60.0/sobjects/Opportunity/006"}, "Amount": 10.0,
      "Account": {"attributes": {"type": "Account"}, "Industry": "Energy"}},
