@@ -80,6 +80,38 @@ compare-learners *options:
     cargo build --release --locked --package workload-wasm --example fit
     "$NOMAD_RUNNER_VENV/bin/python" tests/learners/compare.py --fit "$CARGO_TARGET_DIR/release/examples/fit" {{ options }}
 
+# Every learner by the shipped runners and the interpreter; arm64 by an emulator elsewhere.
+[doc('One model, byte for byte, on every architecture (long)')]
+[group('ship')]
+same-bytes: dist guest
+    ./setup.sh --emulator x86_64
+    ./setup.sh --emulator aarch64
+    cargo test -p runner --all-features --locked --test same_bytes -- --include-ignored --nocapture
+
+# Static runners -> dist/runner-amd64, dist/runner-arm64 (long)
+[group('ship')]
+dist:
+    .ci/runner amd64 dist/runner-amd64
+    .ci/runner arm64 dist/runner-arm64
+
+# What a cluster downloads -> dist/<version>/ (long)
+[group('ship')]
+package:
+    .ci/package
+
+# From two checkouts in two folders; each builds everything anew (very long).
+[doc('The package is the same, byte for byte, wherever it is built')]
+[group('ship')]
+same-package:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+    for checkout in first the-second-one; do
+      git clone --quiet . "$folder/$checkout"
+      (cd "$folder/$checkout" && CARGO_TARGET_DIR="$folder/target-of-$checkout" .ci/package "$folder/$checkout.package")
+    done
+    diff -r "$folder/first.package" "$folder/the-second-one.package" && echo "the packages are equal"
+
 # Format the Rust sources
 [group('check')]
 fmt:

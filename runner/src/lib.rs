@@ -21,6 +21,7 @@ pub mod sandbox;
 pub mod size;
 pub mod store;
 pub mod timings;
+pub mod version;
 pub mod workspace;
 
 /// Lower-case hexadecimal, as digests are written everywhere.

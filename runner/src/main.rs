@@ -1,17 +1,25 @@
 //! Result -> exit code. Nothing else exits.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use runner::cli::Cli;
 use runner::error::Error;
 use runner::exit::Exit;
-use runner::{commands, logging};
+use runner::{commands, logging, version};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::DisplayVersion && asks_for_details() => {
+            return match std::io::stdout().write_all(version::details().as_bytes()) {
+                Ok(()) => Exit::Done.into(),
+                Err(_) => Exit::Local.into(),
+            };
+        }
         Err(error) => {
             // Help and version are no errors: clap knows which stream and which status they get.
             let exit = if error.use_stderr() {
@@ -43,6 +51,13 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => finish(&error).into(),
     }
+}
+
+/// Whether `--verbose` stands beside `--version`, which ends the reading of arguments where it is met.
+fn asks_for_details() -> bool {
+    std::env::args_os()
+        .skip(1)
+        .any(|argument| argument == "--verbose" || argument == "-v")
 }
 
 fn finish(error: &Error) -> Exit {

@@ -32,6 +32,12 @@ pub fn data(name: &str) -> PathBuf {
     root().join("tests/data").join(name)
 }
 
+/// Says that a test could not run, and why. Written past the test harness, which shows only what failing tests print.
+pub fn skipped(test: &str, reason: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(format!("SKIPPED {test}: {reason}\n").as_bytes());
+}
+
 /// The module of tests/guests/<name>.wat.
 pub fn assemble(name: &str) -> Vec<u8> {
     wat::parse_file(root().join(format!("tests/guests/{name}.wat"))).unwrap()

@@ -91,6 +91,16 @@ pub(super) const LEARNERS: &[Entry] = &[
     Entry::new("elastic_net", "smartcore", Tasks::Regression, smartcore::elastic_net::make),
 ];
 
+/// Algorithm and engine of every learner, once for each task that it is for.
+pub fn list() -> impl Iterator<Item = (&'static str, &'static str, Task)> {
+    LEARNERS.iter().flat_map(|entry| {
+        [Task::Binary, Task::Multiclass, Task::Regression]
+            .into_iter()
+            .filter(|task| entry.tasks.hold(*task))
+            .map(|task| (entry.algorithm, entry.engine, task))
+    })
+}
+
 /// The algorithm of a specification that names none.
 #[must_use]
 pub fn default_algorithm(task: Task) -> &'static str {

@@ -16,7 +16,7 @@ mod random;
 mod smartcore;
 mod svm;
 
-pub use configure::{Defaults, configure, default_algorithm};
+pub use configure::{Defaults, configure, default_algorithm, list};
 pub use parameters::ParameterError;
 
 /// The columns that a learner is fitted on, or that a form predicts from; all of one length.
