@@ -53,6 +53,10 @@ pub enum OutputError {
         "the guest ended with status 0, but its metrics.json says that the gate on {metric} was missed"
     )]
     GateContradiction { metric: String },
+    #[error(
+        "the guest ended with status 5, which says that a gate was missed, but its metrics.json names no such gate"
+    )]
+    NoMissedGate,
     #[error("the guest left more than {limit} {what}; raise {flag}, or let it leave less")]
     TooMuch {
         limit: u64,
@@ -170,10 +174,12 @@ fn metrics(folder: &Folder, status: i32) -> Result<Metrics, OutputError> {
     if metrics.primary.name.is_empty() {
         return invalid("`primary` has no name".into());
     }
-    match metrics.gates.iter().find(|gate| !gate.met) {
-        Some(missed) if status == contract::exit::DONE => Err(OutputError::GateContradiction {
+    // Whoever publishes goes by the gates in the manifest: the status must not say otherwise.
+    match (metrics.gates.iter().find(|gate| !gate.met), status) {
+        (Some(missed), contract::exit::DONE) => Err(OutputError::GateContradiction {
             metric: missed.metric.clone(),
         }),
+        (None, contract::exit::GATE_NOT_MET) => Err(OutputError::NoMissedGate),
         _ => Ok(metrics),
     }
 }
@@ -384,6 +390,10 @@ mod tests {
         assert!(refused(&folder).contains("gate on rmse"));
         let outputs = check(folder.path(), 5, &Limits::default()).unwrap();
         assert!(!outputs.metrics.gates[0].met);
+
+        let error = check(model().path(), 5, &Limits::default()).unwrap_err();
+        assert_eq!(error.exit(), Exit::BadOutput);
+        assert!(error.to_string().contains("no such gate"), "{error}");
     }
 
     #[test]
