@@ -274,8 +274,13 @@ async fn reason(
     });
     last.map_or_else(
         || "failed".to_owned(),
-        |event| event.display_message.clone(),
+        |event| one_line(&event.display_message),
     )
+}
+
+/// Nomad's words about a download hold several.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Events that follow from a failure and don't name it.
