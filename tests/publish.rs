@@ -46,7 +46,7 @@ async fn a_model_is_there_whole_and_its_manifest_is_copied_as_it_is() {
     let store = folder_store(folder.path());
     let model = Model::new("m", "1", "a").write();
     let published = publish(&*store, &model).await.unwrap();
-    assert_eq!(published.name, "m_v1_a");
+    assert_eq!(published.manifest.name, "m_v1_a");
     assert!(!published.already_there);
     assert_eq!(
         published.url,
@@ -154,7 +154,7 @@ async fn a_replacement_allocation_finds_the_work_done() {
         .write();
     publish(&*store, &first).await.unwrap();
     let published = publish(&*store, &second).await.unwrap();
-    assert_eq!(published.name, "m_v1_alloc-1");
+    assert_eq!(published.manifest.name, "m_v1_alloc-1");
     assert!(published.already_there);
     let keys = keys(&*store).await;
     assert!(
@@ -188,7 +188,7 @@ async fn a_replacement_allocation_finishes_what_was_claimed() {
         .nomad(work("alloc-2"))
         .write();
     let published = publish(&*store, &second).await.unwrap();
-    assert_eq!(published.name, "m_v1_alloc-1");
+    assert_eq!(published.manifest.name, "m_v1_alloc-1");
     assert!(!published.already_there);
     assert_eq!(
         std::fs::read(folder.path().join("m_v1_alloc-1/manifest.json")).unwrap(),
@@ -213,7 +213,7 @@ async fn each_index_of_a_job_and_each_version_is_work_of_its_own() {
             })
             .write();
         let published = publish(&*store, &model).await.unwrap();
-        assert_eq!(published.name, format!("m_v{version}_{id}"));
+        assert_eq!(published.manifest.name, format!("m_v{version}_{id}"));
     }
 }
 

@@ -3,6 +3,8 @@
 //! The data is fetched once and the module compiled once; each version is trained, tested and published on its own,
 //! exactly as a single run would have done it, and one that fails leaves the others whole.
 
+use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -35,6 +37,7 @@ pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Er
     let mut finished = Vec::with_capacity(plan.runs.len());
     let places = Arc::new(Semaphore::new(plan.jobs));
     let mut running = JoinSet::new();
+    let mut tasks = HashMap::new();
     for (index, run) in plan.runs.iter().cloned().enumerate() {
         if let Some(outcome) = made.remove(&index) {
             let result = Ok(outcome);
@@ -47,23 +50,29 @@ pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Er
             timings.clone(),
             places.clone(),
         );
-        running.spawn(async move {
+        let task = running.spawn(async move {
             // The semaphore is never closed.
             let _place = places.acquire_owned().await.ok();
-            let result = one(&prepared, &plan, &run, &timings).await;
-            (index, Finished { run, result })
+            one(&prepared, &plan, &run, &timings).await
         });
+        tasks.insert(task.id(), index);
     }
     let bar = progress_bar(running.len());
-    while let Some(ended) = running.join_next().await {
-        let Ok(ended) = ended else { continue };
-        if let Err(error) = &ended.1.result {
-            bar.suspend(|| {
-                tracing::warn!("version {}: {error}", ended.1.run.version.model_version)
-            });
-        }
-        finished.push(ended);
+    while let Some(ended) = running.join_next_with_id().await {
+        // A version never goes missing, not even with a thread that broke down.
+        let (task, result) = ended.unwrap_or_else(|error| {
+            let what = "the version's thread ended early";
+            (error.id(), Err(Error::local(what, io::Error::other(error))))
+        });
         bar.inc(1);
+        let Some(index) = tasks.remove(&task) else {
+            continue;
+        };
+        let run = plan.runs[index].clone();
+        if let Err(error) = &result {
+            bar.suspend(|| tracing::warn!("version {}: {error}", run.version.model_version));
+        }
+        finished.push((index, Finished { run, result }));
     }
     bar.finish_and_clear();
     finished.sort_by_key(|(index, _)| *index);

@@ -43,8 +43,8 @@ pub enum Error {
     Dispatch(#[from] DispatchError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// Trained, and then not published.
-    #[error("{source}\nthe model is kept in {kept}: `runner push {kept} --store …` publishes it", kept = .kept.display())]
+    /// Trained, and then not stored as it should have been.
+    #[error("{source}\nthe model is kept in {kept}: `runner push {kept} --store …` goes on from there", kept = .kept.display())]
     NotPublished {
         #[source]
         source: StoreError,

@@ -17,7 +17,7 @@ const REJECTED: &str = "_rejected/";
 const READERS: usize = 16;
 
 /// The outcomes of those of the plan's runs that are there: same save path and version, made by the same module from
-/// the same data, specification and seed. By position in the plan.
+/// the same data, specification, parameters and seed. By position in the plan.
 ///
 /// # Errors
 /// When the store cannot be listed or read.
@@ -41,7 +41,7 @@ pub async fn find(plan: &Plan, prepared: &Prepared) -> Result<HashMap<usize, Out
             async move {
                 let manifest = read(&*store, &key).await?;
                 let manifest =
-                    manifest.filter(|manifest| is_of(manifest, &plan.runs[run], prepared));
+                    manifest.filter(|manifest| is_of(manifest, plan, &plan.runs[run], prepared));
                 let location = match status {
                     Status::GateNotMet => store.url(&key),
                     _ => store.url(&name),
@@ -125,7 +125,7 @@ async fn read(store: &dyn Store, key: &str) -> Result<Option<Manifest>, StoreErr
     Ok(object.and_then(|object| serde_json::from_slice(&object.bytes).ok()))
 }
 
-fn is_of(manifest: &Manifest, run: &RunPlan, prepared: &Prepared) -> bool {
+fn is_of(manifest: &Manifest, plan: &Plan, run: &RunPlan, prepared: &Prepared) -> bool {
     let specification = run
         .specification
         .as_ref()
@@ -133,6 +133,7 @@ fn is_of(manifest: &Manifest, run: &RunPlan, prepared: &Prepared) -> bool {
     manifest.save_path == run.version.save_path.as_str()
         && manifest.model_version == run.version.model_version.as_str()
         && manifest.seed == run.seed
+        && manifest.parameters == plan.parameters
         && manifest.module.sha256 == prepared.module.origin().sha256
         && manifest.data.sha256 == prepared.dataset.sha256
         && manifest.specification.as_ref() == specification

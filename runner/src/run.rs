@@ -30,14 +30,6 @@ pub struct Trained {
     pub dataset: PathBuf,
 }
 
-impl Trained {
-    /// Whether every gate was met.
-    #[must_use]
-    pub fn met_its_gates(&self) -> bool {
-        self.manifest.metrics.gates.iter().all(|gate| gate.met)
-    }
-}
-
 /// What all runs of a process share.
 pub struct Prepared {
     pub engine: Arc<Engine>,
@@ -78,10 +70,19 @@ impl Prepared {
 /// When it can't be run, or must not.
 pub async fn load(engine: &Arc<Engine>, module: &Path, trust: &Trust) -> Result<Module, Error> {
     let (engine, module, trust) = (engine.clone(), module.to_owned(), trust.clone());
-    match tokio::task::spawn_blocking(move || engine.load(&module, &trust)).await {
-        Ok(module) => Ok(module?),
+    aside(move || engine.load(&module, &trust)).await
+}
+
+/// Work that keeps a core or a disk busy, on a thread of its own: what else goes on, a signal above all, need not wait.
+async fn aside<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Error>
+where
+    T: Send + 'static,
+    E: Into<Error> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(Into::into),
         Err(error) => Err(Error::local(
-            "the thread that compiles the module ended early",
+            "a thread of the runner ended early",
             std::io::Error::other(error),
         )),
     }
@@ -141,9 +142,13 @@ pub async fn run_one(
         let report = outputs::error_report(&model)?;
         return Err(GuestError { status, report }.into());
     }
-    let outputs = timings.time_now("check model", || {
-        outputs::check(&model, status, &plan.limits)
-    })?;
+    let (left, limits) = (model.clone(), plan.limits);
+    let outputs = timings
+        .time(
+            "check model",
+            aside(move || outputs::check(&left, status, &limits)),
+        )
+        .await?;
     let manifest = manifest(plan, run, prepared, outputs, started, timings);
     Ok(Trained {
         dataset: workspace.data().join(&plan.data_path),
@@ -227,13 +232,11 @@ fn own_digest() -> Option<String> {
 /// When neither the store nor the folder takes it.
 pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result<Outcome, Error> {
     store::write_manifest(&trained.folder, &trained.manifest)?;
-    if !trained.met_its_gates() && !plan.defer_gate {
+    if !trained.manifest.met_its_gates() && !plan.defer_gate {
         return timings.time("reject", reject(trained, plan)).await;
     }
     let Some(target) = &plan.store else {
-        // Where `runner push` looks for them: a folder of models is laid out as a store is.
-        share(&FolderStore::new(plan.out.clone()), &trained, plan).await?;
-        let kept = timings.time_now("keep", || keep(&trained, &plan.out))?;
+        let kept = timings.time("keep", keep_for_push(&trained, plan)).await?;
         return Ok(outcome(
             Status::Kept,
             kept.display().to_string(),
@@ -252,26 +255,40 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
             } else {
                 Status::Published
             };
-            Ok(outcome(status, published.url, trained.manifest))
+            Ok(outcome(status, published.url, published.manifest))
         }
         // An hour of training is not thrown away because a bucket was out of reach.
-        Err(source) => Err(Error::NotPublished {
-            source,
-            kept: keep(&trained, &plan.out)?,
-        }),
+        Err(source) => match keep_for_push(&trained, plan).await {
+            Ok(kept) | Err(Error::NotPublished { kept, .. }) => {
+                Err(Error::NotPublished { source, kept })
+            }
+            Err(error) => {
+                tracing::error!("{source}");
+                Err(error)
+            }
+        },
+    }
+}
+
+/// Keeps a version below `--out`, which is laid out as a store is: `runner push` finds module and data there.
+async fn keep_for_push(trained: &Trained, plan: &Plan) -> Result<PathBuf, Error> {
+    // The model first: whatever happens next, it is safe.
+    let kept = keep(trained, &plan.out)?;
+    let beside = FolderStore::new(plan.out.clone());
+    match share(&beside, trained, plan).await {
+        Ok(()) => Ok(kept),
+        Err(source) => Err(Error::NotPublished { source, kept }),
     }
 }
 
 /// Stores by content what all versions have in common: the module, and the data where that is wanted.
 async fn share(store: &dyn Store, trained: &Trained, plan: &Plan) -> Result<(), StoreError> {
     // Compiled code never stands for its module: the `.wasm` lies beside it.
-    let module = plan.module.with_extension("wasm");
-    let module = if module.is_file() {
-        &module
-    } else {
-        &plan.module
+    let module = match plan.module.extension() {
+        Some(kind) if kind == "cwasm" => plan.module.with_extension("wasm"),
+        _ => plan.module.clone(),
     };
-    store::store_module(store, module, &trained.manifest.module.sha256).await?;
+    store::store_module(store, &module, &trained.manifest.module.sha256).await?;
     if plan.keep_data {
         store::store_data(store, &trained.dataset, &trained.manifest.data.sha256).await?;
     }
@@ -282,8 +299,10 @@ async fn share(store: &dyn Store, trained: &Trained, plan: &Plan) -> Result<(), 
 async fn reject(trained: Trained, plan: &Plan) -> Result<Outcome, Error> {
     let kept = keep(&trained, &plan.out.join(REJECTED))?;
     if let Some(target) = &plan.store {
-        let store = target.open()?;
-        store::record_rejected(&*store, &kept).await?;
+        let recorded = async { store::record_rejected(&*target.open()?, &kept).await };
+        if let Err(source) = recorded.await {
+            return Err(Error::NotPublished { source, kept });
+        }
     }
     Ok(outcome(
         Status::GateNotMet,

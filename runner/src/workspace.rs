@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use contract::files;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use tempfile::TempDir;
 
 use crate::error::Error;
@@ -82,12 +83,20 @@ pub fn move_folder(from: &Path, to: &Path) -> io::Result<()> {
     if let Some(parent) = to.parent() {
         std::fs::create_dir_all(parent)?;
     }
+    match rename_new(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_into_place(from, to),
+        result => result,
+    }
+}
+
+/// Renames a folder, but not onto another.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::XDEV) => copy_into_place(from, to),
-        // A file system that does not know the flag.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !to.exists() => {
-            std::fs::rename(from, to)
+        // A file system that does not know the flag: it looks, and refuses a folder that is not empty by itself.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if to.exists() => {
+            Err(io::ErrorKind::AlreadyExists.into())
         }
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => std::fs::rename(from, to),
         result => Ok(result?),
     }
 }
@@ -99,7 +108,7 @@ fn copy_into_place(from: &Path, to: &Path) -> io::Result<()> {
         .tempdir_in(parent)?;
     let copy = staged.path().join("model");
     copy_folder(from, &copy)?;
-    Ok(renameat_with(CWD, &copy, CWD, to, RenameFlags::NOREPLACE)?)
+    rename_new(&copy, to)
 }
 
 fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {

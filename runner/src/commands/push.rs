@@ -192,7 +192,7 @@ async fn push(store: &dyn Store, path: &Path, manifest: &Manifest) -> Result<Pus
     }
     let published = store::publish(store, path).await?;
     Ok(Pushed {
-        name: published.name,
+        name: published.manifest.name,
         status: if published.already_there {
             Status::AlreadyPublished
         } else {

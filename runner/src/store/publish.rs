@@ -13,12 +13,12 @@ use super::manifest::{parse, read_manifest};
 use super::{ClaimKey, Content, Created, Store, StoreError, manifest_key, rejected_key};
 
 /// A model that can be seen in a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Published {
     /// Its folder: `gs://bucket/prefix/<name>`.
     pub url: String,
-    /// Its name. Not the one that was asked for when another allocation had done the same piece of work before.
-    pub name: String,
+    /// Not the one that was to be published when another allocation had done the same piece of work before.
+    pub manifest: Manifest,
     /// It was there before this call.
     pub already_there: bool,
 }
@@ -40,6 +40,9 @@ struct Model {
 /// When the folder is no whole model, when another model has its name, or when the store refuses or fails.
 pub async fn publish(store: &dyn Store, folder: &Path) -> Result<Published, StoreError> {
     let model = Model::read(folder)?;
+    if !model.manifest.met_its_gates() {
+        return Err(model.bad("it missed a gate: such a version is recorded, not published".into()));
+    }
     let name = &model.manifest.name;
     // One after the other in the manifest's order: of two publishers of one name that differ, the one that
     // creates the first differing file goes on and the other stops there. Side by side, each could win one
@@ -81,7 +84,7 @@ async fn commit(
     let created = create_same_model(store, &key, manifest, bytes).await?;
     Ok(Published {
         url: store.url(&manifest.name),
-        name: manifest.name.clone(),
+        manifest: manifest.clone(),
         already_there: created == Created::Exists,
     })
 }
