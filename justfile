@@ -45,6 +45,14 @@ test *filter: guest
       END { printf "%d passed, %d failed, %d skipped\n", passed - skipped, failed, skipped + ignored }' "$log"
     exit "$status"
 
+# Without them the tests that need one say SKIPPED.
+[doc('Servers that stores are tested against')]
+[group('check')]
+venv:
+    [ -x "$NOMAD_RUNNER_VENV/bin/python" ] || python3 -m venv "$NOMAD_RUNNER_VENV"
+    "$NOMAD_RUNNER_VENV/bin/pip" install --quiet --disable-pip-version-check -r tests/requirements.txt
+    ! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --prefix "$NOMAD_RUNNER_VENV" azurite
+
 # Formatting, clippy, licences and sources of dependencies
 [group('check')]
 lint: _cargo-deny

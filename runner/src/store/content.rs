@@ -3,6 +3,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
@@ -133,15 +134,32 @@ pub(super) async fn create_equal(
     if store.create(key, content).await? == Created::New {
         return Ok(());
     }
-    let equal = store
-        .stat(key)
-        .await?
-        .is_some_and(|found| found.bytes == content.bytes && found.md5 == Some(content.md5));
-    if equal {
+    if holds(store, key, content).await? {
         return Ok(());
     }
     Err(StoreError::Conflict {
         url: store.url(key),
         difference: "holds other bytes".to_owned(),
     })
+}
+
+/// Whether the object has these bytes. Read as a whole only where the store keeps no MD5 of it.
+async fn holds(store: &dyn Store, key: &str, content: &Content) -> Result<bool, StoreError> {
+    let Some(found) = store.stat(key).await? else {
+        return Ok(false);
+    };
+    if found.bytes != content.bytes {
+        return Ok(false);
+    }
+    if let Some(md5) = found.md5 {
+        return Ok(md5 == content.md5);
+    }
+    let Some(download) = store.download(key, 0).await? else {
+        return Ok(false);
+    };
+    let (mut digest, mut chunks) = (Sha256::new(), download.chunks);
+    while let Some(chunk) = chunks.try_next().await? {
+        digest.update(&chunk);
+    }
+    Ok(crate::hex(&digest.finalize()) == content.sha256)
 }

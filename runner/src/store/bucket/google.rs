@@ -101,11 +101,20 @@ impl Google {
         let bad = |problem: String| StoreError::Credentials {
             problem: format!("{source}: {problem}"),
         };
-        let json: serde_json::Value = serde_json::from_str(text)
+        let mut json: serde_json::Value = serde_json::from_str(text)
             .map_err(|_| bad("it is no JSON file of Google credentials".to_owned()))?;
+        // gcloud leaves the format of a token file out when it is plain text; the library asks for it.
+        if let Some(token_file) = json
+            .pointer_mut("/credential_source")
+            .and_then(|source| source.as_object_mut())
+            .filter(|source| source.contains_key("file") || source.contains_key("url"))
+        {
+            let format = token_file.entry("format");
+            format.or_insert_with(|| serde_json::json!({"type": "text"}));
+        }
         let field = |name: &str| json.get(name).and_then(|value| value.as_str());
         let kind = field("type").unwrap_or_default();
-        let given = StaticCredentialProvider::new(text).with_scope(SCOPE);
+        let given = StaticCredentialProvider::new(json.to_string()).with_scope(SCOPE);
         let provider: Box<dyn ProvideCredentialDyn<Credential = Credential>> = match kind {
             "service_account" => Box::new(
                 ServiceAccountTokenCredentialProvider::from_provider(given).with_scope(SCOPE),

@@ -1,0 +1,217 @@
+//! Whose rights a push to Google Cloud Storage has, and that no secret is ever told.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/gcs/mod.rs"]
+mod gcs;
+#[path = "support/model.rs"]
+mod model;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use gcs::{Fault, Gcs};
+use model::Model;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A server that asks for tokens, and a home to put credentials into.
+struct Bench {
+    gcs: Gcs,
+    home: TempDir,
+    model: Model,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let gcs = Gcs::start();
+        gcs.state().tokens.required = true;
+        Self {
+            gcs,
+            home: tempfile::tempdir().unwrap(),
+            model: Model::new("m", "1", "a").write(),
+        }
+    }
+
+    fn file(&self, name: &str, value: &Value) -> PathBuf {
+        let path = self.home.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, value.to_string()).unwrap();
+        path
+    }
+
+    /// `runner push` by way of an address that is signed for like Google's own.
+    fn push(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        command
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env(
+                "GCE_METADATA_HOST",
+                self.gcs.address.trim_start_matches("http://"),
+            )
+            .args(["push", "--verbose", "--store", "gs://models"])
+            .args(["--store-endpoint", &self.gcs.address])
+            .arg(self.model.folder());
+        command
+    }
+
+    /// What the command said, which holds no secret.
+    fn ends(&self, command: &mut Command, code: i32) -> String {
+        let output = command.output().unwrap();
+        let said =
+            String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        for secret in ["ya29", "PRIVATE KEY", "1//refresh", "hush", "subject-token"] {
+            assert!(!said.contains(secret), "{secret} is in:\n{said}");
+        }
+        said
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.gcs.state().tokens.asked.clone()
+    }
+
+    fn user(&self) -> Value {
+        json!({
+            "type": "authorized_user",
+            "client_id": "id",
+            "client_secret": "hush",
+            "refresh_token": "1//refresh",
+            "token_uri": format!("{}/token", self.gcs.address),
+        })
+    }
+
+    fn service_account(&self) -> Value {
+        json!({
+            "type": "service_account",
+            "client_email": "runner@project.iam.gserviceaccount.com",
+            "private_key": KEY,
+            "token_uri": format!("{}/token", self.gcs.address),
+        })
+    }
+}
+
+/// Made for these tests, and good for nothing else.
+const KEY: &str = include_str!("support/gcs/test-key.pem");
+
+#[test]
+fn the_first_credentials_in_order_are_taken_and_named() {
+    let bench = Bench::new();
+    bench.gcs.state().tokens.metadata = true;
+    let said = bench.ends(&mut bench.push(), 0);
+    assert!(said.contains("credentials: the metadata server"), "{said}");
+    assert_eq!(bench.asked().last().unwrap(), "metadata");
+
+    bench.file(
+        ".config/gcloud/application_default_credentials.json",
+        &bench.user(),
+    );
+    let said = bench.ends(&mut bench.push(), 0);
+    assert!(said.contains("gcloud's default"), "{said}");
+    assert_eq!(bench.asked().last().unwrap(), "refresh");
+
+    let account = bench.file("account.json", &bench.service_account());
+    let mut push = bench.push();
+    push.env("GOOGLE_APPLICATION_CREDENTIALS", &account);
+    let said = bench.ends(&mut push, 0);
+    assert!(said.contains("GOOGLE_APPLICATION_CREDENTIALS"), "{said}");
+    assert_eq!(bench.asked().last().unwrap(), "jwt");
+
+    push.env("NOMAD_META_gcp_creds", bench.user().to_string());
+    let said = bench.ends(&mut push, 0);
+    assert!(said.contains("anyone can read"), "{said}");
+    assert_eq!(bench.asked().last().unwrap(), "refresh");
+
+    push.arg("--credentials").arg(&account);
+    let said = bench.ends(&mut push, 0);
+    assert!(said.contains("--credentials"), "{said}");
+    assert_eq!(bench.asked().last().unwrap(), "jwt");
+}
+
+#[test]
+fn one_token_serves_all_requests_of_a_process() {
+    let bench = Bench::new();
+    let account = bench.file("account.json", &bench.service_account());
+    bench.ends(bench.push().arg("--credentials").arg(&account), 0);
+    assert_eq!(bench.asked(), ["jwt"]);
+}
+
+#[test]
+fn a_workload_identity_becomes_googles() {
+    let bench = Bench::new();
+    let token = bench.home.path().join("nomad_gcp.jwt");
+    std::fs::write(&token, "subject-token").unwrap();
+    let address = &bench.gcs.address;
+    let mut external = json!({
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/nomad/providers/nomad",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": format!("{address}/sts"),
+        "credential_source": {"file": token},
+    });
+    let file = bench.file("external.json", &external);
+    bench.ends(bench.push().arg("--credentials").arg(&file), 0);
+    assert_eq!(bench.asked(), ["sts"]);
+    assert_eq!(bench.gcs.state().tokens.subjects, ["subject-token"]);
+
+    // By way of a service account.
+    external["service_account_impersonation_url"] = json!(format!(
+        "{address}/v1/projects/-/serviceAccounts/runner@project.iam.gserviceaccount.com:generateAccessToken"
+    ));
+    let file = bench.file("external.json", &external);
+    bench.ends(bench.push().arg("--credentials").arg(&file), 0);
+    assert_eq!(bench.asked(), ["sts", "sts", "impersonate"]);
+}
+
+#[test]
+fn a_token_that_expires_early_is_renewed_once() {
+    let bench = Bench::new();
+    let file = bench.file("user.json", &bench.user());
+    bench
+        .gcs
+        .fault(1, "POST", "model.json", Fault::ExpireTokens);
+    bench.ends(bench.push().arg("--credentials").arg(&file), 0);
+    assert_eq!(bench.asked(), ["refresh", "refresh"]);
+}
+
+#[test]
+fn credentials_that_are_none_say_so() {
+    let bench = Bench::new();
+    let said = bench.ends(&mut bench.push(), 16);
+    assert!(said.contains("--credentials"), "{said}");
+    let said = bench.ends(
+        bench.push().args(["--credentials", "/nonexistent.json"]),
+        16,
+    );
+    assert!(said.contains("/nonexistent.json"), "{said}");
+    let broken = bench.home.path().join("broken.json");
+    std::fs::write(&broken, "{\"private_key\": \"hush").unwrap();
+    let said = bench.ends(bench.push().arg("--credentials").arg(&broken), 16);
+    assert!(
+        said.contains("no JSON file of Google credentials"),
+        "{said}"
+    );
+    let mut user = bench.user();
+    user["refresh_token"] = json!("revoked");
+    let file = bench.file("user.json", &user);
+    let said = bench.ends(bench.push().arg("--credentials").arg(&file), 16);
+    assert!(said.contains("reasonable timeframe"), "{said}");
+}
+
+#[test]
+fn an_emulator_gets_no_token() {
+    let bench = Bench::new();
+    bench.gcs.state().tokens.required = false;
+    bench.file(
+        ".config/gcloud/application_default_credentials.json",
+        &bench.user(),
+    );
+    let mut push = Command::new(env!("CARGO_BIN_EXE_runner"));
+    push.env_clear()
+        .env("HOME", bench.home.path())
+        .env("STORAGE_EMULATOR_HOST", &bench.gcs.address)
+        .args(["push", "--store", "gs://models"])
+        .arg(bench.model.folder());
+    bench.ends(&mut push, 0);
+    assert!(bench.asked().is_empty());
+}
