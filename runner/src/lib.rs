@@ -24,6 +24,18 @@ pub mod timings;
 pub mod version;
 pub mod workspace;
 
+/// Text that does nothing to a terminal: what a module, a dataset or a manifest says is shown, and moves no cursor.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|each| match each {
+            '\n' | '\t' => each,
+            each if each.is_control() => char::REPLACEMENT_CHARACTER,
+            each => each,
+        })
+        .collect()
+}
+
 /// Lower-case hexadecimal, as digests are written everywhere.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
@@ -35,4 +47,15 @@ pub fn hex(bytes: &[u8]) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_others_wrote_moves_no_cursor() {
+        assert_eq!(
+            super::harmless("a\tb\n\x1b[2J\r\u{9b}"),
+            "a\tb\n\u{fffd}[2J\u{fffd}\u{fffd}"
+        );
+    }
 }

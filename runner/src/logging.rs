@@ -74,7 +74,7 @@ where
         }
         let mut message = Message(String::new());
         event.record(&mut message);
-        writeln!(writer, "{}", message.0)
+        writeln!(writer, "{}", crate::harmless(&message.0))
     }
 }
 

@@ -21,8 +21,7 @@ pub fn table(header: &[&str]) -> Table {
 
 /// Prints a result on stdout.
 pub fn print(text: impl std::fmt::Display) -> Result<(), Error> {
-    let lines: Vec<String> = text
-        .to_string()
+    let lines: Vec<String> = crate::harmless(&text.to_string())
         .lines()
         .map(|line| line.trim_end().to_owned())
         .collect();

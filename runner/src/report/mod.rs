@@ -58,7 +58,7 @@ pub fn print(outcome: &Outcome, json: bool, timings: Option<&Timings>) -> io::Re
     let text = if json {
         serde_json::to_string(outcome)? + "\n"
     } else {
-        let mut text = table(outcome);
+        let mut text = crate::harmless(&table(outcome));
         if let Some(timings) = timings {
             text.push_str(&timings_table(timings));
         }
@@ -75,7 +75,7 @@ pub fn print_batch(finished: &[Finished], json: bool, timings: Option<&Timings>)
     let text = if json {
         serde_json::to_string(&serde_json::json!({ "versions": batch::entries(finished) }))? + "\n"
     } else {
-        batch::table(finished) + &timings.map(timings_table).unwrap_or_default()
+        crate::harmless(&batch::table(finished)) + &timings.map(timings_table).unwrap_or_default()
     };
     ignore_closed_pipe(io::stdout().lock().write_all(text.as_bytes()))
 }

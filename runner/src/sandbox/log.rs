@@ -116,14 +116,7 @@ fn say(stream: Stream, line: &[u8]) {
 /// Text that does nothing to a terminal: a guest must not move the cursor or retitle the window.
 fn readable(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    String::from_utf8_lossy(line)
-        .chars()
-        .map(|letter| match letter {
-            '\t' => letter,
-            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
-            letter => letter,
-        })
-        .collect()
+    crate::harmless(&String::from_utf8_lossy(line))
 }
 
 /// One stream of a guest.
