@@ -74,6 +74,9 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     for reference in &args.references {
         names.push(registry::resolve(&*store, reference).await?.name);
     }
+    // Named twice, perhaps by an alias and in full.
+    names.sort();
+    names.dedup();
     if args.keep_promoted {
         names.retain(|name| !promoted.contains_key(name.as_str()));
     } else if let Some(name) = names

@@ -56,7 +56,8 @@ pub async fn find_garbage(store: &dyn Store, before: i64) -> Result<Vec<Garbage>
     while let Some(entry) = entries.try_next().await? {
         match entry.key.split_once('/') {
             Some(("_data" | "_modules", _)) => shared.push(entry),
-            Some((name, _)) if name.starts_with('_') => {}
+            // Of ours, or a folder that a process works in.
+            Some((name, _)) if name.starts_with(['_', '.']) => {}
             Some((name, _)) if committed.contains(name) => {}
             Some((name, files::MANIFEST_JSON)) => {
                 unfinished.remove(name);
