@@ -22,26 +22,41 @@ const READERS: usize = 16;
 /// # Errors
 /// When the store cannot be listed or read.
 pub async fn find(plan: &Plan, prepared: &Prepared) -> Result<HashMap<usize, Outcome>, StoreError> {
-    let (store, status): (Arc<dyn Store>, _) = match &plan.store {
-        Some(target) => (target.open()?, Status::AlreadyPublished),
-        None => (Arc::new(FolderStore::new(plan.out.clone())), Status::Kept),
+    // A store has a record of a version that missed a gate; kept on this machine, it is a folder.
+    let (store, status, end): (Arc<dyn Store>, _, _) = match &plan.store {
+        Some(target) => (target.open()?, Status::AlreadyPublished, ".json"),
+        None => (
+            Arc::new(FolderStore::new(plan.out.clone())),
+            Status::Kept,
+            "/",
+        ),
     };
     let runs = Runs::of(plan);
     let models = runs.candidates(&*store, "", "/").await?;
-    let rejected = runs.candidates(&*store, REJECTED, ".json").await?;
+    let rejected = runs.candidates(&*store, REJECTED, end).await?;
     let models = models
         .into_iter()
         .map(|(run, name)| (run, manifest_key(&name), name, status));
-    let rejected = rejected
-        .into_iter()
-        .map(|(run, name)| (run, rejected_key(&name), name, Status::GateNotMet));
+    let rejected = rejected.into_iter().map(|(run, name)| {
+        let key = match &plan.store {
+            Some(_) => rejected_key(&name),
+            None => format!("{REJECTED}{}", manifest_key(&name)),
+        };
+        (run, key, name, Status::GateNotMet)
+    });
     let outcomes: Vec<Option<(usize, Outcome)>> = stream::iter(models.chain(rejected))
         .map(|(run, key, name, status)| {
             let store = store.clone();
             async move {
                 let manifest = read(&*store, &key).await?;
-                let manifest =
-                    manifest.filter(|manifest| is_of(manifest, plan, &plan.runs[run], prepared));
+                let manifest = manifest.filter(|manifest| {
+                    // A deferred verdict is no verdict, and none may be passed where it is not deferred.
+                    let same_verdict = match status {
+                        Status::GateNotMet => !plan.defer_gate,
+                        _ => plan.defer_gate || manifest.met_its_gates(),
+                    };
+                    same_verdict && is_of(manifest, plan, &plan.runs[run], prepared)
+                });
                 let location = match status {
                     Status::GateNotMet => store.url(&key),
                     _ => store.url(&name),
