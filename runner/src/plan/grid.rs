@@ -27,7 +27,7 @@ pub enum GridError {
     #[error("the specification is no TOML: {0}")]
     Syntax(String),
     #[error(
-        "[grid] must be a table of dotted keys with lists of values, like \"params.n_trees\" = [10, 50]"
+        "[grid] must be a table of dotted keys with lists of values, like \"params.n_estimators\" = [10, 50]"
     )]
     NotATable,
     #[error("[grid] is empty: give it a key with a list of values, or remove it")]
@@ -213,15 +213,15 @@ mod tests {
 
     #[test]
     fn points_are_all_combinations_in_the_order_of_the_file() {
-        let text = "target = \"y\" # kept\n[split]\nvalidation = 0.2\n[params]\nn_trees = 5\n\
-                    [grid]\n\"params.n_trees\" = [10, 50]\nparams.max_depth = [3, 4, 5]\n";
+        let text = "target = \"y\" # kept\n[split]\nvalidation = 0.2\n[params]\nn_estimators = 5\n\
+                    [grid]\n\"params.n_estimators\" = [10, 50]\nparams.max_depth = [3, 4, 5]\n";
         let points = points(text).unwrap().unwrap();
         assert_eq!(points.len(), 6);
         let values: Vec<(i64, i64)> = points
             .iter()
             .map(|point| {
                 let value = |key: &str| point.place.values[key].as_i64().unwrap();
-                (value("params.n_trees"), value("params.max_depth"))
+                (value("params.n_estimators"), value("params.max_depth"))
             })
             .collect();
         assert_eq!(
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(points[4].place.point, 5);
         assert_eq!(points[4].place.points, 6);
         let parsed: toml::Table = toml::from_str(&texts(text)[4]).unwrap();
-        assert_eq!(parsed["params"]["n_trees"].as_integer(), Some(50));
+        assert_eq!(parsed["params"]["n_estimators"].as_integer(), Some(50));
         assert_eq!(parsed["params"]["max_depth"].as_integer(), Some(4));
         assert!(!parsed.contains_key("grid"));
         assert!(texts(text)[4].contains("# kept"));
