@@ -66,7 +66,7 @@ variable "memory" {
 # ---- What may be read ----------------------------------------------------------------------------------------
 
 variable "allow_data" {
-  description = "URL prefixes that a dispatch may name as `data_url`. Empty: any public address, none of the machine's own network."
+  description = "URL prefixes that a dispatch may name as `data_url`. Empty: any address but link-local ones and metadata servers."
   type        = list(string)
   default     = []
 }

@@ -20,6 +20,7 @@ pub use error::DispatchError;
 use crate::commands::dispatch::Args;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::report::ignore_closed_pipe;
 use crate::store::{self, Store};
 use api::Api;
 use campaign::Campaign;
@@ -67,6 +68,7 @@ fn open(args: &Args) -> Result<Option<Arc<dyn Store>>, DispatchError> {
 }
 
 fn print(text: &str) -> Result<(), Error> {
-    writeln!(io::stdout().lock(), "{}", text.trim_end())
+    let text = crate::harmless(text.trim_end());
+    ignore_closed_pipe(writeln!(io::stdout().lock(), "{text}"))
         .map_err(|error| Error::local("cannot write the result to stdout", error))
 }
