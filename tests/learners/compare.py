@@ -1,6 +1,6 @@
 """Holds the learners against scikit-learn: same rows, same splits, equal parameters.
 
-    python compare.py --fit target/debug/examples/fit [--seeds 20] [--only ALGORITHM] [--data NAME] [--json FILE]
+    python compare.py --fit target/debug/examples/fit [--seeds 20] [--only ALGORITHM,…] [--data NAME] [--json FILE]
 
 Each learner is fitted on three quarters of each dataset and scored on the rest, once a seed, by ours and by
 scikit-learn's. The score is ROC AUC (two classes), accuracy (more) or R² (regression). A learner passes where the mean
@@ -172,7 +172,7 @@ def splits(values, target, regression, seeds, folder):
 
 def compare(name, values, target, regression, options):
     learners = [learner for learner in (REGRESSORS if regression else CLASSIFIERS)
-                if options.only in (None, learner.algorithm)]
+                if options.only is None or learner.algorithm in options.only]
     scores = {learner: ([], []) for learner in learners}
     with tempfile.TemporaryDirectory() as folder:
         for seed, split, y_train, y_test in splits(values, target, regression, options.seeds, folder):
@@ -204,7 +204,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fit", required=True, help="the example `fit` of workload-wasm")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--only", help="one algorithm")
+    parser.add_argument("--only", type=lambda names: names.split(","), help="some algorithms, joined by commas")
     parser.add_argument("--small", action="store_true", help="leave the sample data out")
     parser.add_argument("--data", help="datasets whose name holds this")
     parser.add_argument("--json", help="also write the results to this file")
