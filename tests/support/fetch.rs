@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Ended, Runner, files_below, read_json, root};
+use crate::support::{Ended, Runner, files_below, models, read_json, root};
 
 pub const ROWS: &str = "x,y\n1,1\n2,2\n3,2\n";
 pub const NOT_FETCHED: i32 = 10;
@@ -27,12 +27,9 @@ pub fn train_on(source: &str) -> Runner {
 
 /// What the manifest says of the data.
 pub fn data_of(ended: &Ended) -> Value {
-    let model = std::fs::read_dir(ended.path("runs"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap();
-    read_json(&model.path().join("manifest.json"))["data"].clone()
+    let kept = models(&ended.path("runs"));
+    assert_eq!(kept.len(), 1);
+    read_json(&kept[0].join("manifest.json"))["data"].clone()
 }
 
 /// The run had these bytes.
