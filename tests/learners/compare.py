@@ -82,6 +82,9 @@ REGRESSORS = [
              tolerance=WIDE, regression=True),
 ]
 
+# Rows beyond which a learner takes hours for all seeds; it is named, and left out.
+MOST_ROWS = {("svc", "smartcore"): 1000, ("svr", "smartcore"): 1000}
+
 # (dataset, algorithm, engine) -> why the scores differ; docs/learners.md says it at length.
 EXPLAINED = {
     ("sample", "decision_tree", "smartcore"): "looks at thresholds between rows of different classes only",
@@ -173,6 +176,10 @@ def splits(values, target, regression, seeds, folder):
 def compare(name, values, target, regression, options):
     learners = [learner for learner in (REGRESSORS if regression else CLASSIFIERS)
                 if options.only is None or learner.algorithm in options.only]
+    for learner in list(learners):
+        if len(target) > MOST_ROWS.get((learner.algorithm, learner.engine), len(target)):
+            print(f"| {name} | {learner.algorithm} | {learner.engine} | | | | | left out: takes hours |", flush=True)
+            learners.remove(learner)
     scores = {learner: ([], []) for learner in learners}
     with tempfile.TemporaryDirectory() as folder:
         for seed, split, y_train, y_test in splits(values, target, regression, options.seeds, folder):
