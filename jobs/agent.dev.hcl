@@ -2,7 +2,7 @@
 #
 #   sudo nomad agent -dev -config=jobs/agent.dev.hcl -config=HOST_VOLUMES
 #
-# `just nomad-demo` starts it, with a HOST_VOLUMES file of its own: paths there must be absolute.
+# HOST_VOLUMES is a file of your own, as paths in it must be absolute; docs/nomad.md has one.
 # The exec driver needs root; it is the only thing here that does.
 
 bind_addr = "127.0.0.1"

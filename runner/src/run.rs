@@ -21,6 +21,9 @@ use crate::workspace::{self, Workspace};
 /// Below `--out`: versions that missed a gate.
 const REJECTED: &str = "_rejected";
 
+/// Below `--out`: models whose own place is taken by what a failed publication left.
+const UNPUBLISHED: &str = "_unpublished";
+
 /// A version that was trained, and whose files hold to the contract.
 pub struct Trained {
     /// The model's files, and nothing else.
@@ -321,10 +324,12 @@ fn keep(trained: &Trained, parent: &Path) -> Result<PathBuf, Error> {
             let there = std::fs::read(folder.join(files::MANIFEST_JSON))
                 .ok()
                 .and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
-            if there.is_some_and(|there| there.same_model(&trained.manifest)) {
-                Ok(folder)
-            } else {
-                Err(Error::OtherModelKept(folder))
+            match there {
+                Some(there) if there.same_model(&trained.manifest) => Ok(folder),
+                Some(_) => Err(Error::OtherModelKept(folder)),
+                // No model is there: a publication into this very folder that ended half-way.
+                None if !parent.ends_with(UNPUBLISHED) => keep(trained, &parent.join(UNPUBLISHED)),
+                None => Err(Error::OtherModelKept(folder)),
             }
         }
         Err(error) => {
