@@ -107,6 +107,13 @@ dist:
 package:
     .ci/package
 
+# Of dist/<version>/, and of a runner without scoring, which it builds (long).
+[doc('The sizes in the README, from what `just package` made')]
+[group('ship')]
+sizes:
+    RUNNER_FEATURES=s3,azblob,wasmtime/all-arch .ci/runner amd64 dist/runner-amd64-without-scoring
+    .ci/sizes
+
 # From two checkouts in two folders; each builds everything anew (very long).
 [doc('The package is the same, byte for byte, wherever it is built')]
 [group('ship')]

@@ -14,6 +14,9 @@ remap=(
   "--remap-path-prefix=$target=/target"
 )
 
+# Back ends for all architectures, so that each runner compiles modules for the others (`runner compile --target`).
+runner_features="${RUNNER_FEATURES-score,s3,azblob,wasmtime/all-arch}"
+
 # rustc's flags, one an argument; cargo wants them with a separator that no path holds.
 rustflags() {
   local IFS=$'\x1f'

@@ -34,7 +34,7 @@ def cargo(*arguments):
 def packages(package, target, features):
     """The crates linked into `package`, as cargo's metadata has them, by (name, version)."""
     tree = cargo("tree", "--locked", "--edges", "normal", "--prefix", "none", "--no-dedupe", "--package", package,
-                 "--target", target, "--features", features, "--format", "{p}")
+                 "--target", target, "--no-default-features", "--features", features, "--format", "{p}")
     linked = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
     linked = {(name, version.removeprefix("v")) for name, version in linked}
     metadata = json.loads(cargo("metadata", "--locked", "--all-features", "--format-version", "1", "--filter-platform", target))

@@ -5,7 +5,7 @@ mod support;
 
 use std::process::Command;
 
-use support::{Runner, root};
+use support::{Runner, root, skipped};
 
 /// The second number of `go version go1.26.8 linux/amd64`; `None` where there is no Go.
 fn go_minor_version() -> Option<u32> {
@@ -22,7 +22,7 @@ fn go_minor_version() -> Option<u32> {
 #[test]
 fn the_go_module_keeps_the_contract() {
     if go_minor_version().is_none_or(|version| version < 21) {
-        println!("SKIPPED the_go_module_keeps_the_contract: needs Go 1.21 or later");
+        skipped("the_go_module_keeps_the_contract", "needs Go 1.21 or later");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

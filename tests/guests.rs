@@ -49,6 +49,37 @@ fn every_guest_has_a_test() {
     }
 }
 
+/// docs/security.md: the last cell of each promise names the tests that show it, or the file that holds them.
+#[test]
+fn every_promise_has_a_test() {
+    let page = std::fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let tests: String = std::fs::read_dir(root().join("tests"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "rs"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let mut promises = 0;
+    for row in page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.ends_with("shown by |"))
+    {
+        let shown_by = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
+        let names: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "nothing shows this: {row}");
+        for name in names {
+            let there = if name.contains('/') {
+                root().join(name).exists()
+            } else {
+                tests.contains(&format!("fn {}", name.trim_end_matches('…')))
+            };
+            assert!(there, "{name}, which is to show this, is not there: {row}");
+        }
+        promises += 1;
+    }
+    assert!(promises > 20, "{promises} promises were found");
+}
+
 #[test]
 fn keeps_the_contract() {
     let ended = train("keeps_the_contract").run().ends_with(0);
@@ -165,6 +196,13 @@ fn memory_at_once() {
 fn table_without_end() {
     let ended = train("table_without_end").args(["--memory", "64MiB"]).run();
     left_nothing(ended).ends_with(13).says(["--memory"]);
+}
+
+#[test]
+fn many_tables() {
+    left_nothing(train("many_tables").run())
+        .ends_with(13)
+        .says(["9 tables"]);
 }
 
 #[test]

@@ -163,6 +163,17 @@ fn compiled_code_runs_beside_its_module_and_by_its_own_digest() {
     assert_eq!(manifest["module"]["sha256"], sha256(&assemble(GOOD)));
     assert_eq!(manifest["module"]["file"], "guest.wasm");
 
+    // As `just package` lays it out: one for each architecture, beside the one module.
+    let packaged = folder.path().join("guest-arm64.cwasm");
+    fs::copy(&compiled, &packaged).unwrap();
+    Runner::new("run")
+        .file("rows.csv", "x,y\n1,1\n")
+        .arg(&packaged)
+        .args(["--data", "rows.csv", "--no-cache", "--trust-compiled"])
+        .args(["--store", "models"])
+        .run()
+        .ends_with(0);
+
     // Of another module: not executed.
     fs::write(&module, assemble("leaves_nothing")).unwrap();
     run()

@@ -7,12 +7,13 @@ mod gcs;
 mod model;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use contract::{Gate, NomadOrigin};
 use gcs::{Fault, Gcs};
 use model::Model;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// `runner push`, with no environment but the emulator's address.
 fn push(gcs: &Gcs, folder: &Path) -> Command {
@@ -125,6 +126,34 @@ fn a_store_that_keeps_failing_is_given_up_at_the_deadline() {
             17,
         );
         assert!(said.contains("--store-timeout"), "{said}");
+    }
+}
+
+#[test]
+fn a_signal_stops_a_push_and_the_model_stays_to_push_again() {
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let gcs = Gcs::start();
+        gcs.fault(1, "PUT", "upload_id", Fault::Stall(Duration::from_secs(60)));
+        let model = Model::new("m", "1", "a").write();
+        let child = push(&gcs, model.folder())
+            .args(["--store-timeout", "1h"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while gcs.count("PUT", "upload_id") == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert!(said.contains("stopped by SIG"), "{said}");
+        let visible = gcs.names();
+        assert!(!visible.iter().any(|name| name.ends_with("manifest.json")));
+
+        ends(&mut push(&gcs, model.folder()), 0);
+        is_whole(&gcs, &model);
     }
 }
 

@@ -1,78 +1,181 @@
 //! The whole line in a chroot whose `/` holds /etc/passwd, /etc/hosts, /etc/resolv.conf and one writable folder, as
 //! user `nobody` without a home: what Nomad's `exec` driver makes of a small `chroot_env`.
 //!
-//! STATIC_RUNNER names the static runner that `just dist` builds; a chroot needs root.
+//! The runner under test brings its dynamic libraries and their loader into that folder. The static one of `just dist`
+//! needs none; it is tried, too, where it was built. A chroot needs root.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
-use std::process::Command;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
-use support::{assert_whole, data, models, workload};
+use support::{assert_whole, data, models, root, skipped, workload};
+use tempfile::TempDir;
 
 /// `nobody` on Debian and on Nomad's clients.
 const NOBODY: u32 = 65534;
+const ETC: [&str; 3] = ["passwd", "hosts", "resolv.conf"];
 
-fn static_runner() -> Option<PathBuf> {
-    let root = fs::metadata("/proc/self").is_ok_and(|process| {
-        use std::os::unix::fs::MetadataExt;
-        process.uid() == 0
-    });
-    let runner = std::env::var_os("STATIC_RUNNER").map(PathBuf::from);
-    match runner {
-        Some(runner) if root => Some(runner),
-        _ => {
-            println!(
-                "SKIPPED the_whole_line_in_a_small_room: needs root, and STATIC_RUNNER (the static runner of `just dist`)"
-            );
-            None
+/// A folder to be `/` of a runner. `local` in it is the one that can be written.
+struct Room(TempDir);
+
+impl Room {
+    fn new() -> Self {
+        let room = Self(TempDir::new().unwrap());
+        open(room.0.path());
+        for folder in ["etc", "local"] {
+            fs::create_dir(room.0.path().join(folder)).unwrap();
+            open(&room.0.path().join(folder));
         }
+        for file in ETC {
+            fs::copy(
+                Path::new("/etc").join(file),
+                room.0.path().join("etc").join(file),
+            )
+            .unwrap();
+        }
+        room.bring(&workload(), "workload.wasm");
+        room.bring(&data("opportunityHistory.json"), "opportunityHistory.json");
+        room.bring(&data("pipeline.toml"), "pipeline.toml");
+        chown(room.local(), Some(NOBODY), Some(NOBODY)).unwrap();
+        room
+    }
+
+    fn local(&self) -> PathBuf {
+        self.0.path().join("local")
+    }
+
+    fn bring(&self, file: &Path, name: &str) {
+        fs::copy(file, self.local().join(name)).unwrap();
+    }
+
+    /// Runs a program of this room, as `nobody` and with no more of an environment than Nomad's.
+    fn run(&self, program: &[OsString], args: &[&str]) -> Output {
+        Command::new("chroot")
+            .arg(format!("--userspec={NOBODY}:{NOBODY}"))
+            .arg(self.0.path())
+            .args(program)
+            .args(args)
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .output()
+            .unwrap()
+    }
+}
+
+/// For all to enter and read, whatever this process's umask is.
+fn open(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Whether this process may make another root; says so otherwise.
+fn may_chroot(test: &str) -> bool {
+    let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    if !root {
+        skipped(test, "a chroot needs root");
+    }
+    root
+}
+
+/// The command that starts the runner under test in `room`: its loader, told where the libraries are.
+fn with_its_libraries(room: &Room) -> Vec<OsString> {
+    let runner = Path::new(env!("CARGO_BIN_EXE_runner"));
+    let listed = Command::new("ldd").arg(runner).output().unwrap();
+    // `libc.so.6 => /lib/libc.so.6 (0x…)` for a library, `/lib64/ld-linux.so.2 (0x…)` for the loader.
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let mut loader = None;
+    for line in listed.lines() {
+        let Some(file) = line.split_whitespace().find(|word| word.starts_with('/')) else {
+            continue;
+        };
+        let name = Path::new(file).file_name().unwrap();
+        room.bring(Path::new(file), name.to_str().unwrap());
+        if !line.contains("=>") {
+            loader = Some(Path::new("/local").join(name));
+        }
+    }
+    room.bring(runner, "runner");
+    let loader = loader.expect("a dynamic runner has a loader");
+    let words = ["--library-path", "/local", "/local/runner"];
+    std::iter::once(loader.into_os_string())
+        .chain(words.map(OsString::from))
+        .collect()
+}
+
+#[track_caller]
+fn trains_and_publishes(room: &Room, runner: &[OsString]) {
+    let output = room.run(
+        runner,
+        &[
+            "run",
+            "/local/workload.wasm",
+            "--data=/local/opportunityHistory.json",
+            "--spec=/local/pipeline.toml",
+            "--store=file:///local/models",
+            "--out=/local/out",
+        ],
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let stored = models(&room.local().join("models"));
+    assert_eq!(stored.len(), 1, "{said}");
+    assert_whole(&stored[0]);
+    let top: Vec<_> = support::files_below(room.0.path())
+        .into_iter()
+        .filter(|file| !file.starts_with("local/"))
+        .collect();
+    assert_eq!(top.len(), ETC.len(), "left outside its folder: {top:?}");
+}
+
+/// What is missing is named: here /tmp, and nothing of /etc.
+#[track_caller]
+fn is_examined(room: &Room, runner: &[OsString]) {
+    let output = room.run(runner, &["doctor"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for words in [
+        "TROUBLE  temporary files: /tmp",
+        "well     names",
+        "well     root: a small one, of etc, local",
+    ] {
+        assert!(said.contains(words), "{said}");
     }
 }
 
 #[test]
 fn the_whole_line_in_a_small_room() {
-    let Some(runner) = static_runner() else {
+    if !may_chroot("the_whole_line_in_a_small_room") {
         return;
+    }
+    let room = Room::new();
+    let runner = with_its_libraries(&room);
+    trains_and_publishes(&room, &runner);
+    is_examined(&room, &runner);
+}
+
+#[test]
+fn the_static_runner_needs_nothing_else_in_a_small_room() {
+    let name = "the_static_runner_needs_nothing_else_in_a_small_room";
+    let arch = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
     };
-    let room = tempfile::tempdir().unwrap();
-    fs::set_permissions(room.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    for folder in ["etc", "local"] {
-        fs::create_dir(room.path().join(folder)).unwrap();
+    let shipped = root().join(format!("dist/runner-{arch}"));
+    if !shipped.exists() {
+        skipped(
+            name,
+            &format!("no dist/runner-{arch}; `just dist` builds it"),
+        );
+        return;
     }
-    for file in ["etc/passwd", "etc/hosts", "etc/resolv.conf"] {
-        fs::copy(format!("/{file}"), room.path().join(file)).unwrap();
+    if !may_chroot(name) {
+        return;
     }
-    let local = room.path().join("local");
-    for (from, name) in [
-        (runner, "runner"),
-        (workload(), "workload.wasm"),
-        (data("opportunityHistory.json"), "opportunityHistory.json"),
-        (data("pipeline.toml"), "pipeline.toml"),
-    ] {
-        fs::copy(from, local.join(name)).unwrap();
-    }
-    chown(&local, Some(NOBODY), Some(NOBODY)).unwrap();
-    let output = Command::new("chroot")
-        .arg("--userspec=65534:65534")
-        .arg(room.path())
-        .args(["/local/runner", "run", "/local/workload.wasm"])
-        .args(["--data", "/local/opportunityHistory.json"])
-        .args(["--spec", "/local/pipeline.toml"])
-        .args(["--store", "/local/models", "--out", "/local/out"])
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let stored = models(&local.join("models"));
-    assert_eq!(stored.len(), 1);
-    assert_whole(&stored[0]);
+    let room = Room::new();
+    room.bring(&shipped, "runner");
+    trains_and_publishes(&room, &[OsString::from("/local/runner")]);
 }

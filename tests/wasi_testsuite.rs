@@ -6,7 +6,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::Runner;
+use support::{Runner, skipped};
 
 /// `tests/<language>/testsuite/*.wasm`, and one folder deeper in later versions.
 fn programs(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -27,6 +27,12 @@ fn difference(program: &Path) -> Option<String> {
         Err(_) => Value::Null,
     };
     let mut runner = Runner::new("exec").arg(program);
+    if let Some(name) = specification["root"].as_str() {
+        let copy = runner.folder.path().join("root");
+        copy_folder(&program.with_file_name(name), &copy);
+        runner = runner.arg("--dir").arg(format!("{}::/", copy.display()));
+    }
+    // Of versions before 2026.
     for folder in specification["dirs"].as_array().into_iter().flatten() {
         let name = folder.as_str().unwrap();
         let copy = runner.folder.path().join(name);
@@ -69,8 +75,9 @@ fn copy_folder(from: &Path, to: &Path) {
 #[test]
 fn the_public_wasi_programs_run() {
     let Some(suite) = std::env::var_os("WASI_TESTSUITE") else {
-        println!(
-            "SKIPPED the_public_wasi_programs_run: WASI_TESTSUITE names no checkout of WebAssembly/wasi-testsuite"
+        skipped(
+            "the_public_wasi_programs_run",
+            "WASI_TESTSUITE names no checkout of WebAssembly/wasi-testsuite (its branch prod/testsuite-base)",
         );
         return;
     };
@@ -85,6 +92,7 @@ fn the_public_wasi_programs_run() {
         "no tests/**/*.wasm in {}",
         suite.display()
     );
+    println!("{} programs", found.len());
     let failed: Vec<String> = found
         .iter()
         .filter_map(|program| Some(format!("{}: {}", program.display(), difference(program)?)))

@@ -287,10 +287,7 @@ async fn keep_for_push(trained: &Trained, plan: &Plan) -> Result<PathBuf, Error>
 /// Stores by content what all versions have in common: the module, and the data where that is wanted.
 async fn share(store: &dyn Store, trained: &Trained, plan: &Plan) -> Result<(), StoreError> {
     // Compiled code never stands for its module: the `.wasm` lies beside it.
-    let module = match plan.module.extension() {
-        Some(kind) if kind == "cwasm" => plan.module.with_extension("wasm"),
-        _ => plan.module.clone(),
-    };
+    let module = sandbox::source_of(&plan.module);
     store::store_module(store, &module, &trained.manifest.module.sha256).await?;
     if plan.keep_data {
         store::store_data(store, &trained.dataset, &trained.manifest.data.sha256).await?;

@@ -49,6 +49,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         ("memory", memory(&nomad)),
         ("temporary files", writable(&std::env::temp_dir())),
         ("output", writable(&output(&nomad))),
+        ("root", root()),
         ("names", names()),
         ("certificates", certificates()),
         ("clock", clock()),
@@ -156,6 +157,26 @@ fn writable(folder: &Path) -> Finding {
             folder.display()
         )),
     }
+}
+
+/// What a chroot brings. The runner does with very little, and says what it then does without.
+fn root() -> Finding {
+    let mut names: Vec<String> = std::fs::read_dir("/")
+        .map_err(|error| {
+            format!("/ cannot be listed ({error}); let the user that the task runs as read it")
+        })?
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+        .collect();
+    if ["proc", "usr", "var"].iter().all(|name| names.iter().any(|found| found == name)) {
+        return Ok("a whole machine's".to_owned());
+    }
+    names.sort();
+    let proc = if Path::new("/proc/self/exe").exists() {
+        ""
+    } else {
+        "; without /proc, manifests do not name the runner's digest"
+    };
+    Ok(format!("a small one, of {}{proc}", names.join(", ")))
 }
 
 /// A task's chroot has no more of /etc than the client's `chroot_env` lets it have.

@@ -24,7 +24,8 @@ pub struct EngineArgs {
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
 
-    /// Time that the module may take, such as 90s, 10m or 2h [default: no limit]
+    /// Time that the module may take, such as 90s, 10m or 2h
+    /// [default: no limit; a training under Nomad 24h]
     #[arg(long, value_name = "TIME", value_parser = size::duration)]
     pub timeout: Option<Duration>,
 
@@ -65,7 +66,7 @@ pub struct Args {
     #[command(flatten)]
     pub engine: EngineArgs,
 
-    /// Bytes of files that the module may leave [default: 1GiB]
+    /// Bytes of files that the module may leave [default: 1GiB; under Nomad 512MiB]
     #[arg(long, value_name = "SIZE")]
     pub max_output_bytes: Option<Size>,
 
@@ -73,7 +74,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub max_output_files: Option<u64>,
 
-    /// What the module may print [default: 16MiB]
+    /// What the module may print [default: 16MiB; under Nomad 4MiB]
     #[arg(long, value_name = "SIZE")]
     pub max_log_bytes: Option<Size>,
 }
@@ -143,11 +144,15 @@ impl Args {
     /// The limits of each of `guests` that run at a time.
     #[must_use]
     pub fn limits(&self, nomad: &Nomad, guests: usize) -> Limits {
-        let default = Limits::default();
+        let default = if nomad.is_task() {
+            Limits::of_task()
+        } else {
+            Limits::default()
+        };
         let size = |given: Option<Size>, default: u64| given.map_or(default, |size| size.0);
         Limits {
             memory: self.engine.memory(nomad, guests),
-            timeout: self.engine.timeout,
+            timeout: self.engine.timeout.or(default.timeout),
             output_bytes: size(self.max_output_bytes, default.output_bytes),
             output_files: self.max_output_files.unwrap_or(default.output_files),
             log_bytes: size(self.max_log_bytes, default.log_bytes),
@@ -195,6 +200,25 @@ mod tests {
         assert_eq!(limits.memory, ((1024 << 20) - OWN_MEMORY) / 2);
         let limits = parse(&["--memory", "2GiB"]).unwrap().limits(&task(), 2);
         assert_eq!(limits.memory, 2 << 30);
+    }
+
+    #[test]
+    fn a_task_has_limits_of_its_own_and_a_flag_beats_each() {
+        let here = parse(&[]).unwrap().limits(&Nomad::default(), 1);
+        assert_eq!(here.timeout, None);
+        let limits = parse(&[]).unwrap().limits(&task(), 1);
+        assert_eq!(limits.timeout, Some(Duration::from_secs(86_400)));
+        assert!(limits.output_bytes < here.output_bytes && limits.log_bytes < here.log_bytes);
+        let flags = [
+            "--timeout=1s",
+            "--max-output-bytes=2",
+            "--max-output-files=3",
+            "--max-log-bytes=4",
+        ];
+        let limits = parse(&flags).unwrap().limits(&task(), 1);
+        assert_eq!(limits.timeout, Some(Duration::from_secs(1)));
+        let rest = (limits.output_bytes, limits.output_files, limits.log_bytes);
+        assert_eq!(rest, (2, 3, 4));
     }
 
     #[test]

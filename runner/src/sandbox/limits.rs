@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::size::Size;
 
 /// Memories, tables and instances that one guest may have. A WASI command needs one of each.
-const MAX_PARTS: usize = 8;
+pub(super) const MAX_PARTS: usize = 8;
 /// What an entry of a table takes on the host.
 const TABLE_ENTRY: usize = 16;
 /// Folders that a guest may make: a model has few, and each level of a deep tree costs an open file to remove.
@@ -42,6 +42,20 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Under Nomad nobody watches, and a task shares its machine: a training that hangs gives its place back within a
+    /// day, a model fits the task's disk beside the data, and a log fits the files that Nomad keeps of it.
+    #[must_use]
+    pub fn of_task() -> Self {
+        Self {
+            timeout: Some(Duration::from_secs(24 * 3600)),
+            output_bytes: 512 << 20,
+            log_bytes: 4 << 20,
+            ..Self::default()
+        }
+    }
+}
+
 /// The limit that ended a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitHit {
@@ -63,6 +77,10 @@ pub enum LimitHit {
     OutputFiles(u64),
     #[error("the guest made more than {MAX_FOLDERS} folders; a model must do with fewer")]
     OutputFolders,
+    #[error(
+        "the guest asks for {0} tables, and {MAX_PARTS} is the most; a program for WASI needs one: build it anew"
+    )]
+    Tables(u32),
     #[error("the guest printed more than {}; raise --max-log-bytes, or let it say less", Size(*.0))]
     Log(u64),
     #[error(

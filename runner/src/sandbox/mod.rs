@@ -31,6 +31,6 @@ pub use command::{Program, run_program};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use grants::{Grants, Guest, Mode};
 pub use limits::{LimitHit, Limits};
-pub use module::{Module, ModuleError};
+pub use module::{Module, ModuleError, source_of};
 pub use run::{SandboxError, run_guest};
 pub use trust::{NotTrusted, Sha256Digest, Trust};

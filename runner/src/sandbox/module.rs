@@ -19,6 +19,9 @@ use crate::exit::Exit;
 /// Larger modules are refused: compiling takes many times their size.
 const MAX_BYTES: u64 = 256 << 20;
 
+/// How a `.cwasm` says what it was compiled for, in the words of Nomad's `${attr.cpu.arch}`.
+const ARCHITECTURES: [&str; 2] = ["-amd64", "-arm64"];
+
 /// A compiled WASI preview 1 command. Cheap to clone, good for any number of runs.
 #[derive(Clone)]
 pub struct Module {
@@ -101,15 +104,8 @@ impl Engine {
     /// # Errors
     /// When a file can't be read, is no WASI preview 1 command, or is not trusted.
     pub fn load(&self, path: &Path, trust: &Trust) -> Result<Module, ModuleError> {
-        let given = if path.extension().is_some_and(|kind| kind == "cwasm") {
-            Some(path)
-        } else {
-            None
-        };
-        let source = match given {
-            Some(path) => path.with_extension("wasm"),
-            None => path.to_owned(),
-        };
+        let given = is_compiled(path).then_some(path);
+        let source = source_of(path);
         let bytes = read(&source).map_err(|error| match given {
             Some(compiled) => ModuleError::NoSource {
                 compiled: compiled.to_owned(),
@@ -210,6 +206,28 @@ impl Engine {
                 .put(self.key(), digest, &compiled::seal(digest, &code));
         }
         Ok(module)
+    }
+}
+
+fn is_compiled(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == "cwasm")
+}
+
+/// The module that a file stands for. Beside `workload.cwasm` lies `workload.wasm`; so it does beside
+/// `workload-amd64.cwasm` and `workload-arm64.cwasm`, one of which each architecture downloads.
+#[must_use]
+pub fn source_of(path: &Path) -> PathBuf {
+    if !is_compiled(path) {
+        return path.to_owned();
+    }
+    let beside = path.with_extension("wasm");
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    match ARCHITECTURES
+        .iter()
+        .find_map(|suffix| stem.strip_suffix(suffix))
+    {
+        Some(name) if !beside.exists() => path.with_file_name(format!("{name}.wasm")),
+        _ => beside,
     }
 }
 

@@ -6,7 +6,7 @@ use super::clock::GuestClock;
 use super::engine::Engine;
 use super::grants::{self, GrantError, Guest};
 use super::host::{Ended, GuestHost};
-use super::limits::{LimitHit, Limits};
+use super::limits::{LimitHit, Limits, MAX_PARTS};
 use super::log::{GuestLog, Stream};
 use super::module::Module;
 use crate::exit::Exit;
@@ -107,6 +107,10 @@ pub(super) async fn start<T: Send>(
     store: &mut Store<T>,
     ready: &InstancePre<T>,
 ) -> wasmtime::Result<()> {
+    let tables = ready.module().resources_required().num_tables;
+    if tables as usize > MAX_PARTS {
+        return Err(LimitHit::Tables(tables).into());
+    }
     let instance = ready.instantiate_async(&mut *store).await?;
     let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
     start.call_async(store, ()).await

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::{Created, Store, StoreError, data_key, module_key};
+use super::{Store, StoreError, data_key, module_key};
 
 /// What an object is to be made of, with checksums that are known before the first byte is sent.
 #[derive(Clone, Debug)]
@@ -121,26 +121,29 @@ async fn store_by_content(
             std::io::Error::other(format!("its SHA-256 is {}, not {sha256}", content.sha256)),
         ));
     }
-    create_equal(store, &key, &content).await?;
+    create_equal(store, &[(key.clone(), content)]).await?;
     Ok(key)
 }
 
-/// Creates an object; one that is there already must hold the same bytes.
+/// Creates objects in order; those that are there already must hold the same bytes.
 pub(super) async fn create_equal(
     store: &dyn Store,
-    key: &str,
-    content: &Content,
+    objects: &[(String, Content)],
 ) -> Result<(), StoreError> {
-    if store.create(key, content).await? == Created::New {
-        return Ok(());
+    let mut left = objects;
+    loop {
+        let created = store.create_in_order(left).await?;
+        let Some((key, content)) = left.get(created) else {
+            return Ok(());
+        };
+        if !holds(store, key, content).await? {
+            return Err(StoreError::Conflict {
+                url: store.url(key),
+                difference: "holds other bytes".to_owned(),
+            });
+        }
+        left = &left[created + 1..];
     }
-    if holds(store, key, content).await? {
-        return Ok(());
-    }
-    Err(StoreError::Conflict {
-        url: store.url(key),
-        difference: "holds other bytes".to_owned(),
-    })
 }
 
 /// Whether the object has these bytes. Read as a whole only where the store keeps no MD5 of it.

@@ -149,6 +149,17 @@ pub trait Store: Send + Sync {
     /// Creates an object that must not exist yet. It appears whole or not at all, and its bytes are checked.
     async fn create(&self, key: &str, content: &Content) -> Result<Created, StoreError>;
 
+    /// Creates objects as [`Store::create`] does, one after the other, up to the first that exists already. Returns how
+    /// many it created.
+    async fn create_in_order(&self, objects: &[(String, Content)]) -> Result<usize, StoreError> {
+        for (created, (key, content)) in objects.iter().enumerate() {
+            if self.create(key, content).await? == Created::Exists {
+                return Ok(created);
+            }
+        }
+        Ok(objects.len())
+    }
+
     /// Reads an object of at most [`LARGEST_READ`] bytes. `None` when there is none.
     async fn read(&self, key: &str) -> Result<Option<Object>, StoreError>;
 

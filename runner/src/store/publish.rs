@@ -47,13 +47,15 @@ pub async fn publish(store: &dyn Store, folder: &Path) -> Result<Published, Stor
     // One after the other in the manifest's order: of two publishers of one name that differ, the one that
     // creates the first differing file goes on and the other stops there. Side by side, each could win one
     // file and neither the name.
+    let mut objects = Vec::with_capacity(model.manifest.files.len());
     for file in &model.manifest.files {
         let content = Content::of_file(&folder.join(&file.path)).await?;
         if content.sha256 != file.sha256 || content.bytes != file.bytes {
             return Err(model.bad(format!("{} is not what the manifest says", file.path)));
         }
-        create_equal(store, &format!("{name}/{}", file.path), &content).await?;
+        objects.push((format!("{name}/{}", file.path), content));
     }
+    create_equal(store, &objects).await?;
     if let Some(claim) = ClaimKey::of(&model.manifest) {
         let content = Content::of_bytes(model.bytes.clone());
         if store.create(claim.as_str(), &content).await? == Created::Exists {
