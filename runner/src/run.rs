@@ -15,7 +15,7 @@ use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
 use crate::store::{self, FolderStore, Store, StoreError};
-use crate::timings::Timings;
+use crate::timings::{FETCH, TRAIN, Timings};
 use crate::workspace::{self, Workspace};
 
 /// Below `--out`: versions that missed a gate.
@@ -54,7 +54,7 @@ impl Prepared {
         let data_file = workspace.data().join(&plan.data_path);
         let (module, dataset) = tokio::try_join!(
             timings.time("load module", load(&engine, &plan.module, &plan.trust)),
-            timings.time("fetch data", async {
+            timings.time(FETCH, async {
                 Ok::<_, Error>(data::fetch(&plan.data, &data_file).await?)
             }),
         )?;
@@ -137,7 +137,7 @@ pub async fn run_one(
     };
     let status = timings
         .time(
-            "train",
+            TRAIN,
             sandbox::run_guest(engine, module, &guest, &plan.limits),
         )
         .await?;

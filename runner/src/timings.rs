@@ -4,11 +4,39 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+/// Getting the dataset.
+pub const FETCH: &str = "fetch data";
+/// The guest.
+pub const TRAIN: &str = "train";
+
 /// Stages in the order in which they first ended. Shared by those that overlap.
-#[derive(Default)]
-pub struct Timings(Mutex<Vec<(&'static str, Duration)>>);
+pub struct Timings {
+    started: Instant,
+    stages: Mutex<Vec<(&'static str, Duration)>>,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            stages: Mutex::default(),
+        }
+    }
+}
 
 impl Timings {
+    /// Of a single run: all of it until now, and what of that was neither fetching nor the guest.
+    #[must_use]
+    pub fn total_and_own(&self) -> (Duration, Duration) {
+        let total = self.started.elapsed();
+        let others = self
+            .list()
+            .into_iter()
+            .filter(|(stage, _)| [FETCH, TRAIN].contains(stage));
+        let own = others.fold(total, |left, (_, took)| left.saturating_sub(took));
+        (total, own)
+    }
+
     /// Measures `work` as `stage`.
     pub async fn time<T>(&self, stage: &'static str, work: impl Future<Output = T>) -> T {
         let started = Instant::now();
@@ -43,7 +71,7 @@ impl Timings {
 
     fn stages(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, Duration)>> {
         // A stage that panicked has added nothing: the list is whole all the same.
-        self.0
+        self.stages
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -4,6 +4,7 @@ mod batch;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use contract::{Evaluation, Gate, Manifest, Metrics, Task};
@@ -61,6 +62,10 @@ pub fn print(outcome: &Outcome, json: bool, timings: Option<&Timings>) -> io::Re
         let mut text = crate::harmless(&table(outcome));
         if let Some(timings) = timings {
             text.push_str(&timings_table(timings));
+            let (total, own) = timings.total_and_own();
+            for (stage, took) in [("all", total), ("runner's own", own)] {
+                text.push_str(&timing("", stage, took));
+            }
         }
         text
     };
@@ -238,13 +243,16 @@ fn timings_table(timings: &Timings) -> String {
     let stages = timings.list();
     for (index, (stage, took)) in stages.iter().enumerate() {
         let label = if index == 0 { "timings" } else { "" };
-        let _ = writeln!(
-            text,
-            "{label:<10}{stage:<12}{:>9.1} ms",
-            took.as_secs_f64() * 1e3
-        );
+        text.push_str(&timing(label, stage, *took));
     }
     text
+}
+
+fn timing(label: &str, stage: &str, took: Duration) -> String {
+    format!(
+        "{label:<10}{stage:<12}{:>9.1} ms\n",
+        took.as_secs_f64() * 1e3
+    )
 }
 
 /// `1234567` -> `1,234,567`.

@@ -24,7 +24,7 @@ pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), StoreErr
         .tempfile_in(folder)
         .map_err(failed)?;
     std::io::Write::write_all(&mut temporary, &text).map_err(failed)?;
-    temporary.as_file().sync_all().map_err(failed)?;
+    // Not forced to the disk, as the files beside it are not: a store does that to its own copies.
     temporary
         .persist(&path)
         .map_err(|error| failed(error.error))?;
