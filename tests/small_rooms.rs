@@ -62,6 +62,7 @@ impl Room {
             .args(args)
             .env_clear()
             .env("HOME", "/nonexistent")
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .output()
             .unwrap()
     }

@@ -167,7 +167,10 @@ fn root() -> Finding {
         })?
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
         .collect();
-    if ["proc", "usr", "var"].iter().all(|name| names.iter().any(|found| found == name)) {
+    if ["proc", "usr", "var"]
+        .iter()
+        .all(|name| names.iter().any(|found| found == name))
+    {
         return Ok("a whole machine's".to_owned());
     }
     names.sort();

@@ -79,11 +79,16 @@ impl Store for FolderStore {
             }
             paths.push(path);
         }
-        let temporaries: Vec<Temporary> =
-            stream::iter(objects.iter().take(paths.len()).map(|(_, content)| {
-                let (root, content) = (self.root.clone(), content.clone());
+        let contents: Vec<Content> = objects
+            .iter()
+            .take(paths.len())
+            .map(|(_, content)| content.clone())
+            .collect();
+        let temporaries: Vec<Temporary> = stream::iter(contents)
+            .map(|content| {
+                let root = self.root.clone();
                 blocking(move |stopped| Temporary::write(&root, &content, &stopped))
-            }))
+            })
             .buffered(SIDE_BY_SIDE)
             .try_collect()
             .await?;
