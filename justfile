@@ -88,6 +88,19 @@ compare-learners *options:
     cargo build --release --locked --package workload-wasm --example fit
     "$NOMAD_RUNNER_VENV/bin/python" tests/learners/compare.py --fit "$CARGO_TARGET_DIR/release/examples/fit" {{ options }}
 
+# RUNNER is the static one of `just dist`, unless another is given. Of 20 runs; the first compiles and is left out.
+[doc('What a run on the sample data takes besides fetching and the guest, in ms')]
+[group('check')]
+warm runner='dist/runner-amd64': guest
+    #!/usr/bin/env bash
+    set -euo pipefail
+    folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+    for run in $(seq 0 20); do
+      {{ runner }} run {{ module }} --data tests/data/opportunityHistory.json --spec tests/data/pipeline.toml \
+        --cache-dir "$folder/cache" --store "$folder/models" --model-version "$run" --timings 2>/dev/null |
+        if [ "$run" = 0 ]; then cat >/dev/null; else sed -n "s/.*runner's own *\([0-9.]*\) ms/\1/p"; fi
+    done | sort -n | awk '{ took[NR] = $1 } END { printf "least %s, median %s, most %s\n", took[1], took[int((NR + 1) / 2)], took[NR] }'
+
 # Every learner by the shipped runners and the interpreter; arm64 by an emulator elsewhere.
 [doc('One model, byte for byte, on every architecture (long)')]
 [group('ship')]

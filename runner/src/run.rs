@@ -49,8 +49,6 @@ impl Prepared {
     pub async fn new(plan: &Plan, timings: &Timings) -> Result<Self, Error> {
         let engine = Arc::new(Engine::new(&plan.engine)?);
         let workspace = Workspace::below(&plan.scratch)?;
-        // Nobody waits for it here: it is known long before a model is trained.
-        tokio::task::spawn_blocking(own_digest);
         let data_file = workspace.data().join(&plan.data_path);
         let (module, dataset) = tokio::try_join!(
             timings.time("load module", load(&engine, &plan.module, &plan.trust)),
@@ -58,6 +56,8 @@ impl Prepared {
                 Ok::<_, Error>(data::fetch(&plan.data, &data_file).await?)
             }),
         )?;
+        // Nobody waits for it here: it is known long before a model is trained. Not sooner, when cores are busy.
+        tokio::task::spawn_blocking(own_digest);
         Ok(Self {
             engine,
             module,

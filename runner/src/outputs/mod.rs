@@ -108,10 +108,21 @@ pub fn check(model: &Path, status: i32, limits: &Limits) -> Result<Outputs, Outp
 /// # Errors
 /// When it is not.
 pub fn model_is_json(model: &Path) -> Result<(), OutputError> {
-    let parsed: Option<IgnoredAny> = read(&Folder::open(model)?, files::MODEL_JSON, u64::MAX)?;
-    parsed
-        .map(|_| ())
-        .ok_or(OutputError::Missing(files::MODEL_JSON))
+    let file = Folder::open(model)?
+        .open_file(files::MODEL_JSON)?
+        .ok_or(OutputError::Missing(files::MODEL_JSON))?;
+    // As it comes: a model may be as large as the output limit lets it be.
+    match serde_json::from_reader::<_, IgnoredAny>(BufReader::with_capacity(64 << 10, file)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(invalid(files::MODEL_JSON, &error)),
+    }
+}
+
+fn invalid(name: &'static str, error: &serde_json::Error) -> OutputError {
+    OutputError::Invalid {
+        name,
+        reason: error.to_string(),
+    }
 }
 
 /// `model.json` is there, and is an object that was written to its end.
@@ -226,12 +237,14 @@ fn read<T: DeserializeOwned>(
     let Some(file) = folder.open_file(name)? else {
         return Ok(None);
     };
-    serde_json::from_reader(BufReader::with_capacity(64 << 10, file.take(limit)))
+    // Read whole: serde_json takes several times as long byte by byte.
+    let mut text = Vec::new();
+    file.take(limit)
+        .read_to_end(&mut text)
+        .map_err(OutputError::Io)?;
+    serde_json::from_slice(&text)
         .map(Some)
-        .map_err(|error| OutputError::Invalid {
-            name,
-            reason: error.to_string(),
-        })
+        .map_err(|error| invalid(name, &error))
 }
 
 #[cfg(test)]

@@ -155,6 +155,11 @@ fn config(options: &EngineOptions, address_space: Option<u64>) -> Result<Config,
     config.max_wasm_stack(options.stack);
     config.async_stack_size(options.stack.saturating_add(HOST_STACK));
 
+    // Traps name functions, and no lines in their sources; nobody unwinds a guest but wasmtime. Both would be in every
+    // `.cwasm`, and read from it whenever a module is loaded.
+    config.generate_address_map(false);
+    config.native_unwind_info(false);
+
     config.cranelift_opt_level(OptLevel::Speed);
     config.cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking);
     config.parallel_compilation(true);
