@@ -46,6 +46,10 @@ pub struct Metrics {
     /// Permutation importance of each original column, largest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub importance: Vec<Importance>,
+    /// How much of what the splits of builtin trees gained on the training rows each feature's brought, largest first: shares
+    /// that sum to 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub impurity_importance: Vec<Importance>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -148,7 +152,8 @@ pub struct Gate {
     pub met: bool,
 }
 
-/// How much the primary score suffers when a column's held-out values are shuffled (Breiman 2001).
+/// How much a column tells: how much the primary score suffers when its held-out values are shuffled (Breiman 2001), or
+/// its share of what all splits gained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Importance {
     pub column: String,

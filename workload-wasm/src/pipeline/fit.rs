@@ -22,6 +22,8 @@ pub(super) struct FittedModel {
     pub encoders: Vec<Encoder>,
     pub form: Form,
     pub warnings: Vec<String>,
+    /// What the splits by each encoder's columns gained, in shares that sum to 1; for trees of the built-in engine.
+    pub importance: Option<Vec<f64>>,
 }
 
 impl Recipe<'_> {
@@ -46,8 +48,16 @@ impl Recipe<'_> {
             weights: None,
             seed: self.seed,
         })?;
+        let importance = fitted.importance.map(|shares| {
+            let mut shares = shares.into_iter();
+            let widths = encoders.iter().map(|encoder| encoder.encoding.width());
+            widths
+                .map(|width| shares.by_ref().take(width).sum())
+                .collect()
+        });
         Ok(FittedModel {
             encoders,
+            importance,
             form: fitted.form,
             warnings: fitted.warnings,
         })

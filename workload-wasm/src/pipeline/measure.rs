@@ -128,6 +128,7 @@ pub(super) fn measure(
         primary,
         gates,
         importance,
+        impurity_importance: Vec::new(),
         warnings: prepared.warnings.clone(),
     })
 }

@@ -1,8 +1,8 @@
-use contract::{ErrorReport, Gate, Metrics};
+use contract::{ErrorReport, Gate, Importance, Metrics};
 
 use super::PipelineError;
 use super::files::specification;
-use super::fit::Recipe;
+use super::fit::{FittedModel, Recipe};
 use super::learner::{check_gates, idle_flags, learner};
 use super::measure::{cross_validate, measure};
 use super::outputs::{model, write};
@@ -71,6 +71,7 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     prepared
         .warnings
         .extend(idle_flags(environment, learner.as_ref()));
+    let impurity_importance = impurity_importance(&fitted);
     let cross_validation = cross_validate(&recipe, &prepared, &specification)?;
     let model = model(&prepared, fitted);
     let predictions = model.predict(&prepared.table, &prepared.parts.held_out);
@@ -82,6 +83,7 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
         }),
         seed: Some(seed),
         cross_validation,
+        impurity_importance,
         ..measure(&prepared, &specification, &model, &predictions)?
     };
     let folds = metrics.cross_validation.as_ref();
@@ -90,6 +92,22 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     describe(&metrics, log);
     write(environment, &prepared, &model, &predictions, &metrics)?;
     Ok(Trained { metrics })
+}
+
+/// Each feature's share of what the splits gained, largest first.
+fn impurity_importance(fitted: &FittedModel) -> Vec<Importance> {
+    let shares = fitted.importance.iter().flatten();
+    let mut importance: Vec<Importance> = fitted
+        .encoders
+        .iter()
+        .zip(shares)
+        .map(|(encoder, share)| Importance {
+            column: encoder.name.clone(),
+            importance: *share,
+        })
+        .collect();
+    importance.sort_by(|left, right| right.importance.total_cmp(&left.importance));
+    importance
 }
 
 fn describe(metrics: &Metrics, log: &mut Log<'_>) {
