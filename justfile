@@ -78,7 +78,7 @@ soak:
     cargo test --workspace --all-features --locked --test soak -- --ignored --nocapture
 
 # Fitted on equal rows, splits and parameters (a quarter of an hour); `just compare-learners --only knn` compares one.
-[doc('Every learner beside scikit-learn, over 20 splits')]
+[doc('Every learner beside scikit-learn or LightGBM, over 20 splits')]
 [group('check')]
 compare-learners *options:
     #!/usr/bin/env bash

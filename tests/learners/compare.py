@@ -1,4 +1,4 @@
-"""Holds the learners against scikit-learn: same rows, same splits, equal parameters.
+"""Holds the learners against scikit-learn, and boosting against LightGBM: same rows, same splits, equal parameters.
 
     python compare.py --fit target/debug/examples/fit [--seeds 20] [--only ALGORITHM,…] [--data NAME] [--json FILE]
 
@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn import datasets, ensemble, linear_model, metrics, naive_bayes, neighbors, neural_network, svm, tree
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import train_test_split
@@ -53,6 +54,7 @@ CLASSIFIERS = [
              lambda seed: tree.DecisionTreeClassifier(min_samples_leaf=5, random_state=seed), scaled=False),
     *engines("random_forest", ["builtin", "smartcore"], "",
              lambda seed: ensemble.RandomForestClassifier(random_state=seed), scaled=False),
+    *engines("gradient_boosting", ["builtin"], "", lambda seed: LGBMClassifier(n_jobs=1, verbose=-1), scaled=False),
     *engines("knn", ["builtin"], "", lambda seed: neighbors.KNeighborsClassifier()),
     *engines("gaussian_nb", ["builtin"], "", lambda seed: naive_bayes.GaussianNB()),
     *engines("svc", ["builtin", "smartcore"], "", lambda seed: svm.SVC(), tolerance=WIDE),
@@ -72,6 +74,8 @@ REGRESSORS = [
              lambda seed: ensemble.RandomForestRegressor(random_state=seed), scaled=False, regression=True),
     *engines("extra_trees", ["builtin", "smartcore"], "n_estimators = 400",
              lambda seed: ensemble.ExtraTreesRegressor(400, random_state=seed), scaled=False, regression=True),
+    *engines("gradient_boosting", ["builtin"], "", lambda seed: LGBMRegressor(n_jobs=1, verbose=-1),
+             scaled=False, regression=True),
     *engines("xgboost", ["smartcore"], "learning_rate = 0.1\nmax_depth = 3\nreg_lambda = 0.0",
              lambda seed: ensemble.GradientBoostingRegressor(random_state=seed),
              tolerance=WIDE, scaled=False, regression=True),

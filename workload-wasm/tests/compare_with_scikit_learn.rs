@@ -5,13 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The Python of the project's environment, else the machine's, if it has scikit-learn.
+/// The Python of the project's environment, else the machine's, if it has scikit-learn and LightGBM.
 fn python() -> Option<PathBuf> {
     let venv =
         std::env::var_os("NOMAD_RUNNER_VENV").map(|venv| Path::new(&venv).join("bin/python"));
     let candidates = venv.into_iter().chain([PathBuf::from("python3")]);
     candidates.into_iter().find(|python| {
-        let imports = Command::new(python).args(["-c", "import sklearn"]).output();
+        let imports = Command::new(python).args(["-c", "import sklearn, lightgbm"]).output();
         imports.is_ok_and(|output| output.status.success())
     })
 }
@@ -20,7 +20,7 @@ fn python() -> Option<PathBuf> {
 fn learners_score_as_scikit_learn_does() {
     let Some(python) = python() else {
         println!(
-            "SKIPPED learners_score_as_scikit_learn_does: no Python with scikit-learn; `just compare-learners` installs one"
+            "SKIPPED learners_score_as_scikit_learn_does: no Python with scikit-learn and LightGBM; `just compare-learners` installs one"
         );
         return;
     };
@@ -41,7 +41,7 @@ fn learners_score_as_scikit_learn_does() {
         .arg(&script)
         .args(["--fit".as_ref(), fit.as_os_str()])
         // Those whose fit is no matter of luck: three seeds are few.
-        .args(["--only", "logistic_regression,knn,ridge,lasso,svc,svr"])
+        .args(["--only", "logistic_regression,gradient_boosting,knn,ridge,lasso,svc,svr"])
         .args(["--seeds", "3", "--small"])
         .output()
         .unwrap();

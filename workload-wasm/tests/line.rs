@@ -79,6 +79,11 @@ fn a_dataset_alone_is_enough_for_a_model() {
     assert_eq!(metrics.primary.name, "roc_auc");
     assert!(metrics.gates.iter().all(|gate| gate.met));
     assert_eq!(metrics.importance.len(), 3);
+    // Of a random forest: what splits by Amount, Source and IsPartner gained.
+    assert_eq!(metrics.impurity_importance.len(), 3);
+    let shares = metrics.impurity_importance.iter();
+    let total: f64 = shares.map(|share| share.importance).sum();
+    assert!((total - 1.0).abs() < 1e-9, "{total}");
     for said in [
         "target IsWon",
         "left out Region",
@@ -95,7 +100,7 @@ fn a_dataset_alone_is_enough_for_a_model() {
 
 #[test]
 fn predict_on_the_held_out_rows_gives_what_train_wrote_of_them() {
-    for algorithm in ["logistic_regression", "random_forest"] {
+    for algorithm in ["logistic_regression", "random_forest", "gradient_boosting"] {
         let fixture = Fixture::new("deals.csv", deals())
             .specification(&format!("algorithm = \"{algorithm}\""))
             .trained();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use contract::Task;
 
-use super::parameters::{Parameters, nearest};
+use super::names::{nearest, synonym};
+use super::parameters::Parameters;
 use super::{
     Cause, FitError, Fitted, Kind, Learner, ParameterError, Target, Training, Wants, builtin,
     smartcore,
@@ -75,6 +76,7 @@ pub(super) const LEARNERS: &[Entry] = &[
     Entry::new("decision_tree", "smartcore", Tasks::Both, smartcore::decision_tree::make),
     Entry::new("extra_trees", "builtin", Tasks::Both, builtin::extra_trees::make),
     Entry::new("extra_trees", "smartcore", Tasks::Regression, smartcore::extra_trees::make),
+    Entry::new("gradient_boosting", "builtin", Tasks::Both, builtin::gradient_boosting::make),
     Entry::new("xgboost", "smartcore", Tasks::Regression, smartcore::xgboost::make),
     Entry::new("knn", "builtin", Tasks::Both, builtin::knn::make),
     Entry::new("gaussian_nb", "builtin", Tasks::Classification, builtin::gaussian_nb::make),
@@ -170,6 +172,7 @@ fn find(
                 Tasks::Regression => "numbers",
                 Tasks::Both => "classes and numbers",
             },
+            nearest: synonym(any.algorithm, &known),
             known,
         });
     };

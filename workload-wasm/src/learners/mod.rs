@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use crate::forms::{Form, FormError};
 
 mod builtin;
+mod class_weight;
 mod configure;
 #[cfg(test)]
 mod contract_tests;
+mod names;
 mod parameters;
 mod platt;
 mod random;

@@ -6,6 +6,9 @@ use std::ops::RangeInclusive;
 use contract::Task;
 use serde_json::Value;
 
+use super::class_weight::ClassWeight;
+use super::names::nearest;
+
 /// Why a learner can't be configured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
@@ -15,10 +18,11 @@ pub enum ParameterError {
         nearest: Option<&'static str>,
         known: Vec<&'static str>,
     },
-    #[error("`{algorithm}` learns {does} only; for this task use one of: {}", .known.join(", "))]
+    #[error("`{algorithm}` learns {does} only{}; for this task use one of: {}", did_you_mean(.nearest), .known.join(", "))]
     WrongTask {
         algorithm: &'static str,
         does: &'static str,
+        nearest: Option<&'static str>,
         known: Vec<&'static str>,
     },
     #[error("`{algorithm}` has no engine `{engine}`{}; it has: {}", did_you_mean(.nearest), .known.join(", "))]
@@ -51,16 +55,6 @@ pub enum ParameterError {
 
 fn did_you_mean(nearest: &Option<&'static str>) -> String {
     nearest.map_or(String::new(), |name| format!(" (did you mean `{name}`?)"))
-}
-
-/// The known name that `name` was probably meant to be.
-pub(super) fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), *candidate))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
 }
 
 /// What a specification gives, and what a learner asks of it: each question names a parameter, its default and range.
@@ -241,6 +235,35 @@ impl<'a> Parameters<'a> {
                 .ok_or_else(|| self.refuse(name, given, expected.to_owned()))?,
         };
         self.used.insert(name.to_owned(), value.to_json());
+        Ok(value)
+    }
+
+    /// `"none"`, `"balanced"`, or a weight for each class.
+    pub fn class_weight(&mut self) -> Result<Option<ClassWeight>, ParameterError> {
+        let name = "class_weight";
+        let expected = "\"none\", \"balanced\", or a list of numbers from 0 to 1e6, one a class";
+        let given = self.ask(name);
+        let each = |values: &[toml::Value]| -> Option<Vec<f64>> {
+            let values = values.iter().map(number).collect::<Option<Vec<f64>>>()?;
+            let sound = values.iter().all(|value| (0.0..=1e6).contains(value));
+            (sound && values.iter().any(|value| *value > 0.0)).then_some(values)
+        };
+        let value = match given {
+            None => None,
+            Some(toml::Value::String(word)) if word == "none" => None,
+            Some(toml::Value::String(word)) if word == "balanced" => Some(ClassWeight::Balanced),
+            Some(given) => {
+                let values = given.as_array().and_then(|values| each(values));
+                let refusal = || self.refuse(name, given, expected.to_owned());
+                Some(ClassWeight::Each(values.ok_or_else(refusal)?))
+            }
+        };
+        let used = match &value {
+            None => "none".into(),
+            Some(ClassWeight::Balanced) => "balanced".into(),
+            Some(ClassWeight::Each(values)) => values.clone().into(),
+        };
+        self.used.insert(name.to_owned(), used);
         Ok(value)
     }
 

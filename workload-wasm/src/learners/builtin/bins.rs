@@ -24,6 +24,8 @@ pub(super) struct Binned {
     pub count: usize,
     /// The largest value of each bin but the last: a value is in the first bin whose bound it does not pass.
     pub bounds: Vec<f32>,
+    /// Bins are categories.
+    pub categories: bool,
 }
 
 impl Bins {
@@ -61,24 +63,28 @@ impl Binned {
     fn new(column: &Feature, sample: Option<&[u32]>) -> Self {
         match column.kind {
             // Rarer categories than there are bins, which come last, share the missing one.
-            Kind::Category { categories } => Binned {
-                codes: column
-                    .values
-                    .iter()
-                    .map(|value| {
-                        let known = *value >= 0.0 && *value < MOST as f32;
-                        if known { *value as u8 } else { MISSING }
-                    })
-                    .collect(),
-                count: (categories as usize).min(MOST),
-                bounds: Vec::new(),
-            },
+            Kind::Category { .. } => {
+                let code = |value: &f32| match *value >= 0.0 && *value < MOST as f32 {
+                    true => *value as u8,
+                    false => MISSING,
+                };
+                let codes: Vec<u8> = column.values.iter().map(code).collect();
+                let shown = codes.iter().filter(|code| **code != MISSING);
+                Binned {
+                    // Categories behind the last one that is shown count as missing, too.
+                    count: shown.max().map_or(0, |last| usize::from(*last) + 1),
+                    codes,
+                    bounds: Vec::new(),
+                    categories: true,
+                }
+            }
             Kind::Number => {
                 let bounds = bounds(&column.values, sample);
                 Binned {
                     codes: codes(&column.values, &bounds),
                     count: bounds.len() + 1,
                     bounds,
+                    categories: false,
                 }
             }
         }

@@ -4,6 +4,7 @@ use contract::Task;
 
 use super::forest::Forest;
 use crate::learners::ParameterError;
+use crate::learners::class_weight::weigh;
 use crate::learners::configure::{Defaults, Method};
 use crate::learners::parameters::{MaxFeatures, Parameters};
 
@@ -13,5 +14,5 @@ pub(in crate::learners) fn make(
     _: Defaults,
 ) -> Result<Box<dyn Method>, ParameterError> {
     let forest = Forest::ask(parameters, task, None, MaxFeatures::Share(1.0), false)?;
-    Ok(Box::new(forest))
+    weigh(parameters, task, Box::new(forest))
 }

@@ -4,6 +4,7 @@ use contract::Task;
 
 use super::forest::Forest;
 use crate::learners::ParameterError;
+use crate::learners::class_weight::weigh;
 use crate::learners::configure::{Defaults, Method};
 use crate::learners::parameters::{MaxFeatures, Parameters};
 
@@ -14,5 +15,5 @@ pub(in crate::learners) fn make(
 ) -> Result<Box<dyn Method>, ParameterError> {
     let max_features = MaxFeatures::of_forest(task);
     let forest = Forest::ask(parameters, task, Some(false), max_features, true)?;
-    Ok(Box::new(forest))
+    weigh(parameters, task, Box::new(forest))
 }

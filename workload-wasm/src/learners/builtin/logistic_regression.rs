@@ -6,6 +6,7 @@ use contract::Task;
 use super::classes;
 use super::lbfgs::minimize;
 use crate::forms::{Form, Linear, Link};
+use crate::learners::class_weight::weigh;
 use crate::learners::configure::{Defaults, Method};
 use crate::learners::parameters::Parameters;
 use crate::learners::{Cause, Features, Fitted, ParameterError, Training, Wants};
@@ -23,14 +24,15 @@ struct Configured {
 
 pub(in crate::learners) fn make(
     parameters: &mut Parameters<'_>,
-    _: Task,
+    task: Task,
     _: Defaults,
 ) -> Result<Box<dyn Method>, ParameterError> {
-    Ok(Box::new(Configured {
+    let method = Configured {
         c: parameters.number("C", 1.0, 1e-10..=1e10)?,
         tol: parameters.number("tol", 1e-4, 1e-12..=1.0)?,
         max_iter: parameters.integer("max_iter", 1000, 1..=1_000_000)?,
-    }))
+    };
+    weigh(parameters, task, Box::new(method))
 }
 
 impl Method for Configured {

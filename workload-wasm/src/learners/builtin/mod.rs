@@ -4,11 +4,13 @@ use super::{Cause, Target};
 
 mod backpropagation;
 mod bins;
+mod boosting;
 pub(super) mod decision_tree;
 pub(super) mod extra_trees;
 mod forest;
 pub(super) mod gaussian_nb;
 mod goal;
+pub(super) mod gradient_boosting;
 mod grow;
 pub(super) mod knn;
 mod lbfgs;
