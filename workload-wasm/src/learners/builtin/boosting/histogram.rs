@@ -11,6 +11,8 @@ const WIDEST: usize = 24;
 const STEP: usize = 4;
 /// Rows that are added up in 32 bits: fewer than 2^13 numbers below 2^18 (gradients) or 2^19 (Hessians).
 const BLOCK: usize = 8191;
+/// Rows whose bins are fetched before they are added up: the processor waits for many of them at once.
+const AHEAD: usize = 32;
 
 /// A gradient in the upper 32 bits, a Hessian, which is not negative, in the lower ones: one addition adds both.
 #[inline(always)]
@@ -149,11 +151,16 @@ fn add<const WIDTH: usize>(codes: &[u8], rows: &[u32], packed: &[i64], sums: &mu
     let Some(sums) = sums.first_chunk_mut::<WIDTH>() else {
         return;
     };
-    for row in rows {
-        let row = *row as usize;
-        let packed = packed[row];
-        for (sums, code) in sums.iter_mut().zip(&codes[row]) {
-            sums[usize::from(*code)] += packed;
+    let mut near = [([0; WIDTH], 0); AHEAD];
+    for rows in rows.chunks(AHEAD) {
+        for (near, row) in near.iter_mut().zip(rows) {
+            let row = *row as usize;
+            *near = (codes[row], packed[row]);
+        }
+        for (codes, packed) in &near[..rows.len()] {
+            for (sums, code) in sums.iter_mut().zip(codes) {
+                sums[usize::from(*code)] += packed;
+            }
         }
     }
 }
