@@ -120,6 +120,12 @@ dist:
 package:
     .ci/package
 
+# In two folders; a minute or more.
+[doc('The training module is the same, byte for byte, wherever it is built')]
+[group('ship')]
+same-guest: guest
+    cargo test -p runner --all-features --locked --test package -- --ignored
+
 # Of dist/<version>/, and of a runner without scoring, which it builds (long).
 [doc('The sizes in the README, from what `just package` made')]
 [group('ship')]
