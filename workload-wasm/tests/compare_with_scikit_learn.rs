@@ -11,7 +11,9 @@ fn python() -> Option<PathBuf> {
         std::env::var_os("NOMAD_RUNNER_VENV").map(|venv| Path::new(&venv).join("bin/python"));
     let candidates = venv.into_iter().chain([PathBuf::from("python3")]);
     candidates.into_iter().find(|python| {
-        let imports = Command::new(python).args(["-c", "import sklearn, lightgbm"]).output();
+        let imports = Command::new(python)
+            .args(["-c", "import sklearn, lightgbm"])
+            .output();
         imports.is_ok_and(|output| output.status.success())
     })
 }
@@ -41,7 +43,10 @@ fn learners_score_as_scikit_learn_does() {
         .arg(&script)
         .args(["--fit".as_ref(), fit.as_os_str()])
         // Those whose fit is no matter of luck: three seeds are few.
-        .args(["--only", "logistic_regression,gradient_boosting,knn,ridge,lasso,svc,svr"])
+        .args([
+            "--only",
+            "logistic_regression,gradient_boosting,knn,ridge,lasso,svc,svr",
+        ])
         .args(["--seeds", "3", "--small"])
         .output()
         .unwrap();
