@@ -345,6 +345,71 @@ fn a_token_that_may_not_dispatch_is_told_which_right_it_lacks() {
     assert_eq!(nomad.versions(), ["1"]);
 }
 
+#[test]
+fn a_snapshot_is_taken_once_and_its_digest_is_dispatched() {
+    let nomad = Nomad::start();
+    let store = tempfile::TempDir::new().unwrap();
+    let snapshot = |versions: &str| {
+        bare(&nomad)
+            .file("history.csv", "a,b\n1,2\n")
+            .args(["--data", "history.csv", "--snapshot", "--json"])
+            .args(["--gcp-bucket-path", "models", "--versions", versions])
+            .arg("--store")
+            .arg(store.path())
+    };
+    let planned = snapshot("1..2").arg("--plan").run().ends_with(0).json();
+    let url = planned["dispatches"][0]["meta"]["data_url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        url.starts_with(&format!("file://{}/_data/", store.path().display())),
+        "{url}"
+    );
+    assert_eq!(
+        std::fs::read_dir(store.path()).unwrap().count(),
+        0,
+        "a plan stored something"
+    );
+
+    snapshot("1..2").run().ends_with(0);
+    let again = snapshot("1..3").run().ends_with(0).json();
+    assert_eq!(nomad.versions(), ["1", "2", "3"]);
+    assert_eq!(again["dispatched"][1]["already"], true);
+    for child in &nomad.state().children {
+        assert_eq!(child.meta["data_url"], url);
+        assert_eq!(child.meta["data_path"], "history.csv");
+    }
+    let kept = std::fs::read(url.trim_start_matches("file://")).unwrap();
+    assert_eq!(kept, b"a,b\n1,2\n");
+    let count = std::fs::read_dir(store.path().join("_data"))
+        .unwrap()
+        .count();
+    assert_eq!(count, 1);
+
+    // Data that can't be had is noticed before anything is dispatched.
+    let versions = nomad.versions();
+    bare(&nomad)
+        .args(["--data", "no-such-file", "--snapshot", "--gcp-bucket-path"])
+        .args(["models", "--versions", "4..5"])
+        .arg("--store")
+        .arg(store.path())
+        .run()
+        .ends_with(10);
+    assert_eq!(nomad.versions(), versions);
+}
+
+#[test]
+fn flags_that_say_how_to_fetch_are_for_a_snapshot_alone() {
+    let nomad = Nomad::start();
+    let ended = dispatch(&nomad)
+        .args(["--data-token-file", "token.txt"])
+        .run();
+    ended.ends_with(2).says(["--data-token-file", "--snapshot"]);
+    dispatch(&nomad).arg("--snapshot").run().ends_with(2);
+    assert!(nomad.state().seen.is_empty());
+}
+
 /// Publishes, as the task of that dispatch would have, a model or the verdict that it missed its gate.
 fn publish(store: &str, dispatched: &str, version: &str, met: bool) {
     let id = nomad::allocation_id(dispatched, 0);

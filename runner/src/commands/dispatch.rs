@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::store;
+use crate::data;
 use crate::dispatch::{self, connection};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -50,10 +51,6 @@ pub struct Args {
     )]
     pub campaign: String,
 
-    /// Where each allocation fetches the dataset (key `data_url`)
-    #[arg(long, value_name = "URL", help_heading = "Keys of the dispatch")]
-    pub data: Option<String>,
-
     /// The dataset's name for the module [default: the source's own]
     #[arg(long, value_name = "PATH", help_heading = "Keys of the dispatch")]
     pub data_path: Option<String>,
@@ -82,6 +79,14 @@ pub struct Args {
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Keys of the dispatch")]
     pub meta: Vec<String>,
 
+    /// `--data` is where each allocation fetches the dataset (key `data_url`); the others are for --snapshot
+    #[command(flatten)]
+    pub data: data::Args,
+
+    /// Fetch the dataset once, from here, put it into the store by its digest, and let each allocation take it from there
+    #[arg(long, requires_all = ["source", "store"], help_heading = "Data")]
+    pub snapshot: bool,
+
     #[command(flatten)]
     pub nomad: connection::Args,
 
@@ -105,7 +110,7 @@ pub struct Args {
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// With --wait, results are read from it
+    /// With --wait, results are read from it; with --snapshot, the data goes there
     #[command(flatten)]
     pub store: store::Args,
 }

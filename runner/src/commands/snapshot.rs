@@ -1,11 +1,13 @@
 //! `runner snapshot`: put a dataset into a store, so that a thousand versions see the same rows.
 
+use std::path::Path;
+
 use super::{output, store};
-use crate::data;
+use crate::data::{self, Dataset, Request};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
-use crate::store::{data_key, store_data};
+use crate::store::{Store, data_key, store_data};
 use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
@@ -33,10 +35,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let source = args.dataset.as_deref().or(args.data.source.as_deref());
     let request = args.data.request(source.unwrap_or_default(), &nomad)?;
     let scratch = nomad.task_dir.clone().unwrap_or_else(std::env::temp_dir);
-    let workspace = Workspace::below(&scratch)?;
-    let file = workspace.data().join("snapshot");
-    let dataset = data::fetch(&request, &file).await?;
-    store_data(&*store, &file, &dataset.sha256).await?;
+    let dataset = take(&request, Some(&*store), &scratch).await?;
     let url = store.url(&data_key(&dataset.sha256));
     if args.json {
         output::print(serde_json::json!({
@@ -49,4 +48,22 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         output::print(url)?;
     }
     Ok(Exit::Done)
+}
+
+/// Fetches a dataset and puts it into the store, or into none: then only its digest is learned.
+///
+/// # Errors
+/// When the data can't be had, or the store refuses or fails.
+pub async fn take(
+    request: &Request,
+    store: Option<&dyn Store>,
+    scratch: &Path,
+) -> Result<Dataset, Error> {
+    let workspace = Workspace::below(scratch)?;
+    let file = workspace.data().join("snapshot");
+    let dataset = data::fetch(request, &file).await?;
+    if let Some(store) = store {
+        store_data(store, &file, &dataset.sha256).await?;
+    }
+    Ok(dataset)
 }

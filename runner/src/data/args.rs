@@ -77,9 +77,11 @@ impl Args {
             Source::Bucket(_, url) => policy.check_url(url, false)?,
             Source::File(_) | Source::Stdin => {}
         }
+        // A snapshot is what its address says, or it is nothing.
+        let snapshot = source.snapshot().map(str::to_owned);
         Ok(Request {
             source,
-            sha256: self.data_sha256.clone(),
+            sha256: self.data_sha256.clone().or(snapshot),
             max_bytes: self.max_data_bytes.0,
             silence: self.data_timeout,
             retries: self.data_retries,

@@ -84,6 +84,22 @@ impl Source {
             Self::Stdin => None,
         }
     }
+
+    /// The digest of a snapshot, which its address ends in: `…/_data/<sha256>`.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&str> {
+        let path = match self {
+            Self::Http(url) | Self::Bucket(_, url) => url.path(),
+            Self::File(path) => path.to_str()?,
+            Self::Stdin => return None,
+        };
+        let (_, digest) = path.rsplit_once("_data/")?;
+        let is_digest = digest.len() == 64
+            && digest
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_digest.then_some(digest)
+    }
 }
 
 impl fmt::Display for Source {
@@ -167,6 +183,27 @@ mod tests {
             ("-", None),
         ] {
             assert_eq!(Source::parse(text).unwrap().file_name(), name, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_snapshot_says_its_digest() {
+        let digest = "0123456789abcdef".repeat(4);
+        for store in [
+            "gs://models/sales",
+            "file:///srv/models",
+            "/srv/models",
+            "https://example.com",
+        ] {
+            let source = Source::parse(&format!("{store}/_data/{digest}")).unwrap();
+            assert_eq!(source.snapshot(), Some(digest.as_str()), "{store}");
+        }
+        for other in [
+            format!("/srv/models/{digest}"),
+            "/srv/models/_data/opportunities.csv".to_owned(),
+            format!("/srv/_data/{digest}/rows.csv"),
+        ] {
+            assert_eq!(Source::parse(&other).unwrap().snapshot(), None, "{other}");
         }
     }
 

@@ -178,8 +178,9 @@ fn keys(args: &Args, data_url: Option<&str>) -> Result<BTreeMap<String, String>,
         .store
         .as_deref()
         .and_then(|store| store.strip_prefix("gs://"));
-    let file_name = data_url.map(|url| {
-        let path = url.split(['?', '#']).next().unwrap_or_default();
+    // A snapshot keeps the name of what it was made of.
+    let file_name = args.data.source.as_deref().map(|source| {
+        let path = source.split(['?', '#']).next().unwrap_or_default();
         path.rsplit('/').next().unwrap_or_default().to_owned()
     });
     let given = [

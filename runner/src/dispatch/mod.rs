@@ -12,6 +12,7 @@ mod outcome;
 mod pin;
 mod progress;
 mod report;
+mod snapshot;
 mod tls;
 mod transport;
 
@@ -31,9 +32,16 @@ use connection::Connection;
 /// # Errors
 /// When Nomad refuses or can't be reached. A version that fails is in the result.
 pub async fn run(args: &Args) -> Result<Exit, Error> {
+    snapshot::check_flags(args)?;
     let store = open(args)?;
     let api = Api::new(Connection::new(&args.nomad)?, args.nomad.namespace.clone());
-    let campaign = Campaign::new(args, args.data.as_deref())?;
+    // What is wrong with the command is said before anything is fetched.
+    let mut campaign = Campaign::new(args, args.data.source.as_deref())?;
+    if let Some(store) = store.as_deref().filter(|_| args.snapshot) {
+        look(&api, &campaign).await?;
+        let url = snapshot::take(args, store).await?;
+        campaign = Campaign::new(args, Some(&url))?;
+    }
     if args.plan {
         let jobs = look(&api, &campaign).await?;
         print(&report::plan(&campaign, &jobs, args.json))?;

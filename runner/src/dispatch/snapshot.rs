@@ -1,0 +1,42 @@
+//! The dataset, fetched once for all allocations.
+
+use super::error::DispatchError;
+use crate::commands::dispatch::Args;
+use crate::commands::snapshot;
+use crate::error::Error;
+use crate::nomad::Nomad;
+use crate::store::{Store, data_key};
+
+/// # Errors
+/// When a flag says how to fetch, and nothing is to be fetched here.
+pub fn check_flags(args: &Args) -> Result<(), DispatchError> {
+    let data = &args.data;
+    let given = [
+        ("--data-sha256", data.data_sha256.is_some()),
+        ("--data-token-file", data.data_token_file.is_some()),
+        ("--data-header-file", data.data_header_file.is_some()),
+        ("--data-oauth-file", data.data_oauth_file.is_some()),
+        ("--allow-data", !data.allow_data.is_empty()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) if !args.snapshot => Err(DispatchError::Usage(format!(
+            "{flag} is for data that is fetched here: add --snapshot, or set it in the job, where allocations fetch"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The address from which allocations take the dataset. With `--plan` nothing is stored: it is where it would be.
+///
+/// # Errors
+/// When the data can't be had, or the store refuses or fails.
+pub async fn take(args: &Args, store: &dyn Store) -> Result<String, Error> {
+    let source = args.data.source.as_deref().unwrap_or_default();
+    let request = args.data.request(source, &Nomad::default())?;
+    let request = request.with_store(args.store.access.options());
+    let keep = (!args.plan).then_some(store);
+    let dataset = snapshot::take(&request, keep, &std::env::temp_dir()).await?;
+    let url = store.url(&data_key(&dataset.sha256));
+    tracing::info!("snapshot: {} bytes as {url}", dataset.bytes);
+    Ok(url)
+}
