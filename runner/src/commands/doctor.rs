@@ -11,7 +11,9 @@ use url::Url;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
-use crate::sandbox::{Engine, EngineOptions, Grants, Guest, Limits, Mode, Trust, run_guest};
+use crate::sandbox::{
+    Engine, EngineOptions, Grants, Guest, Limits, Mode, Trust, check_cache, run_guest,
+};
 use crate::size::Size;
 
 /// A module with an empty `_start`.
@@ -32,6 +34,14 @@ pub struct Args {
     /// Try to reach the store's server
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
+
+    /// A folder that must be writable, such as a host volume (repeatable)
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Vec<PathBuf>,
+
+    /// The folder that `run --cache-dir` is to keep compiled modules in
+    #[arg(long, value_name = "FOLDER")]
+    pub cache_dir: Option<PathBuf>,
 }
 
 /// What was found: well, or a trouble with its remedy.
@@ -55,6 +65,12 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         ("clock", clock()),
         ("credentials", credentials(&nomad)),
     ];
+    findings.extend(
+        args.folder
+            .iter()
+            .map(|folder| ("folder", writable(folder))),
+    );
+    findings.extend(args.cache_dir.iter().map(|folder| ("cache", cache(folder))));
     let data = args.data.or(nomad.meta.data_url);
     for (name, url) in [("data", data), ("store", args.store)] {
         if let Some(url) = url {
@@ -180,6 +196,18 @@ fn root() -> Finding {
         "; without /proc, manifests do not name the runner's digest"
     };
     Ok(format!("a small one, of {}{proc}", names.join(", ")))
+}
+
+/// What lies in the cache is executed: it is used only where nobody else can write.
+fn cache(folder: &Path) -> Finding {
+    check_cache(folder).map_err(|error| {
+        format!(
+            "{} is not used ({error}); give it to the user that the task runs as, and to nobody else \
+             (install -d -o nobody -m 0700 …)",
+            folder.display()
+        )
+    })?;
+    writable(folder)
 }
 
 /// A task's chroot has no more of /etc than the client's `chroot_env` lets it have.

@@ -117,6 +117,14 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     forget_oldest(folder)
 }
 
+/// Whether entries of this folder would be taken.
+///
+/// # Errors
+/// When it can't be looked at, or another user could have written there.
+pub fn check(folder: &Path) -> io::Result<()> {
+    private(&fs::symlink_metadata(folder)?, "the folder")
+}
+
 /// Refuses what another user could have written.
 fn private(metadata: &Metadata, what: &str) -> io::Result<()> {
     if metadata.uid() != rustix::process::geteuid().as_raw() {

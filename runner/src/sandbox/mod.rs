@@ -26,7 +26,7 @@ mod poll;
 mod run;
 mod trust;
 
-pub use cache::Cache;
+pub use cache::{Cache, check as check_cache};
 pub use command::{Program, run_program};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use grants::{Grants, Guest, Mode};
