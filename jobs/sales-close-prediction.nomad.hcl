@@ -25,6 +25,12 @@ variable "architectures" {
   default     = ["amd64", "arm64"]
 }
 
+variable "compiled" {
+  description = "Download the packaged machine code of the module, one file for each of `architectures`, so that no allocation compiles. False where `artifacts` holds none, or with `cache_volume`."
+  type        = bool
+  default     = true
+}
+
 # ---- Where it runs -------------------------------------------------------------------------------------------
 
 variable "datacenters" {
@@ -43,6 +49,12 @@ variable "namespace" {
   description = "The namespace that holds the job and its dispatches."
   type        = string
   default     = "default"
+}
+
+variable "lost_after" {
+  description = "How long a client may be silent before what it trained is trained elsewhere."
+  type        = string
+  default     = "10m"
 }
 
 variable "count" {
@@ -77,6 +89,18 @@ variable "data_token" {
   default     = ""
 }
 
+variable "data_audience" {
+  description = "As `gcp_audience`, for task `train` to read data from a bucket (gs://…, snapshots among them). Empty: no identity token is asked for."
+  type        = string
+  default     = ""
+}
+
+variable "data_credentials" {
+  description = "Path of a Nomad Variable whose item `data_creds` is a Google credentials file for reading data from a bucket. Empty: none."
+  type        = string
+  default     = ""
+}
+
 # ---- Where models go -----------------------------------------------------------------------------------------
 
 variable "store" {
@@ -89,6 +113,12 @@ variable "gcp_audience" {
   description = "Workload Identity Federation: //iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER. Empty: no identity token is asked for."
   type        = string
   default     = ""
+}
+
+variable "gcp_token_url" {
+  description = "Google's Security Token Service, where Nomad's tokens are exchanged, or a private endpoint of it."
+  type        = string
+  default     = "https://sts.googleapis.com/v1/token"
 }
 
 variable "gcp_credentials" {
@@ -106,7 +136,13 @@ variable "models_volume" {
 }
 
 variable "store_volume" {
-  description = "Host volume that is mounted as /store, for a store such as file:///store. Empty: none."
+  description = "Host volume that holds a store in a folder. It is mounted where `store` says: file:///srv/models is mounted as /srv/models. Empty: none."
+  type        = string
+  default     = ""
+}
+
+variable "snapshots_volume" {
+  description = "Host volume with folder `_data` of such a store, mounted for reading where the store has it, so that a dispatch can name a snapshot. Empty: none."
   type        = string
   default     = ""
 }
@@ -115,6 +151,11 @@ variable "cache_volume" {
   description = "Host volume for compiled modules, so that only a client's first allocation compiles. Empty: each compiles for itself."
   type        = string
   default     = ""
+}
+
+locals {
+  # The path of a store in a folder.
+  folder = trimprefix(var.store, "file://")
 }
 
 # `job_id`, group and task names are those of the pipeline that this one replaces: dashboards and alerts go on.
@@ -158,7 +199,7 @@ job "sales-close-prediction" {
     # A client that goes silent may be restarting, and its training goes on meanwhile: wait before replacing it.
     # If both finish, the store's claim lets only one of them be the model.
     disconnect {
-      lost_after = "10m"
+      lost_after = var.lost_after
       replace    = false
       reconcile  = "keep_original"
     }
@@ -170,15 +211,17 @@ job "sales-close-prediction" {
 
     dynamic "volume" {
       for_each = { for name, source in {
-        models = var.models_volume
-        store  = var.store_volume
-        cache  = var.cache_volume
+        models    = var.models_volume
+        store     = var.store_volume
+        snapshots = var.snapshots_volume
+        cache     = var.cache_volume
       } : name => source if source != "" }
       labels = [volume.key]
 
       content {
-        type   = "host"
-        source = volume.value
+        type      = "host"
+        source    = volume.value
+        read_only = volume.key == "snapshots"
       }
     }
 
@@ -209,11 +252,26 @@ job "sales-close-prediction" {
 
       artifact {
         source      = "${var.artifacts}/workload.wasm"
-        destination = "local/workload.wasm"
+        destination = "local/${attr.cpu.arch}/workload.wasm"
         mode        = "file"
 
         options {
           checksum = "sha256:${var.sha256["workload.wasm"]}"
+        }
+      }
+
+      # Compiled code lies beside its module: the runner takes it only if it was made of that very module.
+      dynamic "artifact" {
+        for_each = var.compiled ? var.architectures : []
+
+        content {
+          source      = "${var.artifacts}/workload-${artifact.value}.cwasm"
+          destination = "local/${artifact.value}/workload.cwasm"
+          mode        = "file"
+
+          options {
+            checksum = "sha256:${var.sha256["workload-${artifact.value}.cwasm"]}"
+          }
         }
       }
 
@@ -222,11 +280,16 @@ job "sales-close-prediction" {
       }
 
       dynamic "volume_mount" {
-        for_each = [for name, source in { models = var.models_volume, cache = var.cache_volume } : name if source != ""]
+        for_each = { for name, source in {
+          models    = { source = var.models_volume, destination = "/models" }
+          snapshots = { source = var.snapshots_volume, destination = "${local.folder}/_data" }
+          cache     = { source = var.cache_volume, destination = "/cache" }
+        } : name => source if source.source != "" }
 
         content {
-          volume      = volume_mount.value
-          destination = "/${volume_mount.value}"
+          volume      = volume_mount.key
+          destination = volume_mount.value.destination
+          read_only   = volume_mount.key == "snapshots"
         }
       }
 
@@ -241,6 +304,45 @@ job "sales-close-prediction" {
         }
       }
 
+      # The right to read data in a bucket, and no other: Google tells the tasks apart by the token's subject.
+      dynamic "identity" {
+        for_each = var.data_audience == "" ? [] : [var.data_audience]
+
+        content {
+          name        = "gcp"
+          aud         = ["https:${identity.value}"]
+          file        = true
+          ttl         = "1h"
+          change_mode = "noop"
+        }
+      }
+
+      dynamic "template" {
+        for_each = var.data_audience == "" ? [] : [var.data_audience]
+
+        content {
+          data = jsonencode({
+            type               = "external_account"
+            audience           = template.value
+            subject_token_type = "urn:ietf:params:oauth:token-type:jwt"
+            token_url          = var.gcp_token_url
+            credential_source  = { file = "/secrets/nomad_gcp.jwt" }
+          })
+          destination = "secrets/gcp.json"
+          change_mode = "noop"
+        }
+      }
+
+      dynamic "template" {
+        for_each = var.data_credentials == "" ? [] : [var.data_credentials]
+
+        content {
+          data        = "{{ with nomadVar \"${template.value}\" }}{{ .data_creds }}{{ end }}"
+          destination = "secrets/gcp.json"
+          change_mode = "noop"
+        }
+      }
+
       env {
         NOMAD_NODE_CLASS = "${node.class}"
       }
@@ -250,10 +352,12 @@ job "sales-close-prediction" {
         command = "local/runner-${attr.cpu.arch}"
         args = concat(
           # A missed gate is for the second task to record: it is the one that reaches the store.
-          ["run", "local/workload.wasm", "--defer-gate"],
+          ["run", "local/${attr.cpu.arch}/workload.${var.compiled ? "cwasm" : "wasm"}", "--defer-gate"],
           ["--module-sha256", var.sha256["workload.wasm"]],
+          flatten([for arch in var.architectures : ["--compiled-sha256", var.sha256["workload-${arch}.cwasm"]] if var.compiled]),
           flatten([for prefix in var.allow_data : ["--allow-data", prefix]]),
           var.data_token == "" ? [] : ["--data-token-file", "${NOMAD_SECRETS_DIR}/data.token"],
+          var.data_audience == "" && var.data_credentials == "" ? [] : ["--credentials", "${NOMAD_SECRETS_DIR}/gcp.json"],
           var.cache_volume == "" ? [] : ["--cache-dir", "/cache"],
           # A folder of its own: the second task pushes all that it finds there.
           var.models_volume == "" ? [] : ["--out", "/models/${NOMAD_ALLOC_ID}"],
@@ -295,11 +399,14 @@ job "sales-close-prediction" {
       }
 
       dynamic "volume_mount" {
-        for_each = [for name, source in { models = var.models_volume, store = var.store_volume } : name if source != ""]
+        for_each = { for name, source in {
+          models = { source = var.models_volume, destination = "/models" }
+          store  = { source = var.store_volume, destination = local.folder }
+        } : name => source if source.source != "" }
 
         content {
-          volume      = volume_mount.value
-          destination = "/${volume_mount.value}"
+          volume      = volume_mount.key
+          destination = volume_mount.value.destination
         }
       }
 
@@ -325,7 +432,7 @@ job "sales-close-prediction" {
             type               = "external_account"
             audience           = template.value
             subject_token_type = "urn:ietf:params:oauth:token-type:jwt"
-            token_url          = "https://sts.googleapis.com/v1/token"
+            token_url          = var.gcp_token_url
             credential_source  = { file = "/secrets/nomad_gcp.jwt" }
           })
           destination = "secrets/gcp.json"

@@ -198,17 +198,18 @@ fn every_downloaded_file_is_checked_against_a_digest_of_the_operators() {
 #[test]
 fn every_variable_is_described_and_documented() {
     let docs = read("docs/nomad.md");
-    let file = parse(JOB);
-    for variable in blocks(&file, "variable") {
-        let name = variable.labels()[0].as_str();
-        let Expression::String(description) = value(&variable.body, "description") else {
-            panic!("variable {name} has no plain description");
-        };
-        assert!(description.len() > 15, "variable {name}: {description:?}");
-        assert!(
-            docs.contains(&format!("| `{name}` |")),
-            "docs/nomad.md says nothing of variable {name}"
-        );
+    for file in [JOB, "doctor.nomad.hcl"] {
+        for variable in blocks(&parse(file), "variable") {
+            let name = variable.labels()[0].as_str();
+            let Expression::String(description) = value(&variable.body, "description") else {
+                panic!("variable {name} has no plain description");
+            };
+            assert!(description.len() > 15, "variable {name}: {description:?}");
+            assert!(
+                docs.contains(&format!("| `{name}` |")) || docs.contains(&format!("-var={name}=")),
+                "docs/nomad.md says nothing of variable {name} of {file}"
+            );
+        }
     }
 }
 
@@ -225,6 +226,61 @@ fn every_key_of_a_dispatch_is_documented() {
             assert!(
                 docs.contains(&format!("| `{key}` |")),
                 "docs/nomad.md says nothing of key {key}"
+            );
+        }
+    }
+}
+
+fn help(verb: &str) -> String {
+    let runner = Command::new(env!("CARGO_BIN_EXE_runner"))
+        .args([verb, "--help"])
+        .output()
+        .unwrap();
+    assert!(runner.status.success(), "runner {verb} --help");
+    String::from_utf8(runner.stdout).unwrap()
+}
+
+/// Every `--flag` in a piece of HCL.
+fn flags(body: &Body) -> Vec<String> {
+    let text = hcl::to_string(body).unwrap();
+    let quoted = text.split('"').filter(|part| part.starts_with("--"));
+    let flags: Vec<String> = quoted.map(str::to_owned).collect();
+    assert!(!flags.is_empty(), "no flag in\n{text}");
+    flags
+}
+
+#[test]
+fn every_flag_that_a_job_gives_is_one_of_the_runners() {
+    let training = group(&parse(JOB));
+    let doctor = parse("doctor.nomad.hcl");
+    let doctor = labelled(&doctor, "job", "doctor");
+    let doctor = labelled(doctor, "group", "doctor");
+    for (group, task, verb) in [
+        (&training, "train", "run"),
+        (&training, "storeModel_GCP", "push"),
+        (doctor, "runner", "doctor"),
+    ] {
+        let help = help(verb);
+        let config = block(labelled(group, "task", task), "config");
+        for flag in flags(config) {
+            assert!(
+                help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n")),
+                "task {task} gives {flag}, which `runner {verb}` does not know"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_key_of_a_dispatch_is_one_that_the_runner_reads() {
+    let help = help("run") + &help("push");
+    let file = parse(JOB);
+    let job = labelled(&file, "job", "sales-close-prediction");
+    for list in ["meta_required", "meta_optional"] {
+        for key in strings(block(job, "parameterized"), list) {
+            assert!(
+                help.contains(&format!("$NOMAD_META_{key}")),
+                "{key} is dispatched, and no help tells of it"
             );
         }
     }
