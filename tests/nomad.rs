@@ -5,6 +5,12 @@
 mod cluster;
 #[path = "support/gcs/mod.rs"]
 mod gcs;
+#[path = "support/http.rs"]
+mod http;
+#[path = "nomad/nodes.rs"]
+mod nodes;
+#[path = "nomad/rights.rs"]
+mod rights;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -52,6 +58,39 @@ const TESTS: &[(&str, Test)] = &[
     (
         "a_file_with_another_checksum_is_never_started",
         wrong_checksum,
+    ),
+    (
+        "a_snapshot_is_fetched_once_and_all_versions_train_on_it",
+        snapshot,
+    ),
+    (
+        "whoever_dispatches_needs_no_more_than_the_documented_policy",
+        rights::least_policy,
+    ),
+    (
+        "a_data_source_gets_its_token_from_a_nomad_variable",
+        rights::data_token,
+    ),
+    (
+        "credentials_in_a_nomad_variable_lead_to_a_stored_model",
+        rights::key_in_a_variable,
+    ),
+    (
+        "a_workload_identity_leads_to_a_stored_model",
+        rights::workload_identity,
+    ),
+    (
+        "packaged_code_or_a_shared_cache_lets_allocations_start_warm",
+        nodes::warm,
+    ),
+    (
+        "models_are_shared_by_a_host_volume_where_there_is_one",
+        nodes::models_volume,
+    ),
+    ("doctor_as_a_task_says_what_a_node_lacks", nodes::doctor),
+    (
+        "work_of_a_lost_client_is_done_elsewhere_and_stays_one_model",
+        nodes::lost,
     ),
 ];
 
@@ -123,9 +162,12 @@ fn with_cluster(shared: &Mutex<Option<Shared>>, test: Test) -> Result<(), Failed
     Ok(())
 }
 
-const IN_FOLDER: &str =
-    "store = \"file:///store\"\nstore_volume = \"store\"\ncache_volume = \"cache\"";
-const IN_BUCKET: &str = "store = \"gs://models/sales\"\ncache_volume = \"cache\"";
+const IN_BUCKET: &str = "store = \"gs://models/sales\"";
+
+/// The job's variables for a store in a folder.
+fn in_folder(cluster: &Cluster) -> String {
+    format!("store = \"{}\"\nstore_volume = \"store\"", cluster.store())
+}
 
 /// The sample's specification, with that many trees and that gate.
 fn specification(cluster: &Cluster, trees: u32, gate: f64, more: &str) -> String {
@@ -235,7 +277,6 @@ fn trial_of_files(missing: &Option<String>) -> Trial {
             );
         };
         run(&["fmt", "-check", "-list", "jobs"]);
-        run(&["fmt", "-check", "-list", &format!("jobs/{JOB}.nomad.hcl")]);
         let folder = tempfile::TempDir::new().unwrap();
         let more = folder.path().join("more.hcl");
         std::fs::write(&more, "data_dir = \"/var/lib/nomad\"\n").unwrap();
@@ -251,15 +292,23 @@ fn trial_of_files(missing: &Option<String>) -> Trial {
 }
 
 fn by_the_script(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(IN_FOLDER);
-    let job = repository().join(format!("jobs/{JOB}.nomad.hcl"));
-    let validated = cluster.nomad([
-        "job",
-        "validate",
-        "-var-file=vars.hcl",
-        job.to_str().unwrap(),
-    ]);
-    assert!(validated.status.success(), "{}", said(&validated));
+    cluster.register(&in_folder(cluster));
+    for name in [JOB, "doctor"] {
+        let job = repository().join(format!("jobs/{name}.nomad.hcl"));
+        let validated = cluster.nomad([
+            "job",
+            "validate",
+            "-hcl2-strict=false",
+            "-var-file=vars.hcl",
+            job.to_str().unwrap(),
+        ]);
+        assert!(validated.status.success(), "{}", said(&validated));
+        assert!(
+            !said(&validated).contains("Warning"),
+            "{}",
+            said(&validated)
+        );
+    }
     let spec = specification(cluster, 10, 0.5, "");
     let output = cluster
         .command(repository().join("jobs/dispatch.sh"))
@@ -298,7 +347,7 @@ fn by_the_script(cluster: &mut Cluster, _: &Gcs) {
 }
 
 fn two_allocations(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(&format!("{IN_FOLDER}\ncount = 2"));
+    cluster.register(&format!("{}\ncount = 2", in_folder(cluster)));
     let spec = specification(cluster, 10, 0.5, "");
     let store = cluster.store();
     let (status, json) = waited(cluster, "two", &spec, &["--store", &store]);
@@ -324,7 +373,7 @@ fn two_allocations(cluster: &mut Cluster, _: &Gcs) {
 }
 
 fn grid(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(IN_FOLDER);
+    cluster.register(&in_folder(cluster));
     let spec = specification(
         cluster,
         10,
@@ -349,7 +398,7 @@ fn grid(cluster: &mut Cluster, _: &Gcs) {
 }
 
 fn missed_gate(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(IN_FOLDER);
+    cluster.register(&in_folder(cluster));
     let spec = specification(cluster, 4, 0.999, "");
     let store = cluster.store();
     let (status, json) = waited(cluster, "gate", &spec, &["--store", &store]);
@@ -362,7 +411,7 @@ fn missed_gate(cluster: &mut Cluster, _: &Gcs) {
 }
 
 fn unknown_key(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(IN_FOLDER);
+    cluster.register(&in_folder(cluster));
     let required = [
         "save_path=x",
         "data_path=x",
@@ -389,7 +438,7 @@ fn unknown_key(cluster: &mut Cluster, _: &Gcs) {
 }
 
 fn secrets(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(IN_FOLDER);
+    cluster.register(&in_folder(cluster));
     let spec = specification(cluster, 4, 0.5, "");
     let (status, json) = waited(
         cluster,
@@ -418,7 +467,7 @@ fn secrets(cluster: &mut Cluster, _: &Gcs) {
 const VERY_MANY: u32 = 100_000;
 
 fn killed_training(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(IN_FOLDER);
+    cluster.register(&in_folder(cluster));
     let (job, allocation) = long_training(cluster, "killed", VERY_MANY);
     let process = cluster.process(&allocation, "train");
     kill_process(process, Signal::KILL).unwrap();
@@ -444,6 +493,7 @@ fn killed_pushing(cluster: &mut Cluster, gcs: &Gcs) {
     });
     kill_process(process, Signal::KILL).unwrap();
     assert_eq!(cluster.ended(&job)[0]["ClientStatus"], "failed");
+    gcs.heal();
     let names = gcs.names();
     assert!(
         names.iter().any(|name| name.starts_with("sales/pushed_v")),
@@ -458,7 +508,7 @@ fn killed_pushing(cluster: &mut Cluster, gcs: &Gcs) {
 }
 
 fn stopped(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(IN_FOLDER);
+    cluster.register(&in_folder(cluster));
     let (job, allocation) = long_training(cluster, "stopped", VERY_MANY);
     cluster.process(&allocation, "train");
     let output = cluster.nomad(["job", "stop", "-detach", &job]);
@@ -470,7 +520,7 @@ fn stopped(cluster: &mut Cluster, _: &Gcs) {
 }
 
 fn restarted(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(IN_FOLDER);
+    cluster.register(&in_folder(cluster));
     let (job, allocation) = long_training(cluster, "restarted", 2_000);
     cluster.process(&allocation, "train");
     cluster.kill_agent();
@@ -482,8 +532,44 @@ fn restarted(cluster: &mut Cluster, _: &Gcs) {
     assert_eq!(found[0]["id"], allocation.as_str());
 }
 
+fn snapshot(cluster: &mut Cluster, _: &Gcs) {
+    cluster.register(&format!(
+        "{}\nsnapshots_volume = \"snapshots\"",
+        in_folder(cluster)
+    ));
+    let spec = specification(cluster, 4, 0.5, "");
+    let data = repository().join("tests/data/opportunityHistory.json");
+    let mut command = cluster.command(env!("CARGO_BIN_EXE_runner"));
+    let output = command
+        .args([
+            "dispatch",
+            "--snapshot",
+            "--versions",
+            "1..2",
+            "--save-path",
+            "snapshot",
+        ])
+        .args(["--wait", "--json", "--gcp-bucket-path", "unused"])
+        .args(["--spec", &spec, "--store", &cluster.store(), "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let found = manifests(cluster, "snapshot");
+    assert_eq!(found.len(), 2, "{}", said(&output));
+    for manifest in &found {
+        let digest = manifest["data"]["sha256"].as_str().unwrap();
+        let address = format!("{}/_data/{digest}", cluster.store());
+        assert_eq!(
+            manifest["data"]["source"],
+            address.trim_start_matches("file://")
+        );
+        assert!(cluster.path("store/_data").join(digest).exists());
+    }
+}
+
 fn wrong_checksum(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(IN_FOLDER);
+    cluster.register(&in_folder(cluster));
     let served = cluster.path("served/workload.wasm");
     let good = std::fs::read(&served).unwrap();
     std::fs::write(&served, b"another module").unwrap();

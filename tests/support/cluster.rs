@@ -10,8 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Nothing here takes that long; what does has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Nothing here takes that long, on a busy machine either; what does has failed.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub const JOB: &str = "sales-close-prediction";
 
@@ -36,6 +36,8 @@ pub struct Cluster {
     pub files_address: String,
     /// Inherited by the tasks, as an agent's environment is.
     environment: Vec<(String, String)>,
+    /// Nomad's access control is on: this token may do all.
+    token: String,
 }
 
 impl Cluster {
@@ -70,6 +72,7 @@ impl Cluster {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+            token: String::new(),
             root,
         };
         cluster.lay_out(&served);
@@ -95,21 +98,28 @@ impl Cluster {
         if !stripped.is_ok_and(|status| status.success()) {
             std::fs::copy(env!("CARGO_BIN_EXE_runner"), served.join("runner-amd64")).unwrap();
         }
-        std::fs::copy(served.join("runner-amd64"), served.join("runner-arm64")).unwrap();
         std::fs::copy(
             self.repository.join("dist/workload.wasm"),
             served.join("workload.wasm"),
         )
         .unwrap();
+        let compiled = Command::new(env!("CARGO_BIN_EXE_runner"))
+            .arg("compile")
+            .arg(served.join("workload.wasm"))
+            .arg("--output")
+            .arg(served.join("workload-amd64.cwasm"))
+            .output()
+            .unwrap();
+        assert!(compiled.status.success(), "{}", said(&compiled));
         let data = self.repository.join("tests/data/opportunityHistory.json");
         std::fs::copy(data, served.join("opportunityHistory.json")).unwrap();
         let sums = Command::new("sha256sum")
-            .args(["runner-amd64", "runner-arm64", "workload.wasm"])
+            .args(["runner-amd64", "workload.wasm", "workload-amd64.cwasm"])
             .current_dir(served)
             .output()
             .unwrap();
         std::fs::write(served.join("SHA256SUMS"), sums.stdout).unwrap();
-        for volume in ["store", "cache", "models"] {
+        for volume in ["store", "store/_data", "store/_tmp", "cache", "models"] {
             let folder = self.path(volume);
             std::fs::create_dir(&folder).unwrap();
             // Tasks run as `nobody`.
@@ -136,40 +146,91 @@ impl Cluster {
             .into_iter()
             .map(|(from, to)| format!("    \"{from}\" = \"{to}\"\n"))
             .collect();
-        let volumes: String = ["store", "cache", "models"]
-            .map(|name| {
-                format!("  host_volume \"{name}\" {{\n    path = \"{root}/{name}\"\n  }}\n")
+        let volumes = [
+            ("store", "store"),
+            ("snapshots", "store/_data"),
+            ("cache", "cache"),
+            ("models", "models"),
+        ];
+        let volumes: String = volumes
+            .map(|(name, path)| {
+                format!("  host_volume \"{name}\" {{\n    path = \"{root}/{path}\"\n  }}\n")
             })
             .concat();
         let text = format!(
-            "data_dir = \"{root}/data\"\nports {{\n  http = {http}\n  rpc = {rpc}\n  serf = {serf}\n}}\nadvertise {{\n  http = \"127.0.0.1\"\n  rpc = \"127.0.0.1\"\n  serf = \"127.0.0.1\"\n}}\n\
-             server {{\n  enabled = true\n  bootstrap_expect = 1\n}}\n\
+            "name = \"first\"\ndata_dir = \"{root}/data\"\nports {{\n  http = {http}\n  rpc = {rpc}\n  serf = {serf}\n}}\nadvertise {{\n  http = \"127.0.0.1\"\n  rpc = \"127.0.0.1\"\n  serf = \"127.0.0.1\"\n}}\n\
+             server {{\n  enabled = true\n  bootstrap_expect = 1\n  heartbeat_grace = \"2s\"\n  min_heartbeat_ttl = \"2s\"\n}}\nacl {{\n  enabled = true\n}}\n\
              client {{\n  enabled = true\n  servers = [\"127.0.0.1:{rpc}\"]\n{volumes}  chroot_env = {{\n{libraries}  }}\n}}\n"
         );
         std::fs::write(self.path("agent.hcl"), text).unwrap();
     }
 
-    pub fn start_agent(&mut self) {
+    /// Another client of the same server, with folders of its own.
+    pub fn start_client(&self, name: &str) -> Child {
+        let folder = self.path(name);
+        let text = std::fs::read_to_string(self.path("agent.hcl")).unwrap();
+        let own = format!("{}/data", self.root.path().display());
+        let ports = |text: String, kind: &str| {
+            let begins = format!("  {kind} = ");
+            let lines = text.lines().map(|line| match line.strip_prefix(&begins) {
+                Some(port) if port.parse::<u16>().is_ok() => format!("{begins}{}", free_port()),
+                _ => line.to_owned(),
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        let text = text
+            .replace(&own, &folder.display().to_string())
+            .replace("enabled = true\n  bootstrap_expect = 1", "enabled = false");
+        let text = ports(ports(ports(text, "http"), "rpc"), "serf");
+        let file = self.path(&format!("{name}.hcl"));
+        let text = text.replace("name = \"first\"", &format!("name = \"{name}\""));
+        std::fs::write(&file, text).unwrap();
+        self.spawn_agent(&file)
+    }
+
+    /// The id of a client, once it is ready.
+    pub fn node(&self, name: &str) -> String {
+        self.wait(&format!("client {name} to be ready"), |cluster| {
+            let nodes = cluster.api("/v1/nodes")?;
+            let node = nodes
+                .as_array()?
+                .iter()
+                .find(|node| node["Name"] == name && node["Status"] == "ready")?;
+            Some(node["ID"].as_str()?.to_owned())
+        })
+    }
+
+    fn spawn_agent(&self, configuration: &Path) -> Child {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.path("agent.log"))
             .unwrap();
-        let agent = Command::new(&self.binary)
+        Command::new(&self.binary)
             .arg("agent")
             .arg(format!(
                 "-config={}",
                 self.repository.join("jobs/agent.dev.hcl").display()
             ))
-            .arg(format!("-config={}", self.path("agent.hcl").display()))
+            .arg(format!("-config={}", configuration.display()))
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
-            .unwrap();
-        self.agent = Some(agent);
+            .unwrap()
+    }
+
+    pub fn start_agent(&mut self) {
+        self.agent = Some(self.spawn_agent(&self.path("agent.hcl")));
+        if self.token.is_empty() {
+            self.token = self.wait("a token", |cluster| {
+                let output = cluster.nomad(["acl", "bootstrap", "-json"]);
+                let token: Value = serde_json::from_slice(&output.stdout).ok()?;
+                Some(token["SecretID"].as_str()?.to_owned())
+            });
+        }
         self.wait("the client to be ready", |cluster| {
             let nodes = cluster.api("/v1/nodes")?;
             (nodes[0]["Status"] == "ready").then_some(())
@@ -193,6 +254,9 @@ impl Cluster {
             .env("HOME", self.root.path())
             .env("NOMAD_ADDR", &self.address)
             .current_dir(self.root.path());
+        if !self.token.is_empty() {
+            command.env("NOMAD_TOKEN", &self.token);
+        }
         command
     }
 
@@ -210,9 +274,17 @@ impl Cluster {
             .unwrap();
         assert!(output.status.success());
         let written = String::from_utf8(output.stdout).unwrap();
+        let allowed = if variables.contains("allow_data") {
+            String::new()
+        } else {
+            format!(
+                "allow_data = [\"{}/\", \"{}/_data\"]\n",
+                self.files_address,
+                self.path("store").display()
+            )
+        };
         let text = format!(
-            "{written}architectures = [\"amd64\"]\nallow_data = [\"{}/\"]\ncpu = 500\nmemory = 512\n{variables}\n",
-            self.files_address
+            "{written}architectures = [\"amd64\"]\n{allowed}cpu = 500\nmemory = 512\n{variables}\n"
         );
         std::fs::write(self.path("vars.hcl"), text).unwrap();
         let job = self.repository.join(format!("jobs/{JOB}.nomad.hcl"));
@@ -329,6 +401,9 @@ impl Drop for Cluster {
         }
         let _ = self.files.kill();
         let _ = self.files.wait();
+        for orphan in processes_of(self.root.path()) {
+            let _ = kill_process(orphan, Signal::KILL);
+        }
         for mount in mounts(&self.root.path().display().to_string()) {
             let _ = Command::new("umount").args(["-l", &mount]).status();
         }
@@ -345,6 +420,24 @@ fn mounts(below: &str) -> Vec<String> {
         .collect();
     points.sort_by_key(|point| std::cmp::Reverse(point.len()));
     points
+}
+
+/// What a killed client left behind: processes that have a file below a folder open.
+fn processes_of(folder: &Path) -> Vec<Pid> {
+    let open_below = |pid: &Path| {
+        let files = std::fs::read_dir(pid.join("fd")).into_iter().flatten();
+        files
+            .flatten()
+            .filter_map(|file| std::fs::read_link(file.path()).ok())
+            .any(|file| file.starts_with(folder))
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            open_below(&entry.path()).then(|| Pid::from_raw(pid))?
+        })
+        .collect()
 }
 
 fn process_of(allocation: &str, task: &str) -> Option<Pid> {

@@ -92,6 +92,11 @@ impl Gcs {
         });
     }
 
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.state().rules.clear();
+    }
+
     /// An object that is there already.
     pub fn put(&self, name: &str, bytes: impl Into<Vec<u8>>, generation: u64) {
         let object = objects::Object {
