@@ -17,6 +17,12 @@ demo: build guest
     dist/runner run {{ module }} --data tests/data/opportunityHistory.json --spec tests/data/pipeline.toml \
       --save-path trainedWinPrediction --model-version 3 --store file://./models
 
+# Needs root, and `nomad` on the PATH; artifacts are the package's, else the everyday build's.
+[doc('The same on a Nomad agent of its own: plan, run, dispatch, list')]
+[group('use')]
+nomad-demo:
+    @.ci/nomad-demo
+
 # The same optimized development build serves demo and tests: the whole workspace, so that features agree.
 [doc('The runner -> dist/runner')]
 [group('use')]
@@ -145,6 +151,12 @@ same-package:
       (cd "$folder/$checkout" && CARGO_TARGET_DIR="$folder/target-of-$checkout" .ci/package "$folder/$checkout.package")
     done
     diff -r "$folder/first.package" "$folder/the-second-one.package" && echo "the packages are equal"
+
+# With the package if there is one, else RUNNER=<an optimized runner> (20 minutes).
+[doc('A thousand dispatches at the rate of a Nomad agent; one that is killed loses nothing')]
+[group('check')]
+nomad-thousand models='1000':
+    @.ci/nomad-thousand {{ models }}
 
 # Format the Rust sources
 [group('check')]
