@@ -20,6 +20,10 @@ client {
     "/etc/resolv.conf" = "/etc/resolv.conf"
   }
 
+  # A developer's disk may be nearly full; by default allocations that ended are then removed at once, logs and all.
+  gc_disk_usage_threshold  = 99
+  gc_inode_usage_threshold = 99
+
   # The demonstration serves the packaged files on loopback. Nomad's own checks of downloads stay on.
   options = {
     # Cloud metadata addresses are not asked for what kind of machine this is.

@@ -521,7 +521,7 @@ fn stopped(cluster: &mut Cluster, _: &Gcs) {
 
 fn restarted(cluster: &mut Cluster, _: &Gcs) {
     cluster.register(&in_folder(cluster));
-    let (job, allocation) = long_training(cluster, "restarted", 2_000);
+    let (job, allocation) = long_training(cluster, "restarted", 600);
     cluster.process(&allocation, "train");
     cluster.kill_agent();
     cluster.start_agent();
