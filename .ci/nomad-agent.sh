@@ -8,7 +8,7 @@ die() {
 
 command -v nomad >/dev/null || die "there is no \`nomad\` on the PATH: install it (https://developer.hashicorp.com/nomad/install), 1.8 or later"
 [ "$(id -u)" = 0 ] || die "Nomad's exec driver needs root: sudo -E env PATH=\"\$PATH\" just $(basename "$0")"
-for tool in python3 sha256sum; do
+for tool in python3 setsid sha256sum; do
   command -v "$tool" >/dev/null || die "$tool is needed"
 done
 
@@ -39,6 +39,10 @@ end() {
     kill -TERM "$agent" && wait "$agent" 2>/dev/null
   fi
   [ -z "$files" ] || kill "$files" 2>/dev/null
+  # What a killed agent left: processes that have a file below the folder open.
+  for process in /proc/[0-9]*; do
+    ! find "$process/fd" -lname "$work/*" -print -quit 2>/dev/null | grep -q . || kill -KILL "${process#/proc/}"
+  done
   grep -o " $work/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount -l
   rm -rf --one-file-system "$work"
   exit "$status"
@@ -80,7 +84,7 @@ lay_out() {
 serve() {
   local port
   port=$(free_port)
-  python3 -m http.server "$port" --bind 127.0.0.1 --directory "$1" >/dev/null 2>&1 &
+  setsid python3 -m http.server "$port" --bind 127.0.0.1 --directory "$1" >/dev/null 2>&1 &
   files=$!
   address=http://127.0.0.1:$port
   for _ in $(seq 100); do
@@ -115,9 +119,10 @@ configure() {
   } >"$work/agent.hcl"
 }
 
-# In an environment without the caller's variables: exec tasks inherit it.
+# In an environment without the caller's variables: exec tasks inherit it. In a session of its own: Ctrl-C is for the script,
+# which stops the tasks before the agent.
 start_agent() {
-  env -i PATH="$PATH" nomad agent "$@" -config=jobs/agent.dev.hcl -config="$work/agent.hcl" >>"$work/agent.log" 2>&1 &
+  setsid env -i PATH="$PATH" nomad agent "$@" -config=jobs/agent.dev.hcl -config="$work/agent.hcl" >>"$work/agent.log" 2>&1 &
   agent=$!
   for _ in $(seq 300); do
     kill -0 "$agent" 2>/dev/null || { tail -5 "$work/agent.log" >&2; die "the agent ended"; }
