@@ -1,13 +1,18 @@
 //! Many versions in one process are the versions that single runs would have made.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/http.rs"]
+mod http;
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Stdio;
 
+use http::Server;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{Ended, Runner, assert_whole, data, models, read_json};
+use support::{Ended, Runner, assert_whole, data, files_below, models, read_json};
 
 const GRID: &str = "target = \"diagnosis\"\nalgorithm = \"random_forest\"\n[split]\nvalidation = 0.2\n\
                     [params]\nn_estimators = 3\n[grid]\n\"params.max_depth\" = [2, 4]\n\"params.n_estimators\" = [3, 5]\n";
@@ -85,15 +90,7 @@ fn each_point_of_a_grid_is_the_version_that_a_single_run_makes() {
         ])
         .run()
         .ends_with(0);
-    let model = |files: &Value| {
-        let files = files.as_array().unwrap();
-        files
-            .iter()
-            .find(|file| file["path"] == "model.json")
-            .unwrap()
-            .clone()
-    };
-    assert_eq!(model(&single.json()["files"]), model(&files["7.3"]));
+    assert_eq!(single.json()["files"], files["7.3"]);
 }
 
 #[test]
@@ -173,4 +170,97 @@ fn a_second_run_continues_where_the_first_was_stopped() {
     assert_eq!(status("1"), "already_published");
     assert_eq!(status("3"), "published");
     assert_eq!(models(store.path()).len(), 4);
+}
+
+#[test]
+fn the_data_is_fetched_once() {
+    let server = Server::of(std::fs::read(data("breast_cancer.csv")).unwrap());
+    Runner::train()
+        .args(["--data", &server.url("/d.csv"), "--versions", "1..3"])
+        .file("y.toml", "target = \"diagnosis\"\n")
+        .args(["--spec", "y.toml", "--store", "models"])
+        .run()
+        .ends_with(0);
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_table_closes_the_run_with_the_best_by_validation_first() {
+    let ended = Runner::new("run")
+        .arg(support::workload())
+        .arg("--data")
+        .arg(data("breast_cancer.csv"))
+        .file("grid.toml", GRID)
+        .args(["--spec", "grid.toml", "--store", "models"])
+        .run()
+        .ends_with(0);
+    let table = ended.stdout();
+    let lines: Vec<&str> = table.lines().collect();
+    let (header, rows) = (lines[0], &lines[1..5]);
+    assert!(header.contains("validation") && header.contains("held-out roc_auc"));
+    let validation =
+        |row: &&str| -> f64 { row.split_whitespace().nth(1).unwrap().parse().unwrap() };
+    assert!(rows.is_sorted_by_key(|row| -validation(row)), "{table}");
+    assert!(rows.iter().any(|row| row.contains("params.max_depth = 4")));
+    assert!(table.ends_with("4 published\n"), "{table}");
+}
+
+#[test]
+fn what_was_finished_before_a_signal_stays_and_the_rest_follows() {
+    let many = || {
+        train()
+            .file(
+                "y.toml",
+                "target = \"diagnosis\"\n[params]\nn_estimators = 20\n",
+            )
+            .args(["--spec", "y.toml", "--versions", "1..40", "--jobs", "2"])
+    };
+    let store = tempfile::tempdir().unwrap();
+    let mut runner = many();
+    runner.command.arg("--store").arg(store.path());
+    runner.command.env("TMPDIR", runner.folder.path());
+    let child = runner
+        .command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while models(store.path()).len() < 3 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let process = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(process, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let finished = models(store.path());
+    assert!((3..40).contains(&finished.len()), "{}", finished.len());
+    finished.iter().for_each(|model| assert_whole(model));
+    let left = files_below(runner.folder.path());
+    let working = left.iter().filter(|file| file.starts_with(".run-"));
+    assert_eq!(working.count(), 0, "{left:?}");
+
+    let mut again = many();
+    again.command.arg("--store").arg(store.path());
+    let result = again.run().ends_with(0).json();
+    let before = result["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|version| version["status"] == "already_published");
+    assert_eq!(before.count(), finished.len());
+    assert_eq!(files_by_version(store.path()).len(), 40);
+    assert_eq!(models(store.path()).len(), 40, "no version is there twice");
+}
+
+#[test]
+fn a_task_with_little_memory_trains_fewer_versions_at_a_time() {
+    train()
+        .env("NOMAD_ALLOC_ID", "a")
+        .env("NOMAD_MEMORY_LIMIT", "200")
+        .args(["--spec", "y.toml", "--versions", "1..3", "--jobs", "3"])
+        .args(["--memory", "64MiB", "--store", "models", "--allow-data"])
+        .arg(data(""))
+        .run()
+        .ends_with(0)
+        .says(["enough for 1 at a time, not 3"]);
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::Semaphore;
@@ -18,6 +19,9 @@ use crate::plan::{Plan, RunPlan};
 use crate::report::Outcome;
 use crate::run::{self, Prepared};
 use crate::timings::Timings;
+
+/// A guest gives way every few milliseconds. On a machine with much to do it comes to that later.
+const LAST_GUEST: Duration = Duration::from_secs(2);
 
 /// How one version of many ended.
 pub struct Finished {
@@ -35,8 +39,11 @@ pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Er
     let prepared = Arc::new(Prepared::new(&plan, timings).await?);
     let mut made = made::find(&plan, &prepared).await?;
     let mut finished = Vec::with_capacity(plan.runs.len());
-    let places = Arc::new(Semaphore::new(plan.jobs));
-    let mut running = JoinSet::new();
+    let places = Arc::new(Places::new(plan.jobs));
+    let mut running = Running {
+        tasks: JoinSet::new(),
+        prepared,
+    };
     let mut tasks = HashMap::new();
     for (index, run) in plan.runs.iter().cloned().enumerate() {
         if let Some(outcome) = made.remove(&index) {
@@ -46,19 +53,17 @@ pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Er
         }
         let (plan, prepared, timings, places) = (
             plan.clone(),
-            prepared.clone(),
+            running.prepared.clone(),
             timings.clone(),
             places.clone(),
         );
-        let task = running.spawn(async move {
-            // The semaphore is never closed.
-            let _place = places.acquire_owned().await.ok();
-            one(&prepared, &plan, &run, &timings).await
-        });
+        let task = running
+            .tasks
+            .spawn(async move { one(&prepared, &plan, &run, &timings, &places).await });
         tasks.insert(task.id(), index);
     }
-    let bar = progress_bar(running.len());
-    while let Some(ended) = running.join_next_with_id().await {
+    let bar = progress_bar(running.tasks.len());
+    while let Some(ended) = running.tasks.join_next_with_id().await {
         // A version never goes missing, not even with a thread that broke down.
         let (task, result) = ended.unwrap_or_else(|error| {
             let what = "the version's thread ended early";
@@ -79,17 +84,60 @@ pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Er
     Ok(finished.into_iter().map(|(_, finished)| finished).collect())
 }
 
+/// What runs at this moment.
+struct Running {
+    tasks: JoinSet<Result<Outcome, Error>>,
+    prepared: Arc<Prepared>,
+}
+
+impl Drop for Running {
+    /// Stops what nobody waits for any more. The working folders go with the last who holds them: that is to be us.
+    fn drop(&mut self) {
+        self.tasks.abort_all();
+        let started = Instant::now();
+        while Arc::strong_count(&self.prepared) > 1 && started.elapsed() < LAST_GUEST {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// How many versions are trained at a time, and how many are on their way to the store: a disk or a network that is
+/// waited for leaves a core to the next guest. No more trained models wait than guests run.
+struct Places {
+    training: Semaphore,
+    delivery: Semaphore,
+}
+
+impl Places {
+    fn new(jobs: usize) -> Self {
+        Self {
+            training: Semaphore::new(jobs),
+            delivery: Semaphore::new(jobs),
+        }
+    }
+}
+
 async fn one(
     prepared: &Prepared,
     plan: &Plan,
     run: &RunPlan,
     all: &Timings,
+    places: &Places,
 ) -> Result<Outcome, Error> {
     let timings = Timings::default();
-    let trained = run::run_one(prepared, plan, run, &timings).await?;
-    let outcome = run::deliver(trained, plan, &timings).await;
+    let result = async {
+        // Neither semaphore is ever closed.
+        let training = places.training.acquire().await.ok();
+        let trained = run::run_one(prepared, plan, run, &timings).await?;
+        let _delivery = places.delivery.acquire().await.ok();
+        drop(training);
+        run::deliver(trained, plan, &timings).await
+    }
+    .await;
+    // A thousand versions need no more room than a few.
+    prepared.workspace.clear(&run.version.name());
     all.merge(&timings);
-    outcome
+    result
 }
 
 /// The status of the whole: the first failure's, else a missed gate's.

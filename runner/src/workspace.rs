@@ -63,6 +63,14 @@ impl Workspace {
         Ok(folder)
     }
 
+    /// Removes what there is of the run named `name`, before the rest goes.
+    pub fn clear(&self, name: &str) {
+        for folder in [Path::new(name), &Path::new("job").join(name)] {
+            // Moved away, or never made; what cannot be removed goes with the workspace.
+            let _ = std::fs::remove_dir_all(self.root.path().join(folder));
+        }
+    }
+
     fn folder(&self, relative: &Path) -> Result<PathBuf, Error> {
         let folder = self.root.path().join(relative);
         std::fs::create_dir_all(&folder).map_err(|error| {

@@ -129,6 +129,17 @@ impl EngineArgs {
         }
     }
 
+    /// Guests that a task's memory holds side by side; one in any case.
+    #[must_use]
+    pub fn most_guests(&self, nomad: &Nomad) -> usize {
+        let Some(task) = nomad.memory_limit else {
+            return usize::MAX;
+        };
+        let each = self.memory.map_or(LEAST_MEMORY, |given| given.0.max(1));
+        usize::try_from(task.saturating_sub(OWN_MEMORY) / each)
+            .map_or(usize::MAX, |most| most.max(1))
+    }
+
     /// The limits of a command that leaves no model: it writes where its user lets it.
     #[must_use]
     pub fn limits(&self, nomad: &Nomad) -> Limits {
@@ -219,6 +230,16 @@ mod tests {
         assert_eq!(limits.timeout, Some(Duration::from_secs(1)));
         let rest = (limits.output_bytes, limits.output_files, limits.log_bytes);
         assert_eq!(rest, (2, 3, 4));
+    }
+
+    #[test]
+    fn no_more_guests_run_than_their_task_has_memory_for() {
+        let most = |flags: &[&str]| parse(flags).unwrap().engine.most_guests(&task());
+        assert_eq!(most(&[]), (1024 - 96) / 32);
+        assert_eq!(most(&["--memory", "300MiB"]), 3);
+        assert_eq!(most(&["--memory", "2GiB"]), 1);
+        let at_home = parse(&[]).unwrap().engine;
+        assert_eq!(at_home.most_guests(&Nomad::default()), usize::MAX);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Plan {
         let store = args.store.target()?;
         let out = out(args, nomad);
         let runs = runs(args, nomad)?;
-        let jobs = args.jobs.map_or_else(cores, usize::from).min(runs.len());
+        let jobs = jobs(args, nomad, runs.len());
         Ok(Self {
             module: args.module.clone(),
             data: request(args, nomad)?,
@@ -179,6 +179,18 @@ impl Plan {
         }
         env
     }
+}
+
+/// Versions trained at a time: what is asked for, or a core each, as far as the task's memory goes.
+fn jobs(args: &Args, nomad: &Nomad, runs: usize) -> usize {
+    let most = args.sandbox.engine.most_guests(nomad).min(runs);
+    let asked = args.jobs.map_or_else(cores, usize::from);
+    if most < asked.min(runs) {
+        tracing::warn!(
+            "the task's memory is enough for {most} at a time, not {asked}: give it more, or each version less (--memory)"
+        );
+    }
+    asked.min(most)
 }
 
 /// Cores that this task may use: Nomad's share of them counts.
