@@ -107,6 +107,29 @@ warm runner='dist/runner-amd64': guest
         if [ "$run" = 0 ]; then cat >/dev/null; else sed -n "s/.*runner's own *\([0-9.]*\) ms/\1/p"; fi
     done | sort -n | awk '{ took[NR] = $1 } END { printf "least %s, median %s, most %s\n", took[1], took[int((NR + 1) / 2)], took[NR] }'
 
+# `just bench --only fit` (or a learner, `sample`, `versions`, `table`) measures a part and writes no page.
+[doc('Ours beside pandas, scikit-learn and LightGBM -> docs/performance.md (about 10 minutes)')]
+[group('check')]
+bench *options: guest
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [ -x "$NOMAD_RUNNER_VENV/bin/python" ] || python3 -m venv "$NOMAD_RUNNER_VENV"
+    "$NOMAD_RUNNER_VENV/bin/pip" install --quiet --disable-pip-version-check --requirement tests/bench/requirements.txt
+    cargo build --release --locked -p runner --all-features
+    cargo build --profile guest --locked -p workload-wasm --example fit
+    .ci/guest dist/fit.wasm fit
+    "$NOMAD_RUNNER_VENV/bin/python" tests/bench/data.py "$CARGO_TARGET_DIR/bench"
+    "$NOMAD_RUNNER_VENV/bin/python" tests/bench/bench.py --runner "$CARGO_TARGET_DIR/release/runner" --module {{ module }} \
+      --fit "$CARGO_TARGET_DIR/guest/examples/fit" --fit-wasm dist/fit.wasm --work "$CARGO_TARGET_DIR/bench" \
+      --page docs/performance.md {{ options }}
+
+# Needs valgrind. `just bench-guard --accept` takes today's counts as the ones to compare with.
+[doc('Instructions of learners, reading and encoding beside the committed counts')]
+[group('check')]
+bench-guard *options:
+    CARGO_PROFILE_GUEST_STRIP=none cargo build --profile guest --locked -p workload-wasm --example counted
+    python3 tests/bench/guard.py "$CARGO_TARGET_DIR/guest/examples/counted" {{ options }}
+
 # Every learner by the shipped runners and the interpreter; arm64 by an emulator elsewhere.
 [doc('One model, byte for byte, on every architecture (long)')]
 [group('ship')]
