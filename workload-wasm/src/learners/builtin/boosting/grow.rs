@@ -51,7 +51,7 @@ enum Branch {
     Leaf(usize),
     Split {
         split: Split,
-        sides: [u8; 256],
+        sides: Box<[u8; 256]>,
         left: usize,
         right: usize,
     },
@@ -125,7 +125,7 @@ impl<'a> Grower<'a> {
             let mut right = leaf.divide(middle, split.left, children);
             nodes[right.parent] = Branch::Split {
                 split,
-                sides,
+                sides: Box::new(sides),
                 left: children[0],
                 right: children[1],
             };
