@@ -83,6 +83,13 @@ audit: _cargo-deny
 soak:
     cargo test --workspace --all-features --locked --test soak -- --ignored --nocapture
 
+# `just bench-store dist/runner-amd64` measures another build than the development one. The server that answers is in tests/support/gcs.
+[doc('Publishing, a large file, listing: models a second, memory, seconds')]
+[group('check')]
+bench-store runner='':
+    RUNNER="{{ if runner == '' { CARGO_TARGET_DIR / 'debug/runner' } else { absolute_path(runner) } }}" \
+      cargo test -p runner --all-features --locked --test throughput -- --ignored --nocapture --test-threads 1
+
 # Fitted on equal rows, splits and parameters (a quarter of an hour); `just compare-learners --only knn` compares one.
 [doc('Every learner beside scikit-learn or LightGBM, over 20 splits')]
 [group('check')]

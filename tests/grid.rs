@@ -264,3 +264,13 @@ fn a_task_with_little_memory_trains_fewer_versions_at_a_time() {
         .ends_with(0)
         .says(["enough for 1 at a time, not 3"]);
 }
+
+#[test]
+fn versions_of_a_grid_have_one_bound_together() {
+    let ended = train()
+        .file("grid.toml", GRID)
+        .args(["--spec", "grid.toml", "--versions", "1..25001"])
+        .run()
+        .ends_with(2);
+    ended.says(["25001 versions of a grid of 4 points", "--points"]);
+}

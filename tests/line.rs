@@ -202,6 +202,110 @@ fn a_version_that_misses_its_gate_is_kept_to_look_at_and_not_published() {
     assert!(models(&ended.path("models")).is_empty());
     let kept = ended.json()["location"].as_str().unwrap().to_owned();
     assert_whole(&ended.folder.path().join(kept));
+    let name = ended.json()["name"].as_str().unwrap().to_owned();
+    let record = ended.path(&format!("models/_rejected/{name}.json"));
+    assert_eq!(read_json(&record)["metrics"]["gates"][0]["met"], false);
+    let listed = then(
+        &ended,
+        &["list", "--rejected", "--json", "--store", "models"],
+        0,
+    );
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["models"][0]["name"], name.as_str());
+}
+
+/// Another command in the same folder.
+#[track_caller]
+fn then(ended: &support::Ended, args: &[&str], code: i32) -> String {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_runner"))
+        .env_clear()
+        .current_dir(ended.folder.path())
+        .args(args)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Trains in a second.
+fn small() -> Runner {
+    Runner::train()
+        .arg("--data")
+        .arg(data("breast_cancer.csv"))
+        .file(
+            "y.toml",
+            "target = \"diagnosis\"\n[gate]\nroc_auc = 0.9999\n",
+        )
+        .args(["--spec", "y.toml"])
+}
+
+#[test]
+fn a_deferred_gate_is_left_to_push() {
+    let ended = small().arg("--defer-gate").run().ends_with(0);
+    assert_eq!(ended.json()["status"], "kept");
+    let name = ended.json()["name"].as_str().unwrap().to_owned();
+    assert_whole(&ended.path("runs").join(&name));
+    then(&ended, &["push", "runs", "--store", "models"], 5);
+    assert!(models(&ended.path("models")).is_empty());
+    assert!(
+        ended
+            .path(&format!("models/_rejected/{name}.json"))
+            .exists()
+    );
+}
+
+#[test]
+fn module_and_wanted_data_lie_beside_the_models_once() {
+    let ended = small()
+        .file("y.toml", "target = \"diagnosis\"\n")
+        .args(["--versions", "1..2", "--keep-data", "--store", "models"])
+        .run()
+        .ends_with(0);
+    let stored = models(&ended.path("models"));
+    assert_eq!(stored.len(), 2);
+    let manifest = read_json(&stored[0].join("manifest.json"));
+    let digest = |of: &str| manifest[of]["sha256"].as_str().unwrap().to_owned();
+    let same = |stored: String, original: &Path| {
+        let stored = std::fs::read(ended.path("models").join(stored)).unwrap();
+        assert!(stored == std::fs::read(original).unwrap());
+    };
+    same(
+        format!("_modules/{}.wasm", digest("module")),
+        &support::workload(),
+    );
+    same(
+        format!("_data/{}", digest("data")),
+        &data("breast_cancer.csv"),
+    );
+    for shared in ["_modules", "_data"] {
+        assert_eq!(files_below(&ended.path("models").join(shared)).len(), 1);
+    }
+    // Off by default.
+    let without = small()
+        .file("y.toml", "target = \"diagnosis\"\n")
+        .args(["--store", "models"])
+        .run()
+        .ends_with(0);
+    assert!(!without.path("models/_data").exists());
+}
+
+#[test]
+fn a_snapshot_is_trained_on_by_its_address() {
+    let snapshot = Runner::new("snapshot")
+        .arg(data("breast_cancer.csv"))
+        .args(["--store", "store"])
+        .run()
+        .ends_with(0);
+    let url = snapshot.stdout().trim().to_owned();
+    let ended = Runner::train()
+        .args(["--data", &url])
+        .file("y.toml", "target = \"diagnosis\"\n")
+        .args(["--spec", "y.toml"])
+        .run()
+        .ends_with(0);
+    let sha256 = ended.json()["data"]["sha256"].as_str().unwrap().to_owned();
+    assert!(url.ends_with(&format!("_data/{sha256}")), "{url}");
 }
 
 #[test]

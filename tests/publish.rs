@@ -1,18 +1,57 @@
 //! From a model's folder to a visible model: nothing is lost, nothing overwritten, nothing there twice.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/gcs/mod.rs"]
+mod gcs;
 #[path = "support/model.rs"]
 mod model;
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
 use contract::NomadOrigin;
 use futures_util::TryStreamExt;
-use model::Model;
+use model::{Model, Sketch};
 use runner::store::{
     self, ClaimKey, Content, Depth, Location, Options, Published, Store, StoreError,
 };
+
+/// An empty store.
+struct Room {
+    location: Location,
+    options: Options,
+    _folder: tempfile::TempDir,
+}
+
+impl Room {
+    /// One of each kind.
+    fn each() -> [Self; 2] {
+        let folder = || tempfile::tempdir().unwrap();
+        let (first, second) = (folder(), folder());
+        let gcs = gcs::Gcs::start();
+        [
+            Self {
+                location: Location::parse(first.path().to_str().unwrap()).unwrap(),
+                options: Options::default(),
+                _folder: first,
+            },
+            Self {
+                location: Location::parse("gs://models/sales").unwrap(),
+                options: Options {
+                    emulator: Some(gcs.address),
+                    ..Options::default()
+                },
+                _folder: second,
+            },
+        ]
+    }
+
+    /// As each process does it for itself.
+    fn open(&self) -> Arc<dyn Store> {
+        store::open(&self.location, &self.options).unwrap()
+    }
+}
 
 fn folder_store(folder: &Path) -> Arc<dyn Store> {
     let location = Location::parse(folder.to_str().unwrap()).unwrap();
@@ -113,54 +152,119 @@ async fn another_model_under_the_same_name_is_refused_and_the_first_stays() {
     assert_eq!(before, after);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_two_at_once_that_differ_one_wins_whole() {
+/// Four publishers of one name at once, in stores of each kind, round after round.
+async fn race(
+    sketch: fn(usize) -> Sketch,
+    check: fn(&dyn Display, Vec<Result<Published, StoreError>>),
+) {
     for round in 0..20 {
-        let folder = tempfile::tempdir().unwrap();
-        let racers = (0..4).map(|racer| {
-            let store = folder_store(folder.path());
-            tokio::spawn(async move {
-                // They differ in all files, so that each could win some.
-                let model = ["metrics.json", "model.json", "predictions.txt"]
-                    .into_iter()
-                    .fold(Model::new("m", "1", "a"), |model, file| {
-                        model.file(file, &format!("{racer}"))
-                    })
-                    .write();
-                publish(&*store, &model).await
-            })
-        });
-        let mut won = 0;
-        for racer in racers.collect::<Vec<_>>() {
-            match racer.await.unwrap() {
-                Ok(_) => won += 1,
-                Err(error) => assert!(matches!(error, StoreError::Conflict { .. }), "{error}"),
+        for room in Room::each() {
+            let racers = (0..4).map(|racer| {
+                let (store, model) = (room.open(), sketch(racer).write());
+                tokio::spawn(async move { publish(&*store, &model).await })
+            });
+            let mut ends = Vec::new();
+            for racer in racers.collect::<Vec<_>>() {
+                ends.push(racer.await.unwrap());
+            }
+            check(&format!("{} in round {round}", room.location), ends);
+            // What is visible is whole: each file has the digest that the manifest gives.
+            let store = room.open();
+            let manifest = store.read("m_v1_a/manifest.json").await.unwrap().unwrap();
+            let manifest = store::parse_manifest(&manifest.bytes).unwrap();
+            for file in &manifest.files {
+                let key = format!("m_v1_a/{}", file.path);
+                let bytes = store.read(&key).await.unwrap().unwrap().bytes;
+                assert_eq!(Content::of_bytes(bytes).sha256, file.sha256);
             }
         }
-        assert_eq!(won, 1, "in round {round}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_that_differ_one_wins_whole() {
+    // They differ in all files, so that each could win some.
+    let sketch = |racer: usize| {
+        ["metrics.json", "model.json", "predictions.txt"]
+            .into_iter()
+            .fold(Model::new("m", "1", "a"), |model, file| {
+                model.file(file, &format!("{racer}"))
+            })
+    };
+    race(sketch, |place, ends| {
+        let won = ends.iter().filter(|end| end.is_ok()).count();
+        assert_eq!(won, 1, "{place}");
+        for error in ends.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_that_are_equal_all_succeed_and_one_made_it() {
+    let sketch = |racer: usize| {
+        Model::new("m", "1", "a").with(move |manifest| {
+            manifest.times.finished = format!("2025-06-0{}T08:00:00Z", racer + 1);
+        })
+    };
+    race(sketch, |place, ends| {
+        let made = ends.iter().filter(|end| {
+            let published = end
+                .as_ref()
+                .unwrap_or_else(|error| panic!("{place}: {error}"));
+            !published.already_there
+        });
+        assert_eq!(made.count(), 1, "{place}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_replacement_allocation_finds_the_work_done() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = folder_store(folder.path());
-    let first = Model::new("m", "1", "alloc-1")
-        .nomad(work("alloc-1"))
-        .write();
-    let second = Model::new("m", "1", "alloc-2")
-        .nomad(work("alloc-2"))
-        .file("model.json", "the data moved on")
-        .write();
-    publish(&*store, &first).await.unwrap();
-    let published = publish(&*store, &second).await.unwrap();
-    assert_eq!(published.manifest.name, "m_v1_alloc-1");
-    assert!(published.already_there);
-    let keys = keys(&*store).await;
-    assert!(
-        !keys.contains(&"m_v1_alloc-2/manifest.json".to_owned()),
-        "{keys:?}"
-    );
+    for room in Room::each() {
+        let store = room.open();
+        let first = Model::new("m", "1", "alloc-1")
+            .nomad(work("alloc-1"))
+            .write();
+        let second = Model::new("m", "1", "alloc-2")
+            .nomad(work("alloc-2"))
+            .file("model.json", "the data moved on")
+            .write();
+        publish(&*store, &first).await.unwrap();
+        let published = publish(&*store, &second).await.unwrap();
+        assert_eq!(published.manifest.name, "m_v1_alloc-1");
+        assert!(published.already_there);
+        let keys = keys(&*store).await;
+        assert!(
+            !keys.contains(&"m_v1_alloc-2/manifest.json".to_owned()),
+            "{keys:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_allocations_for_one_piece_of_work_one_model_comes() {
+    for room in Room::each() {
+        let racers = (0..4).map(|racer| {
+            let store = room.open();
+            tokio::spawn(async move {
+                let id = format!("alloc-{racer}");
+                let model = Model::new("m", "1", &id).nomad(work(&id)).write();
+                publish(&*store, &model).await.unwrap().manifest.name
+            })
+        });
+        let mut names = Vec::new();
+        for racer in racers.collect::<Vec<_>>() {
+            names.push(racer.await.unwrap());
+        }
+        let keys = keys(&*room.open()).await;
+        let visible = keys
+            .iter()
+            .filter_map(|key| key.strip_suffix("/manifest.json"));
+        assert_eq!(visible.collect::<Vec<_>>(), [&names[0]]);
+        assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
+    }
 }
 
 #[tokio::test]

@@ -116,6 +116,16 @@ fn models_are_listed_filtered_and_sorted() {
         assert_eq!(shelf.names(&one), ["m_v2_a"]);
         assert_eq!(shelf.names(&["--tag", "team=other"]), ["m_v3_a"]);
         assert_eq!(shelf.names(&["--grid", "abc"]), [""; 0]);
+        shelf.put(scored("4.1", "a", 0.8, None, 4).with(|manifest| {
+            manifest.grid = Some(contract::GridPoint {
+                id: "abcdef".repeat(10),
+                point: 1,
+                points: 2,
+                values: [("params.depth".to_owned(), Value::from(3))].into(),
+            });
+        }));
+        assert_eq!(shelf.names(&["--grid", "abc"]), ["m_v4.1_a"]);
+        assert_eq!(shelf.names(&["--grid", "bc"]), [""; 0]);
         assert_eq!(shelf.names(&["--rejected"]), [""; 0]);
         let table = shelf.ok(&["list"]);
         assert!(table.contains("0.9000"), "{table}");
@@ -351,6 +361,16 @@ fn old_models_are_deleted_and_promoted_ones_kept() {
     });
 }
 
+/// Keys of what `gc` finds.
+fn garbage(shelf: &Shelf, args: &[&str]) -> Vec<String> {
+    let found = shelf.json(args);
+    let found = found["garbage"].as_array().unwrap();
+    let key = |found: &Value| found["key"].as_str().unwrap().to_owned();
+    let mut keys: Vec<String> = found.iter().map(key).collect();
+    keys.sort();
+    keys
+}
+
 #[test]
 fn garbage_is_what_nothing_names_and_nobody_works_on() {
     let shelf = Shelf::new("gs://models/sales");
@@ -386,14 +406,7 @@ fn garbage_is_what_nothing_names_and_nobody_works_on() {
         }
     }
     // Everything in this store is from June 2025.
-    let keys = |args: &[&str]| {
-        let found = shelf.json(args);
-        let found = found["garbage"].as_array().unwrap();
-        let key = |found: &Value| found["key"].as_str().unwrap().to_owned();
-        let mut keys: Vec<String> = found.iter().map(key).collect();
-        keys.sort();
-        keys
-    };
+    let keys = |args: &[&str]| garbage(&shelf, args);
     let before = shelf.gcs.names();
     assert_eq!(
         keys(&["gc", "--dry-run", "--older-than", "36500d"]),
@@ -448,4 +461,107 @@ fn a_snapshot_has_the_address_of_its_bytes() {
         }
         shelf.run(&["snapshot", "no-such-file"], 10);
     });
+}
+
+#[test]
+fn a_change_whose_answer_got_lost_is_made_once() {
+    let shelf = Shelf::new("gs://models/sales");
+    for version in ["1", "2", "3"] {
+        shelf.put(scored(version, "a", 0.7, None, 1));
+        shelf.ok(&["promote", &format!("m@{version}"), "--alias", "production"]);
+    }
+    shelf.gcs.fault(1, "POST", "_aliases", Fault::LostResponse);
+    let alias = shelf.json(&["rollback", "m@production"]);
+    let names: Vec<&str> = alias["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["m_v1_a", "m_v2_a", "m_v3_a", "m_v2_a"]);
+    shelf.gcs.fault(1, "POST", "_aliases", Fault::LostResponse);
+    let alias = shelf.json(&["promote", "m@3", "--alias", "production"]);
+    assert_eq!(alias["history"].as_array().unwrap().len(), 5);
+}
+
+/// What stands below `_uses/`, as (what, mark).
+fn uses(gcs: &Gcs) -> Vec<(String, String)> {
+    let names = gcs.names().into_iter();
+    let marks = names.filter_map(|name| {
+        let (what, mark) = name.strip_prefix("sales/_uses/")?.rsplit_once('/')?;
+        Some((what.to_owned(), mark.to_owned()))
+    });
+    marks.collect()
+}
+
+#[test]
+fn what_a_publisher_counts_on_is_no_garbage() {
+    let shelf = Shelf::new("gs://models/sales");
+    std::fs::write(shelf.home.path().join("rows.csv"), "a,b\n1,2\n").unwrap();
+    // Long ago a snapshot, and an upload that was never committed.
+    let snapshot = shelf.ok(&["snapshot", "rows.csv"]);
+    let snapshot = snapshot.trim().strip_prefix("gs://models/sales/").unwrap();
+    let model = Model::new("m", "1", "a").write();
+    let bytes = std::fs::read(model.folder().join("metrics.json")).unwrap();
+    shelf.gcs.put("sales/m_v1_a/metrics.json", bytes, 7);
+    assert_eq!(garbage(&shelf, &["gc", "--dry-run"]).len(), 2);
+
+    // Today both are wanted again: the snapshot by its address, the upload by a push that is stopped before its manifest.
+    shelf.gcs.state().bucket.time = jiff::Timestamp::now().to_string();
+    shelf.ok(&["snapshot", "rows.csv"]);
+    shelf
+        .gcs
+        .fault(1, "POST", "manifest.json", Fault::Status(403));
+    shelf.run(&["push", model.folder().to_str().unwrap()], 16);
+    let whats: Vec<String> = uses(&shelf.gcs).into_iter().map(|(what, _)| what).collect();
+    assert_eq!(whats, [snapshot, "m_v1_a"]);
+    assert_eq!(garbage(&shelf, &["gc"]), [""; 0]);
+    shelf.ok(&["push", model.folder().to_str().unwrap()]);
+    shelf.ok(&["pull", "m@1"]);
+}
+
+#[test]
+fn a_publisher_waits_for_a_removal_and_brings_back_what_it_took() {
+    let shelf = Shelf::new("gs://models/sales");
+    let model = Model::new("m", "1", "a").write();
+    let bytes = std::fs::read(model.folder().join("metrics.json")).unwrap();
+    shelf.gcs.put("sales/m_v1_a/metrics.json", bytes, 7);
+    // `gc` has looked for uses, found none, and is about to delete.
+    shelf.gcs.put("sales/_uses/m_v1_a/gc", "", 8);
+    std::thread::scope(|scope| {
+        let push = scope.spawn(|| shelf.ok(&["push", model.folder().to_str().unwrap()]));
+        while shelf.gcs.count("GET", "_uses/m_v1_a/gc") < 2 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(
+            !shelf
+                .gcs
+                .names()
+                .contains(&"sales/m_v1_a/manifest.json".to_owned())
+        );
+        let mut state = shelf.gcs.state();
+        state.bucket.objects.remove("sales/m_v1_a/metrics.json");
+        state.bucket.objects.remove("sales/_uses/m_v1_a/gc");
+        drop(state);
+        push.join().unwrap();
+    });
+    shelf.ok(&["pull", "m@1"]);
+}
+
+#[test]
+fn gc_leaves_what_another_gc_is_at_and_takes_over_what_a_killed_one_left() {
+    let shelf = Shelf::new("gs://models/sales");
+    shelf.gcs.put("sales/m_v1_a/model.json", "{}", 1);
+    let mark = "sales/_uses/m_v1_a/gc";
+    shelf.gcs.state().bucket.time = jiff::Timestamp::now().to_string();
+    shelf.gcs.put(mark, "", 2);
+    assert_eq!(garbage(&shelf, &["gc"]), [""; 0]);
+    assert!(shelf.gcs.names().contains(&mark.to_owned()));
+    shelf.gcs.state().bucket.time = "2025-06-01T08:00:00.000Z".to_owned();
+    shelf.gcs.put(mark, "", 3);
+    assert_eq!(garbage(&shelf, &["gc"]), ["m_v1_a/model.json"]);
+    assert_eq!(shelf.gcs.names(), [""; 0]);
+    // A mark about something that is no garbage any more.
+    shelf.gcs.put(mark, "", 4);
+    assert_eq!(garbage(&shelf, &["gc"]), ["_uses/m_v1_a/gc"]);
 }

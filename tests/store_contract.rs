@@ -3,6 +3,8 @@
 
 #[path = "support/gcs/mod.rs"]
 mod gcs;
+#[path = "support/server.rs"]
+mod server;
 
 use std::sync::Arc;
 
@@ -34,6 +36,43 @@ async fn google_cloud_storage_keeps_every_promise() {
     }
 }
 
+/// Runs [`the_store_that_is_named_keeps_every_promise`] in a process of its own: credentials come from the environment.
+#[cfg(any(feature = "s3", feature = "azblob"))]
+fn every_promise_of(store: &str, env: &[(&str, String)]) {
+    let test = "the_store_that_is_named_keeps_every_promise";
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("STORE", store)
+        .envs(env.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "other tests run it: STORE names a store, the environment holds credentials"]
+async fn the_store_that_is_named_keeps_every_promise() {
+    let location = Location::parse(&std::env::var("STORE").unwrap()).unwrap();
+    every_promise(store::open(&location, &Options::default()).unwrap()).await;
+}
+
+#[cfg(feature = "s3")]
+#[test]
+fn s3_keeps_every_promise() {
+    if let Some((_server, env)) = server::moto() {
+        every_promise_of("s3://models/sales", &env);
+    }
+}
+
+#[cfg(feature = "azblob")]
+#[test]
+fn azure_keeps_every_promise() {
+    if let Some((_server, env)) = server::azurite() {
+        every_promise_of("az://models/sales", &env);
+    }
+}
+
 async fn every_promise(store: Arc<dyn Store>) {
     an_empty_store_has_nothing(&*store).await;
     an_object_is_created_once(&*store).await;
@@ -62,7 +101,9 @@ async fn an_object_is_created_once(store: &dyn Store) {
     );
     assert_eq!(store.read("once/a").await.unwrap().unwrap().bytes, "first");
     let stat = store.stat("once/a").await.unwrap().unwrap();
-    assert_eq!((stat.bytes, stat.md5), (5, Some(first.md5)));
+    assert_eq!(stat.bytes, 5);
+    assert!(stat.md5.is_none_or(|md5| md5 == first.md5));
+    assert!(stat.modified.is_some());
     assert_eq!(
         store.create("once/empty", &text("")).await.unwrap(),
         Created::New
@@ -106,10 +147,9 @@ async fn a_file_is_stored_as_it_is(store: &dyn Store) {
         store.create("large/file", &content).await.unwrap(),
         Created::Exists
     );
-    assert_eq!(
-        store.stat("large/file").await.unwrap().unwrap().md5,
-        Some(content.md5)
-    );
+    let stat = store.stat("large/file").await.unwrap().unwrap();
+    assert_eq!(stat.bytes, content.bytes);
+    assert!(stat.md5.is_none_or(|md5| md5 == content.md5));
     for offset in [0, 1, 19_999_999, 20_000_003] {
         let download = store.download("large/file", offset).await.unwrap().unwrap();
         assert_eq!(download.bytes, bytes.len() as u64);

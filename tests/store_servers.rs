@@ -4,80 +4,14 @@
 
 #[path = "support/model.rs"]
 mod model;
+#[path = "support/server.rs"]
+mod server;
 
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 use model::Model;
-
-/// A server process that ends with the test.
-struct Server {
-    child: Child,
-    port: u16,
-    _home: tempfile::TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    fn start(command: impl FnOnce(u16, &std::path::Path) -> Command) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let child = command(port, home.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                begin.elapsed() < Duration::from_secs(60),
-                "the server did not start"
-            );
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Self {
-            child,
-            port,
-            _home: home,
-        }
-    }
-
-    fn address(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-}
-
-/// A program of the Python environment; says SKIPPED when it is not there.
-fn in_venv(program: &str) -> Option<PathBuf> {
-    let venv = std::env::var_os("NOMAD_RUNNER_VENV").map(PathBuf::from);
-    let path = venv.map(|venv| venv.join("bin").join(program));
-    let found = path.clone().filter(|path| path.exists());
-    if found.is_none() {
-        println!("SKIPPED {program}: not in $NOMAD_RUNNER_VENV (`just venv` makes it)");
-    }
-    found
-}
-
-fn python(code: &str, env: &[(&str, String)]) -> Option<Output> {
-    let python = in_venv("python")?;
-    let mut command = Command::new(python);
-    command
-        .args(["-c", code])
-        .envs(env.iter().map(|(name, value)| (name, value)));
-    Some(command.output().unwrap())
-}
+use server::{Server, in_venv, python, skipped};
 
 fn says(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
@@ -113,6 +47,9 @@ fn a_life_in(store: &str, env: &[(&str, String)]) {
     run(&["pull", "m@production"], 0);
     let pulled = std::fs::read_to_string(home.path().join("m_v1_a/model.json")).unwrap();
     assert!(pulled == large, "another file was pulled than was pushed");
+    // An object is a dataset like any other.
+    let source = format!("{store}/m_v1_a/metrics.json");
+    assert!(run(&["snapshot", &source], 0).contains("/_data/"));
     let other = Model::new("m", "1", "a")
         .file("model.json", "other")
         .write();
@@ -137,7 +74,10 @@ fn what_is_published_is_read_back_by_googles_own_client() {
     let package = String::from_utf8(found.stdout).unwrap();
     let binary = find(PathBuf::from(package.trim()));
     let Some(binary) = binary else {
-        println!("SKIPPED fake-gcs-server: not in $NOMAD_RUNNER_VENV");
+        skipped(
+            "fake-gcs-server",
+            "not in $NOMAD_RUNNER_VENV (`just venv` makes it)",
+        );
         return;
     };
     let server = Server::start(|port, home| {
@@ -201,60 +141,15 @@ fn find(folder: PathBuf) -> Option<PathBuf> {
 #[cfg(feature = "s3")]
 #[test]
 fn s3_as_moto_speaks_it() {
-    let Some(moto) = in_venv("moto_server") else {
-        return;
-    };
-    let server = Server::start(|port, _| {
-        let mut command = Command::new(moto);
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        command
-    });
-    let env = [
-        ("AWS_ENDPOINT_URL", server.address()),
-        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-    ];
-    let code = "import boto3, os
-boto3.client('s3', endpoint_url=os.environ['AWS_ENDPOINT_URL']).create_bucket(Bucket='models')";
-    let made = python(code, &env).unwrap();
-    assert!(made.status.success(), "{}", says(&made));
-    a_life_in("s3://models/sales", &env);
+    if let Some((_server, env)) = server::moto() {
+        a_life_in("s3://models/sales", &env);
+    }
 }
 
 #[cfg(feature = "azblob")]
 #[test]
 fn azure_as_azurite_speaks_it() {
-    let venv = std::env::var_os("NOMAD_RUNNER_VENV")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    let azurite = venv.join("node_modules/.bin/azurite-blob");
-    if !azurite.exists() {
-        println!("SKIPPED azurite: not in $NOMAD_RUNNER_VENV/node_modules (`just venv` makes it)");
-        return;
+    if let Some((_server, env)) = server::azurite() {
+        a_life_in("az://models/sales", &env);
     }
-    let server = Server::start(|port, home| {
-        let mut command = Command::new(azurite);
-        command.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string()]);
-        command
-            .args(["--silent", "--skipApiVersionCheck", "--location"])
-            .arg(home);
-        command
-    });
-    // The account that every azurite has; its key is in its documentation.
-    let key =
-        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-    let address = format!("{}/devstoreaccount1", server.address());
-    let env = [(
-        "AZURE_STORAGE_CONNECTION_STRING",
-        format!(
-            "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={address};"
-        ),
-    )];
-    let code = "import os
-from azure.storage.blob import BlobServiceClient
-BlobServiceClient.from_connection_string(os.environ['AZURE_STORAGE_CONNECTION_STRING']).create_container('models')";
-    let made = python(code, &env).unwrap();
-    assert!(made.status.success(), "{}", says(&made));
-    a_life_in("az://models/sales", &env);
 }

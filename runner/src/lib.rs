@@ -4,6 +4,7 @@ pub mod batch;
 pub mod cli;
 pub mod commands;
 pub mod data;
+pub mod digest;
 pub mod dispatch;
 pub mod error;
 pub mod exit;

@@ -9,10 +9,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::run::Prepared;
-use crate::store::{Depth, FolderStore, Store, StoreError, manifest_key, rejected_key};
+use crate::store::{Depth, FolderStore, REJECTED, Store, StoreError, manifest_key, rejected_key};
 
-/// Where versions that missed a gate are recorded: [`rejected_key`].
-const REJECTED: &str = "_rejected/";
 /// Manifests that are read at a time.
 const READERS: usize = 16;
 
@@ -33,14 +31,16 @@ pub async fn find(plan: &Plan, prepared: &Prepared) -> Result<HashMap<usize, Out
     };
     let runs = Runs::of(plan);
     let models = runs.candidates(&*store, "", "/").await?;
-    let rejected = runs.candidates(&*store, REJECTED, end).await?;
+    let rejected = runs
+        .candidates(&*store, &format!("{REJECTED}/"), end)
+        .await?;
     let models = models
         .into_iter()
         .map(|(run, name)| (run, manifest_key(&name), name, status));
     let rejected = rejected.into_iter().map(|(run, name)| {
         let key = match &plan.store {
             Some(_) => rejected_key(&name),
-            None => format!("{REJECTED}{}", manifest_key(&name)),
+            None => format!("{REJECTED}/{}", manifest_key(&name)),
         };
         (run, key, name, Status::GateNotMet)
     });

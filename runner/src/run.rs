@@ -6,20 +6,17 @@ use std::sync::{Arc, OnceLock};
 
 use contract::{DataOrigin, Manifest, RunnerOrigin, Times, exit, files};
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use crate::data::{self, Dataset};
+use crate::digest;
 use crate::error::{Error, GuestError};
 use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
-use crate::store::{self, FolderStore, Store, StoreError};
+use crate::store::{self, FolderStore, REJECTED, Store, StoreError};
 use crate::timings::{FETCH, TRAIN, Timings};
 use crate::workspace::{self, Workspace};
-
-/// Below `--out`: versions that missed a gate.
-const REJECTED: &str = "_rejected";
 
 /// Below `--out`: models whose own place is taken by what a failed publication left.
 const UNPUBLISHED: &str = "_unpublished";
@@ -216,15 +213,8 @@ fn manifest(
 fn own_digest() -> Option<String> {
     static DIGEST: OnceLock<Option<String>> = OnceLock::new();
     let digest = DIGEST.get_or_init(|| {
-        let mut program = std::fs::File::open(std::env::current_exe().ok()?).ok()?;
-        let mut digest = Sha256::new();
-        let mut chunk = vec![0; 1 << 20];
-        loop {
-            match std::io::Read::read(&mut program, &mut chunk).ok()? {
-                0 => return Some(crate::hex(&digest.finalize())),
-                read => digest.update(&chunk[..read]),
-            }
-        }
+        let program = std::fs::File::open(std::env::current_exe().ok()?).ok()?;
+        Some(digest::sha256(program).ok()?.1)
     });
     digest.clone()
 }

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::registry::{self, RegistryError};
 use crate::size;
+use crate::store::{Store, uses};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -43,10 +44,11 @@ pub fn age(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// When `age` ago was.
-pub fn ago(age: Duration) -> jiff::Timestamp {
-    let now = jiff::Timestamp::now();
-    now.checked_sub(age).unwrap_or(jiff::Timestamp::MIN)
+/// When `age` ago was, by the store's clock.
+fn ago(store: &dyn Store, age: Duration) -> jiff::Timestamp {
+    let now = jiff::Timestamp::from_second(uses::now(store));
+    let ago = now.and_then(|now| now.checked_sub(age));
+    ago.unwrap_or(jiff::Timestamp::MIN)
 }
 
 /// # Errors
@@ -63,8 +65,8 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         .collect();
     let mut names = Vec::new();
     if let Some(age) = args.older_than {
-        let before = ago(age);
         let models = registry::list(&*store, &args.which.filter(false), None).await?;
+        let before = ago(&*store, age);
         let old = models.into_iter().filter(|model| {
             let finished = model.finished.parse::<jiff::Timestamp>();
             finished.is_ok_and(|finished| finished < before)

@@ -10,7 +10,7 @@ use crate::size::Size;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Leave what was changed since then: somebody may still be at it
+    /// Leave what was changed since then: somebody may still be at it. Snapshots and modules stay for a day at least
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = delete::age)]
     pub older_than: Duration,
 
@@ -30,11 +30,12 @@ pub struct Args {
 /// When the store refuses or fails.
 pub async fn run(args: Args) -> Result<Exit, Error> {
     let store = args.store.required()?.open()?;
-    let before = delete::ago(args.older_than).as_second();
-    let garbage = registry::find_garbage(&*store, before).await?;
-    if !args.dry_run {
-        registry::remove(&*store, &garbage).await?;
-    }
+    let found = registry::find_garbage(&*store, args.older_than).await?;
+    let garbage = if args.dry_run {
+        found.garbage
+    } else {
+        registry::remove(&*store, found).await?
+    };
     if args.json {
         output::print(serde_json::json!({ "dry_run": args.dry_run, "garbage": garbage }))?;
         return Ok(Exit::Done);

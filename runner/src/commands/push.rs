@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
 use crate::report::ignore_closed_pipe;
-use crate::store::{self, Location, Store, StoreError, Target, data_key, module_key};
+use crate::store::{self, Location, REJECTED, Store, StoreError, Target, data_key, module_key};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -126,7 +126,7 @@ fn models(folder: &Path) -> Result<Vec<(PathBuf, Manifest)>, StoreError> {
     if holds_model(folder) {
         found.push(folder.to_owned());
     } else {
-        for parent in [folder.to_owned(), folder.join("_rejected")] {
+        for parent in [folder.to_owned(), folder.join(REJECTED)] {
             let entries = match std::fs::read_dir(&parent) {
                 Ok(entries) => entries,
                 Err(_) if parent != folder => continue,

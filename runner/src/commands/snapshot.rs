@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The dataset: http://, https://, file://, a path, or - for standard input
+    /// The dataset: http://, https://, gs:// (or another bucket), file://, a path, or - for standard input
     #[arg(value_name = "SOURCE", required_unless_present = "source")]
     pub dataset: Option<String>,
 
@@ -34,6 +34,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let store = args.store.required()?.open()?;
     let source = args.dataset.as_deref().or(args.data.source.as_deref());
     let request = args.data.request(source.unwrap_or_default(), &nomad)?;
+    let request = request.with_store(args.store.access.options());
     let scratch = nomad.task_dir.clone().unwrap_or_else(std::env::temp_dir);
     let dataset = take(&request, Some(&*store), &scratch).await?;
     let url = store.url(&data_key(&dataset.sha256));

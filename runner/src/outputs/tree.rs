@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -12,9 +12,9 @@ use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 
 use super::OutputError;
+use crate::digest;
 use crate::sandbox::Limits;
 
 /// Folders within folders. Each level costs an open file here.
@@ -128,7 +128,7 @@ impl Walk<'_> {
                 flag: "--max-output-bytes",
             });
         }
-        let (bytes, sha256) = digest(file.take(length)).map_err(OutputError::Io)?;
+        let (bytes, sha256) = digest::sha256(file.take(length)).map_err(OutputError::Io)?;
         self.files.push(FileEntry {
             path,
             bytes,
@@ -147,23 +147,6 @@ impl Walk<'_> {
             });
         }
         Ok(())
-    }
-}
-
-fn digest(mut file: impl Read) -> io::Result<(u64, String)> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 64 << 10];
-    let mut bytes = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok((bytes, crate::hex(&hash.finalize()))),
-            Ok(count) => {
-                hash.update(&buffer[..count]);
-                bytes += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -36,6 +36,10 @@ pub enum PlanError {
         format!("the specification's grid has the points 1..{points}")
     })]
     NoSuchPoints { text: String, points: usize },
+    #[error(
+        "{versions} versions of a grid of {points} points are more than {MOST_POINTS} models: train them in parts, by --versions or --points FIRST..LAST"
+    )]
+    TooMany { versions: usize, points: usize },
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -71,6 +75,7 @@ impl PlanError {
             | Self::Pair { .. }
             | Self::Range { .. }
             | Self::NoSuchPoints { .. }
+            | Self::TooMany { .. }
             | Self::ReservedVariable(_)
             | Self::NoData => Exit::Usage,
         }

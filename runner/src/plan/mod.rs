@@ -223,8 +223,16 @@ fn runs(args: &Args, nomad: &Nomad) -> Result<Vec<RunPlan>, PlanError> {
             specification,
             grid,
         };
+    let versions = version::versions(args, nomad)?;
+    let of_each = points.as_ref().map_or(1, Vec::len);
+    if versions.len().saturating_mul(of_each) > grid::MOST_POINTS {
+        return Err(PlanError::TooMany {
+            versions: versions.len(),
+            points: of_each,
+        });
+    }
     let mut runs = Vec::new();
-    for version in version::versions(args, nomad)? {
+    for version in versions {
         match &points {
             None => runs.push(run(version, specification.clone(), None)),
             Some(points) => {

@@ -155,11 +155,18 @@ async fn change(
     to: impl Fn(Option<&Alias>) -> Result<Option<(String, bool)>, RegistryError>,
 ) -> Result<Alias, RegistryError> {
     let key = alias_key(save_path, alias);
+    let mut tried: Option<Change> = None;
     loop {
         let (found, revision) = match read_alias(store, save_path, alias).await? {
             Some((found, revision)) => (Some(found), Some(revision)),
             None => (None, None),
         };
+        // A write whose answer got lost was a write: a rollback must not go back twice.
+        if let (Some(tried), Some(found)) = (&tried, &found)
+            && found.history.contains(tried)
+        {
+            return Ok(found.clone());
+        }
         let wanted = to(found.as_ref())?;
         let mut next = found.unwrap_or_else(|| Alias {
             schema: 1,
@@ -170,11 +177,13 @@ async fn change(
         let Some((name, rollback)) = wanted else {
             return Ok(next);
         };
-        next.history.push(Change {
+        let change = Change {
             name,
             since: jiff::Timestamp::now().to_string(),
             rollback,
-        });
+        };
+        next.history.push(change.clone());
+        tried = Some(change);
         let bytes = serde_json::to_vec_pretty(&next).map_err(|error| StoreError::Damaged {
             url: store.url(&key),
             problem: error.to_string(),

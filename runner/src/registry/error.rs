@@ -2,7 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
-use crate::store::StoreError;
+use crate::store::{StoreError, advice};
 
 /// Why a question to the registry has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum RegistryError {
     NoModel { reference: String, problem: String },
     #[error("{alias} is {name} now: promote another one first, or keep it with --keep-promoted")]
     Promoted { alias: String, name: String },
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Local {
         action: &'static str,
         path: PathBuf,

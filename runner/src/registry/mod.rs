@@ -9,7 +9,7 @@ mod reference;
 
 pub use alias::{Alias, Change, aliases, promote, rollback};
 pub use error::RegistryError;
-pub use gc::{Garbage, delete, find_garbage, remove};
+pub use gc::{Found, Garbage, delete, find_garbage, remove};
 pub use models::{Filter, Model, list};
 pub use pull::pull;
 pub use reference::resolve;

@@ -5,7 +5,7 @@ use contract::{Manifest, Primary};
 use futures_util::stream::{StreamExt, TryStreamExt};
 use serde::Serialize;
 
-use crate::store::{Depth, Store, StoreError, manifest_key, parse_manifest};
+use crate::store::{Depth, REJECTED, Store, StoreError, manifest_key, parse_manifest};
 
 /// Manifests that are read at a time.
 pub(super) const READERS: usize = 64;
@@ -56,7 +56,11 @@ impl Filter {
 
     /// What the names begin with: it spares reading manifests of others. The manifest decides.
     fn prefix(&self) -> String {
-        let mut prefix = if self.rejected { "_rejected/" } else { "" }.to_owned();
+        let mut prefix = if self.rejected {
+            format!("{REJECTED}/")
+        } else {
+            String::new()
+        };
         if let Some(save_path) = &self.save_path {
             prefix.push_str(&format!("{save_path}_v"));
             if let Some(version) = &self.version {

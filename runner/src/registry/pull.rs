@@ -1,5 +1,5 @@
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use contract::{FileEntry, Manifest, files};
@@ -8,6 +8,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
 use super::RegistryError;
+use crate::digest::for_each_chunk;
 use crate::store::{Store, StoreError, manifest_key, read_manifest};
 
 /// Copies a model into the folder `to`, which appears whole or not at all. Every file has the digest that the
@@ -142,15 +143,12 @@ async fn fetch(
     .into())
 }
 
+/// The digest of what is there, to go on with.
 fn digest(path: &Path) -> std::io::Result<Sha256> {
-    let mut file = File::open(path)?;
     let mut digest = Sha256::new();
-    let mut chunk = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            return Ok(digest);
-        }
-        digest.update(&chunk[..read]);
-    }
+    for_each_chunk(File::open(path)?, |chunk| {
+        digest.update(chunk);
+        Ok(())
+    })?;
+    Ok(digest)
 }

@@ -1,5 +1,4 @@
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -7,7 +6,8 @@ use futures_util::TryStreamExt;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::{Store, StoreError, data_key, module_key};
+use super::{Store, StoreError, data_key, module_key, uses};
+use crate::digest::for_each_chunk;
 
 /// What an object is to be made of, with checksums that are known before the first byte is sent.
 #[derive(Clone, Debug)]
@@ -25,9 +25,6 @@ pub enum Source {
     Bytes(Bytes),
     File(PathBuf),
 }
-
-/// How much of a file is in memory at a time.
-pub(super) const CHUNK: usize = 1 << 20;
 
 impl Content {
     #[must_use]
@@ -48,20 +45,15 @@ impl Content {
         let path = path.to_owned();
         super::blocking::blocking(move |stopped| {
             let failed = |source| StoreError::local("read", &path, source);
-            let mut file = File::open(&path).map_err(failed)?;
+            let file = File::open(&path).map_err(failed)?;
             let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
-            let mut chunk = vec![0; CHUNK];
-            let mut bytes = 0;
-            loop {
-                stopped.check().map_err(failed)?;
-                let read = file.read(&mut chunk).map_err(failed)?;
-                if read == 0 {
-                    break;
-                }
-                md5.update(&chunk[..read]);
-                sha256.update(&chunk[..read]);
-                bytes += read as u64;
-            }
+            let bytes = for_each_chunk(file, |chunk| {
+                stopped.check()?;
+                md5.update(chunk);
+                sha256.update(chunk);
+                Ok(())
+            })
+            .map_err(failed)?;
             Ok(Self {
                 bytes,
                 md5: md5.finalize().into(),
@@ -106,12 +98,21 @@ async fn store_by_content(
     let bytes = std::fs::metadata(path)
         .map_err(|source| StoreError::local("read", path, source))?
         .len();
-    // A thousand versions share one: it need not be read, let alone sent, to know that it is there. Who may
-    // create and not read finds out by creating.
-    if let Ok(Some(found)) = store.stat(&key).await
-        && found.bytes == bytes
-    {
-        return Ok(key);
+    // A thousand versions share one: it need not be read, here or there, let alone sent, to know that it is there.
+    let found = match store.stat(&key).await {
+        Ok(found) => found.filter(|found| found.bytes == bytes),
+        // Who may create and not read finds out by creating.
+        Err(StoreError::Refused { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(found) = found {
+        if uses::is_fresh(store, &found) {
+            return Ok(key);
+        }
+        uses::announce(store, &key).await?;
+        if store.stat(&key).await?.is_some() {
+            return Ok(key);
+        }
     }
     let content = Content::of_file(path).await?;
     if content.sha256 != sha256 {
@@ -125,17 +126,18 @@ async fn store_by_content(
     Ok(key)
 }
 
-/// Creates objects in order; those that are there already must hold the same bytes.
+/// Creates objects in order; those that are there already must hold the same bytes. Whether all of them are new.
 pub(super) async fn create_equal(
     store: &dyn Store,
     objects: &[(String, Content)],
-) -> Result<(), StoreError> {
-    let mut left = objects;
+) -> Result<bool, StoreError> {
+    let (mut left, mut all_new) = (objects, true);
     loop {
         let created = store.create_in_order(left).await?;
         let Some((key, content)) = left.get(created) else {
-            return Ok(());
+            return Ok(all_new);
         };
+        all_new = false;
         if !holds(store, key, content).await? {
             return Err(StoreError::Conflict {
                 url: store.url(key),

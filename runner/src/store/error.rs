@@ -96,7 +96,8 @@ impl StoreError {
     }
 }
 
-fn advice(source: &io::Error) -> &'static str {
+/// What to do about a file or folder that can't be written.
+pub(crate) fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied => {
             ". Give this user the right to write there (under Nomad's exec driver that is `nobody`), or name another store"
@@ -106,6 +107,9 @@ fn advice(source: &io::Error) -> &'static str {
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             ". Make room and run the same command again: it goes on where it stopped"
+        }
+        io::ErrorKind::FileTooLarge => {
+            ". The file system, or a limit (`ulimit -f`), allows no file that large: raise it, or name another place"
         }
         _ => "",
     }

@@ -1,8 +1,9 @@
 //! A store in a folder: many processes at once, killed at any moment, never show half an object.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -14,11 +15,14 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::blocking::{Stopped, blocking};
-use super::content::CHUNK;
 use super::{
     Content, Created, Depth, Download, Entry, LARGEST_READ, Object, Replaced, Revision, Source,
     Stat, Store, StoreError, check_key,
 };
+use crate::digest::for_each_chunk;
+
+/// What one step of a download brings.
+const CHUNK: usize = 1 << 20;
 
 /// Where objects are written before they get their name, on the same file system.
 const TEMPORARY: &str = "_tmp";
@@ -115,26 +119,20 @@ impl Store for FolderStore {
     }
 
     async fn download(&self, key: &str, offset: u64) -> Result<Option<Download>, StoreError> {
-        let Some(Stat {
-            bytes, revision, ..
-        }) = self.stat(key).await?
-        else {
-            return Ok(None);
-        };
         let path = self.path(key)?;
         let opened = blocking(move |_| {
             let failed = |source| folder_error("read", &path, source);
-            let Some(mut file) = open(&path)? else {
+            let Some((mut file, metadata)) = open(&path)? else {
                 return Ok(None);
             };
             file.seek(SeekFrom::Start(offset)).map_err(failed)?;
-            Ok(Some((file, path)))
+            Ok(Some((file, path, stat_of(&metadata))))
         })
         .await?;
-        Ok(opened.map(|opened| Download {
-            bytes,
-            revision,
-            chunks: stream::try_unfold(opened, |(mut file, path)| {
+        Ok(opened.map(|(file, path, stat)| Download {
+            bytes: stat.bytes,
+            revision: stat.revision,
+            chunks: stream::try_unfold((file, path), |(mut file, path)| {
                 blocking(move |_| {
                     let mut chunk = vec![0; CHUNK];
                     let read = file
@@ -150,31 +148,7 @@ impl Store for FolderStore {
 
     async fn stat(&self, key: &str) -> Result<Option<Stat>, StoreError> {
         let path = self.path(key)?;
-        blocking(move |stopped| {
-            let failed = |source| folder_error("read", &path, source);
-            let Some(mut file) = open(&path)? else {
-                return Ok(None);
-            };
-            let mut md5 = Md5::new();
-            let mut chunk = vec![0; CHUNK];
-            let mut bytes = 0;
-            loop {
-                stopped.check().map_err(failed)?;
-                let read = file.read(&mut chunk).map_err(failed)?;
-                if read == 0 {
-                    break;
-                }
-                md5.update(&chunk[..read]);
-                bytes += read as u64;
-            }
-            let md5: [u8; 16] = md5.finalize().into();
-            Ok(Some(Stat {
-                bytes,
-                md5: Some(md5),
-                revision: Revision(crate::hex(&md5)),
-            }))
-        })
-        .await
+        blocking(move |_| Ok(open(&path)?.map(|(_, metadata)| stat_of(&metadata)))).await
     }
 
     fn list<'a>(&'a self, prefix: &str, depth: Depth) -> BoxStream<'a, Result<Entry, StoreError>> {
@@ -259,11 +233,12 @@ fn folder_error(action: &'static str, path: &Path, source: io::Error) -> StoreEr
 }
 
 /// Opens an object. `None` when there is none.
-fn open(path: &Path) -> Result<Option<File>, StoreError> {
+fn open(path: &Path) -> Result<Option<(File, Metadata)>, StoreError> {
+    let failed = |source| folder_error("read", path, source);
     match File::open(path) {
         Ok(file) => {
-            let is_file = file.metadata().is_ok_and(|found| found.is_file());
-            Ok(is_file.then_some(file))
+            let metadata = file.metadata().map_err(failed)?;
+            Ok(metadata.is_file().then_some((file, metadata)))
         }
         Err(error)
             if matches!(
@@ -273,12 +248,34 @@ fn open(path: &Path) -> Result<Option<File>, StoreError> {
         {
             Ok(None)
         }
-        Err(error) => Err(folder_error("read", path, error)),
+        Err(error) => Err(failed(error)),
     }
 }
 
+/// Without reading the object. What is compared-and-swapped has the digest of its bytes as revision ([`read_whole`]); for all
+/// else, which never changes, size and time tell one state from another.
+fn stat_of(metadata: &Metadata) -> Stat {
+    Stat {
+        bytes: metadata.len(),
+        md5: None,
+        modified: modified(metadata),
+        revision: Revision(format!(
+            "{}-{}.{:09}",
+            metadata.len(),
+            metadata.mtime(),
+            metadata.mtime_nsec()
+        )),
+    }
+}
+
+/// Seconds since 1970.
+fn modified(metadata: &Metadata) -> Option<i64> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
 fn read_whole(path: &Path, url: &str) -> Result<Option<Object>, StoreError> {
-    let Some(file) = open(path)? else {
+    let Some((file, _)) = open(path)? else {
         return Ok(None);
     };
     let mut bytes = Vec::new();
@@ -334,11 +331,7 @@ fn read_folder(root: &Path, folder: &str, prefix: &str) -> Result<Vec<Entry>, St
             } else {
                 0
             },
-            modified: metadata
-                .modified()
-                .ok()
-                .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-                .and_then(|since| i64::try_from(since.as_secs()).ok()),
+            modified: modified(&metadata),
             key,
         });
     }
@@ -465,19 +458,18 @@ fn copy(
     stopped: &Stopped,
 ) -> Result<(), StoreError> {
     let cannot_read = |source| StoreError::local("read", from, source);
-    let mut source = File::open(from).map_err(cannot_read)?;
+    let source = File::open(from).map_err(cannot_read)?;
     let mut md5 = Md5::new();
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        stopped.check().map_err(cannot_read)?;
-        let read = source.read(&mut chunk).map_err(cannot_read)?;
-        if read == 0 {
-            break;
-        }
-        md5.update(&chunk[..read]);
-        to.write_all(&chunk[..read])
-            .map_err(|source| folder_error("write", to_path, source))?;
-    }
+    let mut unwritten = false;
+    let copied = for_each_chunk(source, |chunk| {
+        stopped.check()?;
+        md5.update(chunk);
+        to.write_all(chunk).inspect_err(|_| unwritten = true)
+    });
+    copied.map_err(|error| match unwritten {
+        true => folder_error("write", to_path, error),
+        false => cannot_read(error),
+    })?;
     let md5: [u8; 16] = md5.finalize().into();
     if md5 != content.md5 {
         return Err(cannot_read(io::Error::other(

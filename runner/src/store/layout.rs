@@ -27,6 +27,12 @@ pub fn check_key(key: &str) -> Result<(), StoreError> {
     })
 }
 
+/// Where versions that missed a gate are: their records in a store, their folders where they are kept on a machine.
+pub const REJECTED: &str = "_rejected";
+
+/// Marks of publishers and of `gc`: who counts on what no manifest names yet.
+pub const USES: &str = "_uses";
+
 /// The commit mark of a model.
 #[must_use]
 pub fn manifest_key(name: &str) -> String {
@@ -36,7 +42,7 @@ pub fn manifest_key(name: &str) -> String {
 /// The record of a version that missed a gate.
 #[must_use]
 pub fn rejected_key(name: &str) -> String {
-    format!("_rejected/{name}.json")
+    format!("{REJECTED}/{name}.json")
 }
 
 /// A dataset by the SHA-256 of its bytes.

@@ -21,11 +21,15 @@ mod location;
 mod manifest;
 mod options;
 mod publish;
+pub mod uses;
 
 pub use content::{Content, Source, store_data, store_module};
 pub use error::StoreError;
+pub(crate) use error::advice;
 pub use folder::FolderStore;
-pub use layout::{ClaimKey, check_key, data_key, manifest_key, module_key, rejected_key};
+pub use layout::{
+    ClaimKey, REJECTED, USES, check_key, data_key, manifest_key, module_key, rejected_key,
+};
 pub use location::Location;
 pub use manifest::{parse as parse_manifest, read_manifest, write_manifest};
 pub use options::{Options, Secret};
@@ -91,8 +95,10 @@ pub enum Replaced {
 #[derive(Clone, Debug)]
 pub struct Stat {
     pub bytes: u64,
-    /// Where the store keeps one.
+    /// Where the store keeps one: a folder does not.
     pub md5: Option<[u8; 16]>,
+    /// Seconds since 1970 by the store's clock, where it tells them.
+    pub modified: Option<i64>,
     pub revision: Revision,
 }
 
@@ -119,7 +125,7 @@ pub struct Entry {
     pub key: String,
     /// 0 for a folder.
     pub bytes: u64,
-    /// Seconds since 1970, where the store knows them.
+    /// Seconds since 1970 by the store's clock, where it tells them.
     pub modified: Option<i64>,
 }
 
@@ -143,6 +149,11 @@ pub const LARGEST_READ: u64 = 16 << 20;
 /// Every method retries what is worth it by itself; an error that comes out of it is final.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// By how many seconds the store's clock is ahead of this machine's, as of its last answer. 0 before the first.
+    fn ahead(&self) -> i64 {
+        0
+    }
+
     /// The address of an object, for people: `gs://bucket/prefix/key`. With an empty key, of the store itself.
     fn url(&self, key: &str) -> String;
 

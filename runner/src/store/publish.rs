@@ -10,7 +10,7 @@ use contract::Manifest;
 
 use super::content::create_equal;
 use super::manifest::{parse, read_manifest};
-use super::{ClaimKey, Content, Created, Store, StoreError, manifest_key, rejected_key};
+use super::{ClaimKey, Content, Created, Store, StoreError, manifest_key, rejected_key, uses};
 
 /// A model that can be seen in a store.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +55,11 @@ pub async fn publish(store: &dyn Store, folder: &Path) -> Result<Published, Stor
         }
         objects.push((format!("{name}/{}", file.path), content));
     }
-    create_equal(store, &objects).await?;
+    if !create_equal(store, &objects).await? && store.stat(&manifest_key(name)).await?.is_none() {
+        // Some were left by an earlier try, perhaps so long ago that `gc` is about to remove them.
+        uses::announce(store, name).await?;
+        create_equal(store, &objects).await?;
+    }
     if let Some(claim) = ClaimKey::of(&model.manifest) {
         let content = Content::of_bytes(model.bytes.clone());
         if store.create(claim.as_str(), &content).await? == Created::Exists {

@@ -33,6 +33,8 @@ pub enum Fault {
     Corrupt,
     /// Every token given so far is void from now on.
     ExpireTokens,
+    /// Of a part of an upload, keep this many bytes and say so.
+    KeepOf(usize),
 }
 
 /// A fault for the next requests that fit.
@@ -52,6 +54,8 @@ pub struct State {
     pub seen: Vec<Request>,
     /// Whether `seen` is kept: bodies are left out of it.
     pub quiet: bool,
+    /// By how many seconds this server's clock is ahead of the machine's.
+    pub ahead: i64,
 }
 
 /// A running server with one bucket, `models`. It goes with the process.
@@ -99,11 +103,10 @@ impl Gcs {
 
     /// An object that is there already.
     pub fn put(&self, name: &str, bytes: impl Into<Vec<u8>>, generation: u64) {
-        let object = objects::Object {
-            bytes: bytes.into(),
-            generation,
-        };
-        self.state().bucket.objects.insert(name.to_owned(), object);
+        let mut state = self.state();
+        let bucket = &mut state.bucket;
+        let object = objects::Object::new(bytes.into(), generation, &bucket.time);
+        bucket.objects.insert(name.to_owned(), object);
     }
 
     /// Names of all objects.
@@ -148,25 +151,12 @@ impl Gcs {
 
     fn answer(&self, request: &Request, fault: Option<&Fault>) -> Response {
         let mut state = self.state();
-        match fault {
-            Some(Fault::Status(status)) => {
-                return Response::error(*status, "backendError", "as the test wants it");
-            }
-            Some(Fault::RetryAfter(status, seconds)) => {
-                return Response::error(*status, "rateLimitExceeded", "as the test wants it")
-                    .header("retry-after", seconds);
-            }
-            Some(Fault::ExpireTokens) => state.tokens.expire(),
-            _ => {}
-        }
-        if let Some(response) = state.tokens.answer(request) {
-            return response;
-        }
-        if let Err(response) = state.tokens.check(request) {
-            return response;
-        }
-        let corrupt = matches!(fault, Some(Fault::Corrupt)) && request.method != "GET";
-        state.bucket.answer(request, &self.address, corrupt)
+        let now = jiff::Timestamp::now().as_second() + state.ahead;
+        let mut response = state.answer(request, fault, &self.address, now);
+        let date = jiff::Timestamp::from_second(now).unwrap();
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date);
+        response.headers.push(("date".to_owned(), date.unwrap()));
+        response
     }
 }
 
@@ -179,6 +169,38 @@ fn mentions(request: &Request, part: &str) -> bool {
 }
 
 impl State {
+    fn answer(
+        &mut self,
+        request: &Request,
+        fault: Option<&Fault>,
+        address: &str,
+        now: i64,
+    ) -> Response {
+        match fault {
+            Some(Fault::Status(status)) => {
+                return Response::error(*status, "backendError", "as the test wants it");
+            }
+            Some(Fault::RetryAfter(status, seconds)) => {
+                return Response::error(*status, "rateLimitExceeded", "as the test wants it")
+                    .header("retry-after", seconds);
+            }
+            Some(Fault::ExpireTokens) => self.tokens.expire(),
+            _ => {}
+        }
+        if let Some(response) = self.tokens.answer(request, now) {
+            return response;
+        }
+        if let Err(response) = self.tokens.check(request) {
+            return response;
+        }
+        let corrupt = matches!(fault, Some(Fault::Corrupt)) && request.method != "GET";
+        let kept = match fault {
+            Some(Fault::KeepOf(bytes)) => Some(*bytes),
+            _ => None,
+        };
+        self.bucket.answer(request, address, corrupt, kept)
+    }
+
     fn meets(&mut self, request: &Request) -> Option<Fault> {
         if !self.quiet {
             self.seen.push(Request {

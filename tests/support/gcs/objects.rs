@@ -12,11 +12,29 @@ use super::{Request, Response};
 pub struct Object {
     pub bytes: Vec<u8>,
     pub generation: u64,
+    md5: String,
+    crc32c: String,
+    /// When it was written.
+    updated: String,
+}
+
+impl Object {
+    pub fn new(bytes: Vec<u8>, generation: u64, updated: &str) -> Self {
+        Self {
+            generation,
+            md5: STANDARD.encode(Md5::digest(&bytes)),
+            crc32c: STANDARD.encode(crc32c::crc32c(&bytes).to_be_bytes()),
+            updated: updated.to_owned(),
+            bytes,
+        }
+    }
 }
 
 struct Session {
     name: String,
     conditions: BTreeMap<String, String>,
+    /// What the client says that the object's MD5 is.
+    md5: Option<String>,
     bytes: Vec<u8>,
     done: Option<Value>,
 }
@@ -30,6 +48,10 @@ pub struct Bucket {
     pub page: usize,
     /// Names of objects that may be created but not deleted, as a publisher without that right sees it.
     pub may_delete: bool,
+    /// Whether what arrives is compared with the MD5 that was sent along, as Google does.
+    pub checks_md5: bool,
+    /// When what is written from now on was written.
+    pub time: String,
 }
 
 impl Default for Bucket {
@@ -40,6 +62,8 @@ impl Default for Bucket {
             clock: 1_700_000_000_000_000,
             page: 1000,
             may_delete: true,
+            checks_md5: true,
+            time: "2025-06-01T08:00:00.000Z".to_owned(),
         }
     }
 }
@@ -48,13 +72,20 @@ const OBJECTS: &str = "/storage/v1/b/models/o";
 const UPLOADS: &str = "/upload/storage/v1/b/models/o";
 
 impl Bucket {
-    pub fn answer(&mut self, request: &Request, address: &str, corrupt: bool) -> Response {
+    /// `corrupt` changes a byte on the way in; of a part, only its first `kept` bytes are taken.
+    pub fn answer(
+        &mut self,
+        request: &Request,
+        address: &str,
+        corrupt: bool,
+        kept: Option<usize>,
+    ) -> Response {
         let path = request.raw_path.as_str();
         if let Some(id) = request.query.get("upload_id") {
-            return self.upload_part(id.parse().unwrap(), request, corrupt);
+            return self.upload_part(id.parse().unwrap(), request, corrupt, kept);
         }
         if path == UPLOADS && request.method == "POST" {
-            return self.start_upload(request, address);
+            return self.start_upload(request, address, corrupt);
         }
         if path == OBJECTS && request.method == "GET" {
             return self.list(request);
@@ -96,7 +127,7 @@ impl Bucket {
         ))
     }
 
-    fn start_upload(&mut self, request: &Request, address: &str) -> Response {
+    fn start_upload(&mut self, request: &Request, address: &str, corrupt: bool) -> Response {
         let Some(name) = request.query.get("name").cloned() else {
             return Response::error(400, "required", "Required parameter: name");
         };
@@ -112,6 +143,7 @@ impl Bucket {
                     Session {
                         name,
                         conditions: request.query.clone(),
+                        md5: md5_hash(&request.body),
                         bytes: Vec::new(),
                         done: None,
                     },
@@ -123,11 +155,45 @@ impl Bucket {
                 let metadata = self.store(&name, request.body.clone());
                 Response::json(&metadata)
             }
+            Some("multipart") => {
+                let (metadata, bytes) = two_parts(request);
+                self.receive(&name, bytes.to_vec(), md5_hash(metadata), corrupt)
+            }
             _ => Response::error(400, "invalid", "uploadType is not supported here"),
         }
     }
 
-    fn upload_part(&mut self, id: u64, request: &Request, corrupt: bool) -> Response {
+    /// Stores what a client sent, if it is what the client says.
+    fn receive(
+        &mut self,
+        name: &str,
+        mut bytes: Vec<u8>,
+        md5: Option<String>,
+        corrupt: bool,
+    ) -> Response {
+        if corrupt && let Some(byte) = bytes.first_mut() {
+            *byte ^= 1;
+        }
+        let found = STANDARD.encode(Md5::digest(&bytes));
+        match md5 {
+            Some(md5) if self.checks_md5 && md5 != found => Response::error(
+                400,
+                "invalid",
+                &format!(
+                    "Provided MD5 hash \"{md5}\" doesn't match calculated MD5 hash \"{found}\"."
+                ),
+            ),
+            _ => Response::json(&self.store(name, bytes)),
+        }
+    }
+
+    fn upload_part(
+        &mut self,
+        id: u64,
+        request: &Request,
+        corrupt: bool,
+        kept: Option<usize>,
+    ) -> Response {
         let Some(session) = self.sessions.get_mut(&id) else {
             return Response::error(404, "notFound", "No such upload session");
         };
@@ -145,25 +211,27 @@ impl Bucket {
                 return Response::error(400, "invalid", "a gap in an upload");
             }
             // What is there already is not taken again.
-            let new = (session.bytes.len() - start).min(request.body.len());
-            session.bytes.extend_from_slice(&request.body[new..]);
-            if total == "*" && !request.body.len().is_multiple_of(256 << 10) {
+            let body = &request.body[..kept.unwrap_or(request.body.len())];
+            let new = (session.bytes.len() - start).min(body.len());
+            session.bytes.extend_from_slice(&body[new..]);
+            let last = total.parse() == Ok(start + request.body.len());
+            if !last && !request.body.len().is_multiple_of(256 << 10) {
                 return Response::error(400, "invalid", "parts are multiples of 256 KiB");
             }
         }
         let have = session.bytes.len();
         if total.parse() == Ok(have) {
             let (name, conditions) = (session.name.clone(), session.conditions.clone());
-            let mut bytes = std::mem::take(&mut session.bytes);
-            if corrupt && let Some(byte) = bytes.first_mut() {
-                *byte ^= 1;
-            }
+            let (bytes, md5) = (std::mem::take(&mut session.bytes), session.md5.clone());
             if let Err(response) = self.condition(&name, &conditions) {
                 return response;
             }
-            let metadata = self.store(&name, bytes);
-            self.sessions.get_mut(&id).unwrap().done = Some(metadata.clone());
-            return Response::json(&metadata);
+            let response = self.receive(&name, bytes, md5, corrupt);
+            if response.status == 200 {
+                let metadata = self.metadata(&name);
+                self.sessions.get_mut(&id).unwrap().done = Some(metadata);
+            }
+            return response;
         }
         let response = Response::new(308, "");
         if have > 0 {
@@ -176,8 +244,8 @@ impl Bucket {
     pub fn store(&mut self, name: &str, bytes: Vec<u8>) -> Value {
         self.clock += 1;
         let generation = self.clock;
-        self.objects
-            .insert(name.to_owned(), Object { bytes, generation });
+        let object = Object::new(bytes, generation, &self.time);
+        self.objects.insert(name.to_owned(), object);
         self.metadata(name)
     }
 
@@ -190,12 +258,12 @@ impl Bucket {
             "generation": object.generation.to_string(),
             "metageneration": "1",
             "size": object.bytes.len().to_string(),
-            "md5Hash": STANDARD.encode(Md5::digest(&object.bytes)),
-            "crc32c": STANDARD.encode(crc32c::crc32c(&object.bytes).to_be_bytes()),
+            "md5Hash": object.md5,
+            "crc32c": object.crc32c,
             "etag": format!("etag-{}", object.generation),
             "contentType": "application/octet-stream",
-            "timeCreated": "2025-06-01T08:00:00.000Z",
-            "updated": "2025-06-01T08:00:00.000Z",
+            "timeCreated": object.updated,
+            "updated": object.updated,
         })
     }
 
@@ -228,13 +296,11 @@ impl Bucket {
             }
             None => Response::new(200, object.bytes.clone()),
         };
-        let hash = |name: &str, bytes: &[u8]| format!("{name}={}", STANDARD.encode(bytes));
-        let crc = crc32c::crc32c(&object.bytes).to_be_bytes();
         response
             .header("x-goog-generation", object.generation)
             .header("etag", format!("\"etag-{}\"", object.generation))
-            .header("x-goog-hash", hash("crc32c", &crc))
-            .header("x-goog-hash", hash("md5", &Md5::digest(&object.bytes)))
+            .header("x-goog-hash", format!("crc32c={}", object.crc32c))
+            .header("x-goog-hash", format!("md5={}", object.md5))
     }
 
     fn delete(&mut self, name: &str, request: &Request) -> Response {
@@ -265,7 +331,9 @@ impl Bucket {
         let (mut items, mut prefixes) = (Vec::new(), BTreeSet::new());
         let mut last = String::new();
         let mut more = false;
-        for name in self.objects.keys().filter(|name| name.starts_with(&prefix)) {
+        let first = [&prefix, &start, &after].into_iter().max().unwrap();
+        let names = self.objects.range(first.clone()..).map(|(name, _)| name);
+        for name in names.take_while(|name| name.starts_with(&prefix)) {
             let folded = (!delimiter.is_empty())
                 .then(|| name[prefix.len()..].split_once(delimiter.as_str()))
                 .flatten()
@@ -293,4 +361,32 @@ impl Bucket {
         }
         Response::json(&answer)
     }
+}
+
+/// What the JSON that goes with an upload says that the object's MD5 is.
+fn md5_hash(metadata: &[u8]) -> Option<String> {
+    let metadata: Value = serde_json::from_slice(metadata).ok()?;
+    Some(metadata["md5Hash"].as_str()?.to_owned())
+}
+
+/// The bodies of the two parts of `multipart/related`: metadata and bytes.
+fn two_parts(request: &Request) -> (&[u8], &[u8]) {
+    let (_, boundary) = request.headers["content-type"]
+        .split_once("boundary=")
+        .unwrap();
+    let find = |bytes: &[u8], text: &str| {
+        bytes
+            .windows(text.len())
+            .position(|window| window == text.as_bytes())
+    };
+    let after = |bytes: &'_ [u8], text: &str| find(bytes, text).unwrap() + text.len();
+    let body = &request.body[..];
+    let first = &body[after(body, "\r\n\r\n")..];
+    let middle = format!("\r\n--{boundary}\r\n");
+    let metadata = &first[..find(first, &middle).unwrap()];
+    let second = &first[after(first, &middle)..];
+    let bytes = &second[after(second, "\r\n\r\n")..];
+    let end = format!("\r\n--{boundary}--\r\n");
+    let bytes = bytes.strip_suffix(end.as_bytes()).unwrap();
+    (metadata, bytes)
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
 
 use super::http::decode;
 use super::{Request, Response};
@@ -35,7 +37,8 @@ impl Tokens {
     }
 
     /// Answers what is a question for a token.
-    pub fn answer(&mut self, request: &Request) -> Option<Response> {
+    /// `now` is this server's time in seconds since 1970.
+    pub fn answer(&mut self, request: &Request, now: i64) -> Option<Response> {
         let form = |name: &str| {
             String::from_utf8_lossy(&request.body)
                 .split('&')
@@ -43,7 +46,8 @@ impl Tokens {
         };
         match request.path.as_str() {
             "/token" => {
-                let jwt = form("assertion").is_some_and(|jwt| jwt.split('.').count() == 3);
+                let assertion = form("assertion");
+                let jwt = assertion.is_some_and(|jwt| is_timely(&jwt, now));
                 let refresh = String::from_utf8_lossy(&request.body).contains("1//refresh");
                 let kind = match (jwt, refresh) {
                     (true, _) => "jwt",
@@ -102,6 +106,16 @@ impl Tokens {
         }
         Err(Response::error(401, "authError", "Invalid Credentials"))
     }
+}
+
+/// Whether a JWT was made lately, by the server's clock, and lasts for an hour at most: what Google asks for.
+fn is_timely(jwt: &str, now: i64) -> bool {
+    let claims = jwt.split('.').nth(1).unwrap_or_default();
+    let claims = URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
+    let claims: Value = serde_json::from_slice(&claims).unwrap_or_default();
+    let time = |name: &str| claims[name].as_i64().unwrap_or(0);
+    let (made, ends) = (time("iat"), time("exp"));
+    jwt.split('.').count() == 3 && made <= now + 300 && ends > now && ends - made <= 3600
 }
 
 fn token(token: &str) -> Response {

@@ -1,5 +1,7 @@
 //! From an address and options to an OpenDAL operator. The only file that knows one cloud from another.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use opendal::services::Gcs;
@@ -8,16 +10,26 @@ use opendal::{HttpTransporter, OperationContext, Operator};
 use super::Revisions;
 use super::google::Google;
 use super::transport::Transport;
+use super::uploads::Uploads;
 use crate::store::location::Scheme;
 use crate::store::{Location, Options, StoreError};
+
+const GOOGLE: &str = "https://storage.googleapis.com";
 
 /// How long a server may stay silent before a request counts as lost.
 const SILENCE: Duration = Duration::from_secs(60);
 
-pub(super) fn operator(
-    location: &Location,
-    options: &Options,
-) -> Result<(Operator, Revisions), StoreError> {
+/// What a store in a bucket is made of.
+pub(super) struct Connected {
+    pub operator: Operator,
+    pub revisions: Revisions,
+    /// Of Google alone: others upload through the operator.
+    pub uploads: Option<Uploads>,
+    /// Seconds by which the store's clock is ahead of this machine's.
+    pub ahead: Arc<AtomicI64>,
+}
+
+pub(super) fn connect(location: &Location, options: &Options) -> Result<Connected, StoreError> {
     let Location::Bucket {
         scheme,
         bucket,
@@ -30,15 +42,33 @@ pub(super) fn operator(
     };
     let client = crate::net::client(options.timeout.min(SILENCE))?;
     let root = format!("/{prefix}/");
-    let (operator, google, revisions) = match scheme {
+    let mut transport = Transport {
+        client,
+        patience: options.timeout,
+        google: None,
+        ahead: Arc::default(),
+    };
+    let mut uploads = None;
+    let (operator, revisions) = match scheme {
         Scheme::Gs => {
-            let (operator, google) = google_storage(bucket, &root, options, &client)?;
-            (operator, google, Revisions::Generation)
+            let endpoint = google_endpoint(options);
+            transport.google = google_credentials(options, &transport.client)?.map(Arc::new);
+            uploads = Some(Uploads {
+                transport: transport.clone(),
+                endpoint: endpoint.clone(),
+                bucket: bucket.clone(),
+                prefix: root[1..].trim_start_matches('/').to_owned(),
+            });
+            // We sign ourselves: the library would ask for a new token with each request of a service account.
+            let builder = Gcs::default().bucket(bucket).root(&root).skip_signature();
+            let builder = builder.endpoint(&endpoint);
+            let operator = made(Operator::new(builder), "gs", bucket)?;
+            (operator, Revisions::Generation)
         }
         #[cfg(feature = "s3")]
-        Scheme::S3 => (s3(bucket, &root, options)?, None, Revisions::ETag),
+        Scheme::S3 => (s3(bucket, &root, options)?, Revisions::ETag),
         #[cfg(feature = "azblob")]
-        Scheme::Az => (azure(bucket, &root, options)?, None, Revisions::ETag),
+        Scheme::Az => (azure(bucket, &root, options)?, Revisions::ETag),
         #[cfg(not(all(feature = "s3", feature = "azblob")))]
         _ => {
             return Err(StoreError::UnknownScheme {
@@ -46,40 +76,39 @@ pub(super) fn operator(
             });
         }
     };
-    let transport = Transport {
-        client,
-        patience: options.timeout,
-        google,
-    };
+    let ahead = Arc::clone(&transport.ahead);
     let context = OperationContext::new().with_http_transport(HttpTransporter::new(transport));
-    Ok((operator.with_context(context), revisions))
+    Ok(Connected {
+        operator: operator.with_context(context),
+        revisions,
+        uploads,
+        ahead,
+    })
 }
 
-fn google_storage(
-    bucket: &str,
-    root: &str,
+fn google_endpoint(options: &Options) -> String {
+    let Some(endpoint) = options.endpoint.as_ref().or(options.emulator.as_ref()) else {
+        return GOOGLE.to_owned();
+    };
+    let endpoint = if endpoint.contains("://") {
+        endpoint.trim_end_matches('/').to_owned()
+    } else {
+        format!("http://{}", endpoint.trim_end_matches('/'))
+    };
+    tracing::debug!("Google Cloud Storage at {endpoint}");
+    endpoint
+}
+
+fn google_credentials(
     options: &Options,
     client: &reqwest::Client,
-) -> Result<(Operator, Option<Google>), StoreError> {
-    // We sign ourselves: the library would ask for a new token with each request of a service account.
-    let mut builder = Gcs::default().bucket(bucket).root(root).skip_signature();
+) -> Result<Option<Google>, StoreError> {
     let emulated = options.emulator.is_some() && options.endpoint.is_none();
-    if let Some(endpoint) = options.endpoint.clone().or(options.emulator.clone()) {
-        let endpoint = if endpoint.contains("://") {
-            endpoint
-        } else {
-            format!("http://{endpoint}")
-        };
-        tracing::debug!("Google Cloud Storage at {endpoint}");
-        builder = builder.endpoint(endpoint.trim_end_matches('/'));
-    }
-    let google = if emulated && options.credentials.is_none() {
+    if emulated && options.credentials.is_none() {
         tracing::debug!("credentials: none, for STORAGE_EMULATOR_HOST is set");
-        None
-    } else {
-        Some(Google::find(options, client)?)
-    };
-    Ok((made(Operator::new(builder), "gs", bucket)?, google))
+        return Ok(None);
+    }
+    Google::find(options, client).map(Some)
 }
 
 /// Credentials as the AWS tools find them: environment, shared files, web identity, instance metadata.

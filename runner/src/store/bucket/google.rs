@@ -154,6 +154,7 @@ impl Google {
                 client: client.clone(),
                 patience,
                 google: None,
+                ahead: Arc::default(),
             },
             token_address,
             said: Arc::clone(&said),
@@ -204,6 +205,8 @@ impl Google {
                 Some(Failure::Unreachable(_)) if !self.is_metadata() => {
                     Failure::Unreachable(problem)
                 }
+                // Other credentials would fare no better.
+                Some(Failure::Clock(_)) => Failure::Clock(problem),
                 _ => Failure::Refused(format!(
                     "{problem}. Give a credentials file with --credentials or GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`"
                 )),

@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
@@ -18,6 +20,9 @@ pub(super) enum Failure {
     /// The server answered, and no repetition will change that.
     #[error("{0}")]
     Refused(String),
+    /// The same, and this machine's clock is so far off that it may be why.
+    #[error("{0}")]
+    Clock(String),
     /// No answer, or none that was worth anything until patience ended.
     #[error("{0}")]
     Unreachable(String),
@@ -25,12 +30,15 @@ pub(super) enum Failure {
 
 /// Sends requests, and sends them again where that is worth it: after 408, 429, 5xx, a reset or a timeout.
 /// Nothing else is repeated. That is safe for all that a store sends: creations carry a precondition.
+#[derive(Clone)]
 pub(super) struct Transport {
     pub client: reqwest::Client,
     /// For how long one request may keep failing.
     pub patience: Duration,
     /// Who signs; none for stores that OpenDAL signs for, and for emulators.
-    pub google: Option<Google>,
+    pub google: Option<Arc<Google>>,
+    /// By how many seconds the server's clock is ahead of this machine's, as of its last answer.
+    pub ahead: Arc<AtomicI64>,
 }
 
 /// How one attempt ended.
@@ -95,20 +103,28 @@ impl Transport {
     }
 
     async fn attempt(&self, request: &Request<Buffer>, token: Option<&HeaderValue>) -> Attempt {
+        let mut headers = request.headers().clone();
+        if !request.body().is_empty() {
+            headers.insert(header::CONTENT_LENGTH, request.body().len().into());
+        }
         let mut sent = self
             .client
             .request(request.method().clone(), request.uri().to_string())
-            .headers(request.headers().clone());
+            .headers(headers);
         if let Some(token) = token {
             sent = sent.header(header::AUTHORIZATION, token);
         }
         if !request.body().is_empty() {
-            sent = sent.body(request.body().to_bytes());
+            sent = sent.body(body_of(request.body()));
         }
         let response = match sent.send().await {
             Ok(response) => response,
             Err(error) => return failed_attempt(&error),
         };
+        let ahead = seconds_ahead(response.headers());
+        if let Some(ahead) = ahead {
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
         let status = response.status();
         if worth_repeating(status) {
             return Attempt::Again {
@@ -128,8 +144,11 @@ impl Transport {
                 Ok(bytes) => bytes,
                 Err(error) => return failed_attempt(&error),
             };
-            if let Some(message) = refusal(status, &headers, &bytes) {
-                let failure = Failure::Refused(message);
+            if let Some(message) = refusal(status, &bytes) {
+                let failure = match ahead.and_then(clock_note) {
+                    Some(note) => Failure::Clock(format!("{message}. {note}")),
+                    None => Failure::Refused(message),
+                };
                 return match status {
                     StatusCode::UNAUTHORIZED => Attempt::Unauthorized(failure),
                     _ => Attempt::Failed(failure),
@@ -156,6 +175,18 @@ impl HttpTransport for Transport {
                 .set_source(failure)
         })
     }
+}
+
+/// A body as it is sent. What is small goes as one piece; what is large is not copied into one.
+fn body_of(body: &Buffer) -> reqwest::Body {
+    const SMALL: usize = 64 << 10;
+    if body.len() <= SMALL || body.count() == 1 {
+        return body.to_bytes().into();
+    }
+    reqwest::Body::wrap_stream(stream::iter(Iterator::map(
+        body.clone(),
+        Ok::<_, io::Error>,
+    )))
 }
 
 fn worth_repeating(status: StatusCode) -> bool {
@@ -212,7 +243,18 @@ fn describe(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    if error.is_connect() {
+    let cause_text = cause.to_string();
+    if cause_text.contains("certificate expired")
+        || cause_text.contains("certificate not valid yet")
+    {
+        // rustls tells both times in seconds since 1970.
+        let now = jiff::Timestamp::now()
+            .round(jiff::Unit::Second)
+            .unwrap_or_default();
+        format!(
+            "cannot connect: {cause_text}. This machine's clock says {now}: set it right, if it is off"
+        )
+    } else if error.is_connect() {
         format!("cannot connect: {cause}")
     } else {
         format!("the connection broke off: {cause}")
@@ -273,7 +315,7 @@ fn crc32c_header(headers: &HeaderMap) -> Option<u32> {
 }
 
 /// What an answer means that OpenDAL has no word for; `None` for those that it understands.
-fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<String> {
+fn refusal(status: StatusCode, body: &[u8]) -> Option<String> {
     let said = server_message(body);
     match status {
         StatusCode::NOT_FOUND
@@ -290,14 +332,12 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Strin
         | StatusCode::PRECONDITION_FAILED
         | StatusCode::RANGE_NOT_SATISFIABLE => None,
         StatusCode::UNAUTHORIZED => Some(format!(
-            "the credentials were not accepted ({status}): {said}{}",
-            clock_note(headers)
+            "the credentials were not accepted ({status}): {said}"
         )),
         StatusCode::FORBIDDEN => Some(format!(
-            "these credentials have no right to do that ({status}): {said}{}",
-            clock_note(headers)
+            "these credentials have no right to do that ({status}): {said}"
         )),
-        _ if status.is_client_error() => Some(format!("{status}: {said}{}", clock_note(headers))),
+        _ if status.is_client_error() => Some(format!("{status}: {said}")),
         _ => None,
     }
 }
@@ -329,24 +369,23 @@ fn server_message(body: &[u8]) -> String {
     }
 }
 
+/// By how many seconds whoever answered is ahead of this machine's clock.
+fn seconds_ahead(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    let there = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    Some(there.as_second() - jiff::Timestamp::now().as_second())
+}
+
 /// Signatures and tokens hold times: a clock that is off looks like a lack of rights.
-fn clock_note(headers: &HeaderMap) -> String {
-    let there = headers
-        .get(header::DATE)
-        .and_then(|date| date.to_str().ok())
-        .and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-    let Some(there) = there else {
-        return String::new();
-    };
-    let off = jiff::Timestamp::now().as_second() - there.timestamp().as_second();
-    if off.abs() < 120 {
-        return String::new();
+fn clock_note(ahead: i64) -> Option<String> {
+    if ahead.abs() < 120 {
+        return None;
     }
-    format!(
-        ". This machine's clock is {} minutes {} the server's: set it right",
-        off.abs() / 60,
-        if off > 0 { "ahead of" } else { "behind" }
-    )
+    Some(format!(
+        "This machine's clock is {} minutes {} the server's: set it right",
+        ahead.abs() / 60,
+        if ahead < 0 { "ahead of" } else { "behind" }
+    ))
 }
 
 /// An address as it may be shown: an upload's query holds the right to write.

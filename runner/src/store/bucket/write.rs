@@ -1,0 +1,230 @@
+//! Writing to a bucket: in parts, within a bound of memory, and again when something got lost on the way.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use opendal::options::WriteOptions;
+use opendal::{Buffer, ErrorKind, Metadata};
+
+use super::uploads::Trouble;
+use super::{BucketStore, Revisions, md5_of};
+use crate::store::blocking::blocking;
+use crate::store::{Content, Revision, Source, Store, StoreError};
+
+/// The size of one request of a large upload.
+pub(super) const PART: usize = 8 << 20;
+
+/// MiB of all uploads in memory at a time: a few parts.
+pub(super) const MEMORY: u32 = 24;
+
+/// What a store says of an object that was just written.
+pub(super) struct Stored {
+    /// Where the store tells it.
+    pub md5: Option<[u8; 16]>,
+    pub revision: Revision,
+}
+
+/// How an upload ended that the store did not refuse.
+pub(super) enum Uploaded {
+    Stored(Stored),
+    /// The object is there already, or is not as it was expected. Nothing was written.
+    NotMet,
+    /// Somebody else is writing it.
+    Conflict(String),
+    /// Nothing was written, and that may be another time.
+    Again(String),
+}
+
+/// How a write ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Put {
+    Done,
+    NotMet,
+}
+
+impl BucketStore {
+    fn write_options(&self, expected: Option<&Revision>) -> WriteOptions {
+        let expected = expected.map(|revision| revision.0.clone());
+        WriteOptions {
+            chunk: Some(PART),
+            if_not_exists: expected.is_none(),
+            if_version_match: expected
+                .clone()
+                .filter(|_| self.revisions == Revisions::Generation),
+            if_match: expected.filter(|_| self.revisions == Revisions::ETag),
+            ..WriteOptions::default()
+        }
+    }
+
+    /// Uploads once.
+    async fn upload(
+        &self,
+        key: &str,
+        content: &Content,
+        expected: Option<&Revision>,
+    ) -> Result<Uploaded, StoreError> {
+        let needed = if content.bytes <= PART as u64 || self.uploads.is_some() {
+            content.bytes.min(PART as u64).div_ceil(1 << 20)
+        } else {
+            // The operator keeps several parts.
+            MEMORY.into()
+        };
+        let needed = u32::try_from(needed).unwrap_or(MEMORY);
+        // It is never closed.
+        let _place = self.memory.acquire_many(needed.clamp(1, MEMORY)).await.ok();
+        let Some(uploads) = &self.uploads else {
+            return self.upload_through_operator(key, content, expected).await;
+        };
+        let uploaded = uploads.put(key, content, expected).await;
+        uploaded.map_err(|trouble| match trouble {
+            Trouble::Failure(failure) => self.failure(key, &failure),
+            Trouble::Local(error) => error,
+        })
+    }
+
+    async fn upload_through_operator(
+        &self,
+        key: &str,
+        content: &Content,
+        expected: Option<&Revision>,
+    ) -> Result<Uploaded, StoreError> {
+        let error = match self
+            .write(key, content, self.write_options(expected))
+            .await?
+        {
+            Ok(metadata) => {
+                return Ok(Uploaded::Stored(Stored {
+                    md5: md5_of(&metadata),
+                    revision: self.revision(&metadata),
+                }));
+            }
+            Err(error) => error,
+        };
+        let said = || self.failed(key, &error).to_string();
+        match error.kind() {
+            ErrorKind::ConditionNotMatch | ErrorKind::AlreadyExists => Ok(Uploaded::NotMet),
+            ErrorKind::Conflict => Ok(Uploaded::Conflict(said())),
+            // The upload's session is gone.
+            ErrorKind::NotFound if std::error::Error::source(&error).is_none() => {
+                Ok(Uploaded::Again(said()))
+            }
+            _ => Err(self.failed(key, &error)),
+        }
+    }
+
+    async fn write(
+        &self,
+        key: &str,
+        content: &Content,
+        options: WriteOptions,
+    ) -> Result<opendal::Result<Metadata>, StoreError> {
+        let file = match &content.source {
+            Source::Bytes(bytes) => {
+                return Ok(self
+                    .operator
+                    .write_options(key, bytes.clone(), options)
+                    .await);
+            }
+            Source::File(path) => path,
+        };
+        let mut writer = match self.operator.writer_options(key, options).await {
+            Ok(writer) => writer,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut at = 0;
+        while at < content.bytes {
+            let part = read_part(file, at, content.bytes, BytesMut::new()).await?;
+            at += part.len() as u64;
+            if let Err(error) = writer.write(Buffer::from(part)).await {
+                return Ok(Err(error));
+            }
+        }
+        Ok(writer.close().await)
+    }
+
+    /// Writes an object that must not exist, or must still be as `expected`: over and over while it arrives damaged or the
+    /// upload gets lost.
+    pub(super) async fn put(
+        &self,
+        key: &str,
+        content: &Content,
+        expected: Option<&Revision>,
+    ) -> Result<Put, StoreError> {
+        let started = Instant::now();
+        loop {
+            let reason = match self.upload(key, content, expected).await? {
+                Uploaded::Stored(stored) if stored.md5.is_none_or(|md5| md5 == content.md5) => {
+                    return Ok(Put::Done);
+                }
+                Uploaded::Stored(stored) => {
+                    self.take_back(key, &stored, expected).await?;
+                    "it arrived damaged".to_owned()
+                }
+                Uploaded::NotMet => return Ok(Put::NotMet),
+                Uploaded::Conflict(_) if expected.is_some() => return Ok(Put::NotMet),
+                Uploaded::Conflict(reason) | Uploaded::Again(reason) => reason,
+            };
+            if started.elapsed() >= self.patience.min(Duration::from_secs(30)) {
+                return Err(StoreError::Unreachable {
+                    url: self.url(key),
+                    problem: reason,
+                });
+            }
+            tracing::debug!("{}: {reason}, sending it again", self.url(key));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Deletes what a store kept damaged, though it was told the checksum: nobody could see it yet, and the name must be free for
+    /// the next attempt. What took the place of something else stays: the next one to change it finds that out.
+    async fn take_back(
+        &self,
+        key: &str,
+        stored: &Stored,
+        expected: Option<&Revision>,
+    ) -> Result<(), StoreError> {
+        let problem = "it arrived with another MD5 than it was sent with";
+        if expected.is_some() {
+            return Err(StoreError::Damaged {
+                url: self.url(key),
+                problem: format!("{problem}: run this again"),
+            });
+        }
+        let deleted = match (self.revisions, &stored.revision) {
+            (Revisions::Generation, Revision(generation)) if !generation.is_empty() => {
+                let delete = self.operator.delete_with(key);
+                delete.if_version_match(generation).await
+            }
+            _ => self.operator.delete(key).await,
+        };
+        deleted.map_err(|error| StoreError::Damaged {
+            url: self.url(key),
+            problem: format!(
+                "{problem}, and could not be taken back ({}). Nobody sees it: publish under another name, or let `runner gc` remove it",
+                self.failed(key, &error)
+            ),
+        })
+    }
+}
+
+/// Reads the next [`PART`] of a file into `buffer`.
+pub(super) async fn read_part(
+    path: &Path,
+    at: u64,
+    bytes: u64,
+    mut buffer: BytesMut,
+) -> Result<Bytes, StoreError> {
+    let path = path.to_owned();
+    blocking(move |_| {
+        let failed = |source| StoreError::local("read", &path, source);
+        let left = usize::try_from(bytes - at).unwrap_or(PART);
+        buffer.resize(left.min(PART), 0);
+        let file = File::open(&path).map_err(failed)?;
+        file.read_exact_at(&mut buffer, at).map_err(failed)?;
+        Ok(buffer.freeze())
+    })
+    .await
+}

@@ -1,0 +1,317 @@
+//! What a machine or a bucket may lack: room, a right clock, a right name, rights. Each is said, and nothing is lost.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/gcs/mod.rs"]
+mod gcs;
+#[path = "support/model.rs"]
+mod model;
+#[path = "support/server.rs"]
+mod server;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use gcs::{Fault, Gcs};
+use model::Model;
+use serde_json::{Value, json};
+
+const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
+
+/// Made for these tests, and good for nothing else.
+const KEY: &str = include_str!("support/gcs/test-key.pem");
+
+fn says(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[track_caller]
+fn ends(command: &mut Command, code: i32) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", says(&output));
+    says(&output)
+}
+
+fn large_model() -> Model {
+    let large = "0123456789abcdef".repeat(20_000);
+    Model::new("m", "1", "a").file("model.json", &large).write()
+}
+
+/// Runs a shell script that may mount file systems, which nobody else sees. `None` where that is not allowed.
+fn in_own_mounts(script: &str, env: &[(&str, &Path)]) -> Option<Output> {
+    let unshare = |options: &[&str], script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(options).args(["sh", "-uc", script]);
+        command.envs(env.iter().copied()).output().ok()
+    };
+    [&["--mount"][..], &["--map-root-user", "--mount"]]
+        .into_iter()
+        .find(|options| {
+            let tried = unshare(options, "mount -t tmpfs -o size=64k tmpfs \"$ROOM\"");
+            tried.is_some_and(|tried| tried.status.success())
+        })
+        .and_then(|options| unshare(options, script))
+}
+
+#[test]
+fn a_full_disk_is_named_and_the_same_command_goes_on_once_there_is_room() {
+    let home = tempfile::tempdir().unwrap();
+    let (room, store) = (home.path().join("room"), home.path().join("store"));
+    std::fs::create_dir(&room).unwrap();
+    let model = large_model();
+    let push_there = [Path::new("push"), model.folder(), Path::new("--store")];
+    ends(Command::new(RUNNER).args(push_there).arg(&store), 0);
+    let script = r#"
+        mount -t tmpfs -o size=128k tmpfs "$ROOM"
+        "$RUNNER" push "$MODEL" --store "$ROOM/store" 2>&1; echo "push: $?"
+        "$RUNNER" list --json --store "$ROOM/store"
+        "$RUNNER" pull m@1 --out "$ROOM/pulled" --store "$STORE" 2>&1; echo "pull: $?"
+        test -e "$ROOM/pulled" && echo "half a model"
+        mount -o remount,size=8m "$ROOM"
+        "$RUNNER" push "$MODEL" --store "$ROOM/store" 2>&1; echo "push again: $?"
+        "$RUNNER" pull m@1 --out "$ROOM/pulled" --store "$STORE" 2>&1; echo "pull again: $?"
+        cmp "$MODEL/model.json" "$ROOM/store/m_v1_a/model.json" && cmp "$MODEL/model.json" "$ROOM/pulled/model.json" && echo whole
+        find "$ROOM" -path '*_tmp/*' | sed 's/^/left: /'
+    "#;
+    let env = [
+        ("ROOM", &*room),
+        ("STORE", &*store),
+        ("MODEL", model.folder()),
+        ("RUNNER", Path::new(RUNNER)),
+    ];
+    let Some(output) = in_own_mounts(script, &env) else {
+        server::skipped(
+            "a full disk",
+            "this user may not mount a file system, not even for itself",
+        );
+        return;
+    };
+    let said = says(&output);
+    let full = said.split("remount").next().unwrap();
+    assert_eq!(
+        full.matches("Make room and run the same command again")
+            .count(),
+        2,
+        "{said}"
+    );
+    for line in [
+        "push: 1",
+        "{\"models\":[]}",
+        "pull: 1",
+        "push again: 0",
+        "pull again: 0",
+        "whole",
+    ] {
+        assert!(
+            said.lines().any(|said| said == line),
+            "no {line:?} in:\n{said}"
+        );
+    }
+    assert!(
+        !said.contains("half a model") && !said.contains("left: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_named_too() {
+    let home = tempfile::tempdir().unwrap();
+    let model = large_model();
+    let push = |before: &str| {
+        let mut shell = Command::new("bash");
+        shell.args([
+            "-c",
+            &format!("{before} exec \"$@\""),
+            "bash",
+            RUNNER,
+            "push",
+        ]);
+        shell.arg(model.folder()).arg("--store").arg(home.path());
+        shell
+    };
+    // Without the trap the signal would end it: as it should, and with nothing to see in the store.
+    let said = ends(&mut push("trap '' XFSZ; ulimit -f 64;"), 1);
+    assert!(
+        said.contains("model.json") || said.contains("_tmp"),
+        "{said}"
+    );
+    assert!(said.contains("ulimit -f"), "{said}");
+    assert!(!home.path().join("m_v1_a/manifest.json").exists());
+    assert!(push("ulimit -f 64;").status().unwrap().code().is_none());
+    assert!(!home.path().join("m_v1_a/manifest.json").exists());
+    ends(&mut push(""), 0);
+    assert!(home.path().join("m_v1_a/manifest.json").exists());
+}
+
+/// `runner` against that server.
+fn runner(gcs: &Gcs, args: &[&str]) -> Command {
+    let mut command = Command::new(RUNNER);
+    command
+        .env_clear()
+        .env("STORAGE_EMULATOR_HOST", &gcs.address);
+    command.args(args);
+    command
+}
+
+#[test]
+fn a_token_that_is_refused_for_the_clock_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let model = Model::new("m", "1", "a").write();
+    for (ahead, said) in [
+        (3 * 3600, "clock is 180 minutes behind the server's"),
+        (-3 * 3600, "clock is 180 minutes ahead of the server's"),
+    ] {
+        let gcs = Gcs::start();
+        gcs.state().tokens.required = true;
+        gcs.state().ahead = ahead;
+        let account = home.path().join("account.json");
+        let text = json!({
+            "type": "service_account",
+            "client_email": "runner@project.iam.gserviceaccount.com",
+            "private_key": KEY,
+            "token_uri": format!("{}/token", gcs.address),
+        });
+        std::fs::write(&account, text.to_string()).unwrap();
+        let mut push = runner(&gcs, &["push", "--store", "gs://models", "--credentials"]);
+        push.arg(&account).arg(model.folder());
+        let text = ends(&mut push, 16);
+        assert!(text.contains(said), "{text}");
+        // Google's own words, and no advice that would not help.
+        assert!(text.contains("reasonable timeframe"), "{text}");
+        assert!(!text.contains("gcloud auth"), "{text}");
+        assert!(gcs.names().is_empty());
+
+        gcs.state().ahead = 0;
+        ends(&mut push, 0);
+    }
+}
+
+#[test]
+fn a_clock_that_is_right_is_not_blamed() {
+    let gcs = Gcs::start();
+    let model = Model::new("m", "1", "a").write();
+    gcs.fault(9, "POST", "", Fault::Status(403));
+    let mut push = runner(&gcs, &["push", "--store", "gs://models"]);
+    push.arg(model.folder());
+    let said = ends(&mut push, 16);
+    assert!(!said.contains("clock"), "{said}");
+    gcs.state().ahead = 1000;
+    let said = ends(&mut push, 16);
+    assert!(said.contains("clock is 16 minutes behind"), "{said}");
+}
+
+#[test]
+fn what_is_old_is_told_by_the_clock_of_the_store() {
+    let gcs = Gcs::start();
+    // This machine is two days ahead: an upload of this moment looks as if it were abandoned.
+    let behind = 2 * 24 * 3600;
+    let there = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() - behind).unwrap();
+    gcs.state().ahead = -behind;
+    gcs.state().bucket.time = there.to_string();
+    gcs.put("m_v1_a/model.json", "{}", 1);
+    gcs.put("_modules/00.wasm", "wasm", 2);
+    let model = Model::new("m", "2", "a")
+        .with(move |manifest| manifest.times.finished = there.to_string())
+        .write();
+    let mut push = runner(&gcs, &["push", "--store", "gs://models"]);
+    ends(push.arg(model.folder()), 0);
+    let found = ends(
+        &mut runner(&gcs, &["gc", "--json", "--store", "gs://models"]),
+        0,
+    );
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(found["garbage"], json!([]));
+    ends(
+        &mut runner(
+            &gcs,
+            &["delete", "--older-than", "1d", "--store", "gs://models"],
+        ),
+        0,
+    );
+    assert!(gcs.names().contains(&"m_v2_a/manifest.json".to_owned()));
+}
+
+/// Every verb that reaches a store, with arguments that are right.
+fn verbs(model: &Model) -> Vec<Vec<String>> {
+    let folder = model.folder().to_str().unwrap();
+    let data = model.data();
+    [
+        &["push", folder][..],
+        &["snapshot", data.to_str().unwrap()],
+        &["list"],
+        &["list", "--rejected"],
+        &["show", "m@1"],
+        &["show", "m_v1_a"],
+        &["pull", "m@1"],
+        &["compare", "m@1", "m@2"],
+        &["promote", "m_v1_a", "--alias", "production"],
+        &["rollback", "m@production"],
+        &["delete", "m@1"],
+        &["delete", "--older-than", "1d"],
+        &["gc"],
+    ]
+    .into_iter()
+    .map(|args| args.iter().map(|arg| (*arg).to_owned()).collect())
+    .collect()
+}
+
+#[test]
+fn no_verb_takes_a_missing_bucket_for_an_empty_one() {
+    let gcs = Gcs::start();
+    let model = Model::new("m", "1", "a").write();
+    for args in verbs(&model) {
+        let mut command = runner(&gcs, &[]);
+        command
+            .args(&args)
+            .args(["--store", "gs://no-such-bucket/sales"]);
+        let said = ends(&mut command, 16);
+        assert!(said.contains("there is no such bucket"), "{args:?}: {said}");
+        assert!(
+            said.contains("gs://no-such-bucket/sales"),
+            "{args:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn who_has_no_right_is_told_so_by_every_verb() {
+    let model = Model::new("m", "1", "a").write();
+    for args in verbs(&model) {
+        let gcs = Gcs::start();
+        for method in ["GET", "POST", "DELETE"] {
+            gcs.fault(99, method, "", Fault::Status(403));
+        }
+        let mut command = runner(&gcs, &[]);
+        command.args(&args).args(["--store", "gs://models/sales"]);
+        let said = ends(&mut command, 16);
+        assert!(
+            said.contains("no right to do that (403"),
+            "{args:?}: {said}"
+        );
+        assert!(said.contains("gs://models/sales"), "{args:?}: {said}");
+        assert!(gcs.names().is_empty());
+    }
+}
+
+#[test]
+fn what_can_be_no_store_is_refused_before_anything_is_asked() {
+    let gcs = Gcs::start();
+    let model = Model::new("m", "1", "a").write();
+    for args in verbs(&model) {
+        for (store, why) in [
+            ("gs://Not_A_Bucket/x", "can't be the name of a bucket"),
+            ("gs://192.168.0.1:80/x", "can't be the name of a bucket"),
+            ("gs://models/sales/../other", "holds .."),
+            ("gs://models/..", "holds .."),
+            ("gs://", "name is missing"),
+        ] {
+            let mut command = runner(&gcs, &[]);
+            command.args(&args).args(["--store", store]);
+            let said = ends(&mut command, 2);
+            assert!(
+                said.contains(why) && said.contains(store),
+                "{args:?}: {said}"
+            );
+        }
+    }
+    assert!(gcs.state().seen.is_empty());
+}
