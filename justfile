@@ -52,12 +52,12 @@ test *filter: guest
     exit "$status"
 
 # Without them the tests that need one say SKIPPED.
-[doc('Servers that stores are tested against')]
+[doc('Servers and runtimes that stores and models are tested against')]
 [group('check')]
 venv:
     [ -x "$NOMAD_RUNNER_VENV/bin/python" ] || python3 -m venv "$NOMAD_RUNNER_VENV"
     "$NOMAD_RUNNER_VENV/bin/pip" install --quiet --disable-pip-version-check -r tests/requirements.txt
-    ! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --prefix "$NOMAD_RUNNER_VENV" azurite
+    ! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$NOMAD_RUNNER_VENV" azurite onnxruntime-node
 
 # Formatting, clippy, licences and sources of dependencies
 [group('check')]

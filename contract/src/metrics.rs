@@ -50,6 +50,9 @@ pub struct Metrics {
     /// that sum to 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub impurity_importance: Vec<Importance>,
+    /// Why there is no `model.onnx`, where a module that makes them made none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onnx_left_out: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }

@@ -14,6 +14,9 @@ pub struct Environment {
     pub prediction_path: String,
     /// The specification, a guest path; absent when none was given.
     pub specification: Option<String>,
+    /// As the user named the model.
+    pub save_path: Option<String>,
+    pub model_version: Option<String>,
     pub seed: Option<Setting<u64>>,
     pub batch_size: Option<Setting<u32>>,
     pub epochs: Option<Setting<u32>>,
@@ -68,6 +71,8 @@ impl Environment {
             data_path: required("DATA_PATH")?,
             prediction_path: required("PREDICTION_PATH")?,
             specification: text("PIPELINE_SPEC"),
+            save_path: text("SAVE_PATH"),
+            model_version: text("MODEL_VERSION"),
             seed: setting("SEED", text("SEED"), is_flag("SEED"))?,
             batch_size: setting("BATCH_SIZE", text("BATCH_SIZE"), is_flag("BATCH_SIZE"))?,
             epochs: setting("EPOCHS", text("EPOCHS"), is_flag("EPOCHS"))?,

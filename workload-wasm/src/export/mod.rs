@@ -2,8 +2,10 @@
 
 mod check;
 mod model;
+mod onnx;
 mod predictions;
 
 pub use check::check;
 pub use model::{Model, ModelError};
+pub use onnx::{NotExported, PublishedAs, onnx};
 pub use predictions::predictions_csv;

@@ -5,7 +5,7 @@ use super::{FormError, Link, Predictions, Rows, all_finite, sigmoid};
 use crate::learners::Features;
 
 /// How far from 0 and 1 a pair's probability stays, so that no class is ruled out by one machine alone.
-const PAIR_MARGIN: f64 = 1e-7;
+pub const PAIR_MARGIN: f64 = 1e-7;
 
 /// Support vectors: weighted sums of a kernel between a row and some training rows.
 ///

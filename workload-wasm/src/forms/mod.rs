@@ -14,7 +14,7 @@ mod network;
 mod rows;
 mod trees;
 
-pub use kernel::{Kernel, KernelFunction, Machine, Machines, Pair};
+pub use kernel::{Kernel, KernelFunction, Machine, Machines, PAIR_MARGIN, Pair};
 pub use linear::Linear;
 pub use link::{Link, sigmoid, softmax};
 pub use naive_bayes::NaiveBayes;

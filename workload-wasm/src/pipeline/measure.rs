@@ -129,6 +129,7 @@ pub(super) fn measure(
         gates,
         importance,
         impurity_importance: Vec::new(),
+        onnx_left_out: None,
         warnings: prepared.warnings.clone(),
     })
 }

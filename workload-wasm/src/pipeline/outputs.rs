@@ -7,7 +7,7 @@ use super::files::Outputs;
 use super::fit::FittedModel;
 use super::prepare::Prepared;
 use crate::environment::Environment;
-use crate::export::{Model, check, predictions_csv};
+use crate::export::{Model, NotExported, PublishedAs, check, onnx, predictions_csv};
 use crate::features::Input;
 use crate::forms::Predictions;
 use crate::table::TargetValues;
@@ -38,11 +38,21 @@ pub(super) fn model(prepared: &Prepared, fitted: FittedModel) -> Model {
     }
 }
 
+/// `model.onnx`, or why there is none.
+pub(super) fn exported(environment: &Environment, model: &Model) -> Result<Vec<u8>, NotExported> {
+    let published_as = PublishedAs {
+        save_path: environment.save_path.clone(),
+        model_version: environment.model_version.clone(),
+    };
+    onnx(model, &published_as)
+}
+
 /// Writes every file of the contract.
 pub(super) fn write(
     environment: &Environment,
     prepared: &Prepared,
     model: &Model,
+    onnx: Option<Vec<u8>>,
     predictions: &Predictions,
     metrics: &Metrics,
 ) -> Result<(), PipelineError> {
@@ -58,6 +68,9 @@ pub(super) fn write(
             reason,
         })?,
     );
+    if let Some(onnx) = onnx {
+        outputs.add(folder.join(contract::files::MODEL_ONNX), onnx);
+    }
     outputs.add_json(&folder, contract::files::METRICS_JSON, metrics)?;
     outputs.add(
         environment.resolve(&environment.prediction_path),

@@ -5,7 +5,7 @@ use super::files::specification;
 use super::fit::{FittedModel, Recipe};
 use super::learner::{check_gates, idle_flags, learner};
 use super::measure::{cross_validate, measure};
-use super::outputs::{model, write};
+use super::outputs::{exported, model, write};
 use super::prepare::prepare;
 use crate::environment::{Environment, Setting};
 use crate::log::Log;
@@ -89,8 +89,15 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     let folds = metrics.cross_validation.as_ref();
     let mean = folds.and_then(|folds| folds.scores.get(&metrics.primary.name));
     metrics.primary.validation = metrics.primary.validation.or(mean.copied());
+    let onnx = match exported(environment, &model) {
+        Ok(onnx) => Some(onnx),
+        Err(reason) => {
+            metrics.onnx_left_out = Some(reason.to_string());
+            None
+        }
+    };
     describe(&metrics, log);
-    write(environment, &prepared, &model, &predictions, &metrics)?;
+    write(environment, &prepared, &model, onnx, &predictions, &metrics)?;
     Ok(Trained { metrics })
 }
 
@@ -113,6 +120,9 @@ fn impurity_importance(fitted: &FittedModel) -> Vec<Importance> {
 fn describe(metrics: &Metrics, log: &mut Log<'_>) {
     for warning in &metrics.warnings {
         log.say(format_args!("warning: {warning}"));
+    }
+    if let Some(reason) = &metrics.onnx_left_out {
+        log.say(format_args!("no {}: {reason}", contract::files::MODEL_ONNX));
     }
     for (name, value) in &metrics.held_out.scores {
         let trivial = metrics

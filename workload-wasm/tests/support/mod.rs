@@ -1,6 +1,8 @@
 //! A run of the module in a folder of its own, as the runner would start it in the sandbox.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod onnx;
+
 use std::path::{Path, PathBuf};
 
 use contract::{ErrorReport, Metrics};
@@ -54,9 +56,17 @@ impl Fixture {
         std::fs::write(self.root.path().join(path), bytes).unwrap();
     }
 
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
     pub fn read(&self, path: &str) -> String {
-        let path = self.root.path().join(path);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        String::from_utf8(self.bytes(path)).unwrap()
+    }
+
+    pub fn bytes(&self, path: &str) -> Vec<u8> {
+        let path = self.path(path);
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
     /// Files of a folder, by name.
@@ -140,6 +150,12 @@ impl Fixture {
         );
         error
     }
+}
+
+/// Says that a test could not run, and why. Written past the test harness, which shows only what failing tests print.
+pub fn skipped(test: &str, reason: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(format!("SKIPPED {test}: {reason}\n").as_bytes());
 }
 
 pub fn sample(file: &str) -> PathBuf {
