@@ -77,6 +77,25 @@ audit: _cargo-deny
     fi
     cargo deny --all-features --locked check advisories
 
+# cargo-fuzz wants a nightly compiler's flags, which RUSTC_BOOTSTRAP=1 unlocks in any; `just fuzz 600 parquet` runs one target for ten minutes.
+[doc('Every fuzz target for so many seconds each')]
+[group('check')]
+fuzz seconds='120' *targets:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    command -v cargo-fuzz >/dev/null || env -u CARGO_TARGET_DIR cargo install --quiet --locked cargo-fuzz
+    export RUSTC_BOOTSTRAP=1
+    targets='{{ targets }}'
+    for target in ${targets:-$(cargo fuzz list)}; do
+      mkdir -p "fuzz/corpus/$target"
+      case $target in
+        parquet) seeds=records/tests/data ;;
+        specification) seeds=tests/data ;;
+        *) seeds=fuzz/corpus/$target ;;
+      esac
+      cargo fuzz run "$target" "fuzz/corpus/$target" "$seeds" -- -max_total_time={{ seconds }} -rss_limit_mb=4096
+    done
+
 # SOAK_GUESTS sets another number.
 [doc('10,000 guests in one process, one in ten hostile: nothing may grow or stay')]
 [group('check')]

@@ -17,6 +17,15 @@ pub(crate) enum Cell<'a> {
     /// A JSON string: text or a date, a number only where the column was declared one.
     String(&'a [u8]),
     Array,
+    /// What a format holds that has types of its own.
+    Exact(Exact),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Exact {
+    /// The nearest f32.
+    Number(f32),
+    Moment(Moment),
 }
 
 /// A cell read as a type.
@@ -97,6 +106,8 @@ impl<'a> Cell<'a> {
             Cell::Number(text) => number::parse(text),
             Cell::String(text) if declared => number::parse(text.trim_ascii()),
             Cell::Boolean(value) if declared => Parsed::Finite(f32::from(value)),
+            Cell::Exact(Exact::Number(value)) if value.is_finite() => Parsed::Finite(value),
+            Cell::Exact(Exact::Number(_)) => Parsed::Unfit,
             _ => Parsed::NotANumber,
         };
         match parsed {
@@ -133,6 +144,9 @@ impl<'a> Cell<'a> {
     }
 
     pub fn time(self) -> As<Moment> {
+        if let Cell::Exact(Exact::Moment(moment)) = self {
+            return As::Value(moment);
+        }
         match self.written() {
             Some(text) => match time::parse(text) {
                 Some(moment) => As::Value(moment),
@@ -152,7 +166,7 @@ impl<'a> Cell<'a> {
             | Cell::Number(text) => text,
             Cell::Boolean(true) => b"true",
             Cell::Boolean(false) => b"false",
-            Cell::Missing | Cell::Array => b"",
+            Cell::Missing | Cell::Array | Cell::Exact(_) => b"",
         }
     }
 }

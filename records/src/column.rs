@@ -61,15 +61,18 @@ pub struct LeftOut {
 pub enum Reason {
     /// [`crate::Options::columns`] says so.
     Requested,
-    /// A row holds a JSON array there, which is no value of a table's cell.
+    /// A row holds an array there (or a map), which is no value of a table's cell.
     Array,
+    /// Its values are bytes that are neither text nor numbers.
+    Bytes,
 }
 
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Reason::Requested => "not asked for",
-            Reason::Array => "holds JSON arrays",
+            Reason::Array => "holds arrays",
+            Reason::Bytes => "holds bytes that are no text",
         })
     }
 }

@@ -140,6 +140,16 @@ pub enum Problem {
     JsonTooDeep { limit: usize },
     #[error("`{cell}` is not a {expected}")]
     Unfit { cell: String, expected: Type },
+    #[error("the Parquet file is damaged: {what}{place}")]
+    ParquetDamaged { what: String, place: String },
+    #[error("the Parquet file ends early")]
+    ParquetTruncated,
+    #[error("a column is compressed with {codec}{place}, which is not read here")]
+    ParquetCodec { codec: String, place: String },
+    #[error("a column has the encoding {encoding}{place}, which is not read here")]
+    ParquetEncoding { encoding: String, place: String },
+    #[error("the Parquet file is encrypted")]
+    Encrypted,
     #[error("the memory does not hold the dataset")]
     OutOfMemory,
     #[error("the dataset changed while it was read")]
@@ -157,7 +167,7 @@ impl Problem {
                 "give a JSON array of objects, one object a line, or CSV with a header".into()
             }
             Problem::Unsupported(_) => {
-                "give CSV, a JSON array of objects or NDJSON, plain or gzip".into()
+                "give CSV, a JSON array of objects, NDJSON or Parquet, plain or gzip".into()
             }
             Problem::NotUtf8 => {
                 "save it as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`".into()
@@ -195,6 +205,17 @@ impl Problem {
                 }
                 Type::Text => "correct the cell".into(),
             },
+            Problem::ParquetDamaged { .. } => {
+                "check it with another reader of Parquet, then write or download it again".into()
+            }
+            Problem::ParquetTruncated => "write or download it again".into(),
+            Problem::ParquetCodec { .. } => {
+                "write it with zstd, Snappy, gzip or uncompressed: `compression=\"zstd\"` in pandas, Polars and PyArrow".into()
+            }
+            Problem::ParquetEncoding { .. } => {
+                "write it with PLAIN or dictionary encoding, the default of pandas and PyArrow".into()
+            }
+            Problem::Encrypted => "decrypt it first: no key reaches a training module".into(),
             Problem::OutOfMemory => {
                 "give the module more memory (32-bit modules hold at most 4 GiB), fewer columns or a sample of the rows"
                     .into()

@@ -10,13 +10,16 @@ pub struct Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Cells separated by this byte: `,`, `;` or a tab.
-    Csv { separator: u8 },
+    Csv {
+        separator: u8,
+    },
     /// One array of objects, or several one after another.
     JsonArray,
     /// Objects one after another.
     Ndjson,
     /// `{"totalSize": …, "done": …, "records": […]}`, one or several.
     Salesforce,
+    Parquet,
 }
 
 impl Default for Kind {
@@ -34,6 +37,7 @@ impl std::fmt::Display for Format {
             Kind::JsonArray => "JSON array",
             Kind::Ndjson => "NDJSON",
             Kind::Salesforce => "Salesforce query result",
+            Kind::Parquet => "Parquet",
         })?;
         if self.gzip {
             f.write_str(", gzip")?;
@@ -47,14 +51,17 @@ impl std::fmt::Display for Format {
 pub(crate) enum Family {
     Csv,
     Json,
+    Parquet,
 }
 
 pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
+pub(crate) const PARQUET: [u8; 4] = *b"PAR1";
+/// With a footer that is encrypted, too.
+pub(crate) const PARQUET_ENCRYPTED: [u8; 4] = *b"PARE";
 pub(crate) const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// First bytes of what people bring and what is not read here.
-const UNSUPPORTED: [(&[u8], &str); 12] = [
-    (b"PAR1", "a Parquet file"),
+const UNSUPPORTED: [(&[u8], &str); 11] = [
     (b"ARROW1", "an Arrow file"),
     (b"Obj\x01", "an Avro file"),
     (b"ORC", "an ORC file"),
@@ -72,6 +79,9 @@ const UNSUPPORTED: [(&[u8], &str); 12] = [
 pub(crate) fn family(start: &[u8]) -> Result<Family, Problem> {
     if start.starts_with(&GZIP) {
         return Err(Problem::Unsupported("gzip inside of gzip"));
+    }
+    if start.starts_with(&PARQUET) || start.starts_with(&PARQUET_ENCRYPTED) {
+        return Ok(Family::Parquet);
     }
     let text = start.trim_ascii_start();
     for (magic, what) in UNSUPPORTED {

@@ -129,6 +129,11 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// The bytes at hand.
+    pub fn text(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
     /// Whether the window reaches to the end of the dataset.
     pub fn at_end(&self) -> bool {
         self.at_end
@@ -145,6 +150,22 @@ impl<'a> Input<'a> {
     pub fn consume(&mut self, bytes: usize) {
         self.start += bytes;
         self.offset += bytes as u64;
+    }
+
+    /// All bytes from here on.
+    pub fn rest(&mut self) -> Result<Vec<u8>, ReadError> {
+        let mut rest = Vec::new();
+        loop {
+            let bytes = &self.buffer[self.start..self.end];
+            rest.try_reserve(bytes.len())
+                .map_err(|_| Problem::OutOfMemory)?;
+            rest.extend_from_slice(bytes);
+            self.consume(self.end - self.start);
+            if self.at_end {
+                return Ok(rest);
+            }
+            self.refill()?;
+        }
     }
 
     /// Ends the last line where the dataset does not, so that all rows end alike.

@@ -1,7 +1,7 @@
 //! Bytes to typed columns: the dataset formats that training modules and scoring read, told apart by content.
 //!
-//! [`read`] takes CSV (separated by comma, semicolon or tab), a JSON array of objects, NDJSON or a Salesforce
-//! query result, plain or gzip, and gives [`Records`]: numbers, booleans, dates and times, dictionary-coded
+//! [`read`] takes CSV (separated by comma, semicolon or tab), a JSON array of objects, NDJSON, a Salesforce
+//! query result or Parquet, plain or gzip, and gives [`Records`]: numbers, booleans, dates and times, dictionary-coded
 //! text. `docs/data.md` says what is told apart how, and what counts as missing.
 //!
 //! ```
@@ -24,6 +24,7 @@ mod input;
 mod json;
 mod number;
 mod options;
+mod parquet;
 mod read;
 mod room;
 mod source;
@@ -35,7 +36,7 @@ pub use error::{Problem, ReadError};
 pub use format::{Format, Kind};
 pub use options::{Columns, Options, Type};
 pub use read::read;
-pub use source::Source;
+pub use source::{ReadSeek, Source};
 
 /// Days since 1970-01-01 UTC of an ISO 8601 date or timestamp, as columns hold them; `None` for any other text.
 #[must_use]

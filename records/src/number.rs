@@ -84,8 +84,8 @@ fn eight_digits(digits: u64) -> u64 {
 /// The quotient in f64 is at most one unit in its last place from the true one, so rounding it on to f32 is right
 /// unless it lies that near to the middle between two of them; then `None`.
 #[inline(always)]
-fn nearest(digits: u64, decimals: usize) -> Option<f32> {
-    let quotient = digits as f64 / POWERS[decimals];
+pub(crate) fn nearest(digits: u64, decimals: usize) -> Option<f32> {
+    let quotient = digits as f64 / POWERS.get(decimals)?;
     let below = quotient.to_bits() & 0x1fff_ffff;
     if below.wrapping_sub(0x1000_0000 - 2) <= 4 {
         return None;

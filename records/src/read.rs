@@ -5,6 +5,7 @@ use crate::format::{Family, Format, Kind, family};
 use crate::input::{Input, Window};
 use crate::json::Json;
 use crate::options::Options;
+use crate::parquet;
 use crate::source::Source;
 use crate::table::Table;
 
@@ -12,15 +13,19 @@ use crate::table::Table;
 ///
 /// Rows are read a block at a time, so besides the columns only a block (or the longest row) is held. A column takes
 /// the type of its first value; when a later one is of another type, the source is read once more and the column
-/// becomes text.
+/// becomes text. Of Parquet a page is held instead of a block.
 ///
 /// # Errors
 /// When the source can't be read, is of no known format, is not well-formed, goes beyond a limit of `options`, or
 /// a cell is not of the type that `options` declare.
 pub fn read(source: &dyn Source, options: &Options) -> Result<Records, ReadError> {
-    let mut table = Table::new(options);
     let mut input = Input::open(source, options)?;
-    let mut parser = Parser::new(&input)?;
+    let mut parser = match family(input.text())? {
+        Family::Csv => Parser::Csv(Csv::default()),
+        Family::Json => Parser::Json(Json::default()),
+        Family::Parquet => return parquet::read(input, source, options),
+    };
+    let mut table = Table::new(options);
     loop {
         match pass(&mut input, &mut parser, &mut table)? {
             Pass::TypesFound => table.restart(),
@@ -78,15 +83,6 @@ enum Parser {
 }
 
 impl Parser {
-    /// The parser that the first bytes ask for.
-    fn new(input: &Input<'_>) -> Result<Self, ReadError> {
-        let window = input.window();
-        Ok(match family(&window.bytes[..window.end])? {
-            Family::Csv => Parser::Csv(Csv::default()),
-            Family::Json => Parser::Json(Json::default()),
-        })
-    }
-
     fn is_of_lines(&self) -> bool {
         matches!(self, Parser::Csv(_))
     }

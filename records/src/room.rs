@@ -22,6 +22,10 @@ impl Room {
         Room { expected_rows }
     }
 
+    pub fn of(expected_rows: usize) -> Room {
+        Room { expected_rows }
+    }
+
     #[inline(always)]
     pub fn push<T>(self, values: &mut Vec<T>, value: T) -> Result<(), Problem> {
         if values.len() == values.capacity() {

@@ -85,6 +85,11 @@ impl<'o> Table<'o> {
         self.room = Room::after(self.rows, read, size);
     }
 
+    /// Expects so many rows.
+    pub fn expect(&mut self, rows: usize) {
+        self.room = Room::of(rows);
+    }
+
     pub fn has_mixed_columns(&self) -> bool {
         self.columns.iter().any(Builder::is_mixed)
     }
@@ -147,7 +152,7 @@ impl<'o> Table<'o> {
             && records
                 .left_out
                 .iter()
-                .all(|column| column.reason == Reason::Array)
+                .all(|column| column.reason != Reason::Requested)
         {
             return Err(Problem::NoColumns.into());
         }

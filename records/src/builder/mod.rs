@@ -64,6 +64,11 @@ impl Counter {
 }
 
 impl Numbers {
+    /// Whether the cell of `row` is the next one.
+    pub fn is_at(&self, row: usize) -> bool {
+        self.values.len() == row
+    }
+
     #[inline(always)]
     pub fn push(&mut self, value: f32, room: Room) -> Result<(), Problem> {
         room.push(&mut self.values, value)
@@ -154,6 +159,23 @@ impl Builder {
 
     pub fn pad(&mut self, rows: usize, room: Room) -> Result<(), Problem> {
         self.cells.pad(rows, room)
+    }
+
+    /// Leaves the column out, unless it is anyway.
+    pub fn leave_out(&mut self, reason: Reason) {
+        if !matches!(self.cells, Cells::LeftOut(_)) {
+            self.cells = Cells::LeftOut(reason);
+        }
+    }
+
+    /// Whether its cells are wanted in this pass.
+    pub fn is_read(&self) -> bool {
+        !matches!(self.cells, Cells::Mixed | Cells::LeftOut(_) | Cells::Known)
+    }
+
+    /// Whether the column was declared to be of another type than `natural`.
+    pub fn is_read_as_other_than(&self, natural: Option<Type>) -> bool {
+        self.declared.is_some() && self.declared != natural
     }
 
     pub fn is_mixed(&self) -> bool {

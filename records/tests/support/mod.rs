@@ -1,5 +1,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod thrift;
+
 use records::{Options, ReadError, Records, Values, read};
 
 pub fn ok(source: impl AsRef<[u8]>) -> Records {

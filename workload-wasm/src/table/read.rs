@@ -52,7 +52,7 @@ pub fn read_dataset(path: &Path, reading: Reading) -> Result<Dataset, DataError>
     for column in std::mem::take(&mut records.left_out) {
         match column.reason {
             Reason::Requested => dataset.skipped.push(column.name),
-            Reason::Array => dataset
+            Reason::Array | Reason::Bytes => dataset
                 .unreadable
                 .push((column.name, column.reason.to_string())),
         }
