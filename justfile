@@ -56,7 +56,7 @@ test *filter: guest
 [group('check')]
 venv:
     [ -x "$NOMAD_RUNNER_VENV/bin/python" ] || python3 -m venv "$NOMAD_RUNNER_VENV"
-    "$NOMAD_RUNNER_VENV/bin/pip" install --quiet --disable-pip-version-check -r tests/requirements.txt
+    "$NOMAD_RUNNER_VENV/bin/pip" install --quiet --disable-pip-version-check -r tests/requirements.txt -r tests/learners/requirements.txt
     ! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$NOMAD_RUNNER_VENV" azurite onnxruntime-node
 
 # Formatting, clippy, licences and sources of dependencies
@@ -155,6 +155,14 @@ bench *options: guest
 bench-guard *options:
     CARGO_PROFILE_GUEST_STRIP=none cargo build --profile guest --locked -p workload-wasm --example counted
     python3 tests/bench/guard.py "$CARGO_TARGET_DIR/guest/examples/counted" {{ options }}
+
+# For example `just large-csv --least-memory`; --rows 10000000 --memory 4GiB.
+[doc('1,000,000 x 20 of CSV through the whole line, beside pandas')]
+[group('check')]
+large-csv *options: build guest
+    [ -x "$NOMAD_RUNNER_VENV/bin/python" ] || python3 -m venv "$NOMAD_RUNNER_VENV"
+    "$NOMAD_RUNNER_VENV/bin/pip" install --quiet --disable-pip-version-check pandas==3.1.1
+    "$NOMAD_RUNNER_VENV/bin/python" tests/bench/large_csv.py --runner dist/runner --module {{ module }} {{ options }}
 
 # Every learner by the shipped runners and the interpreter; arm64 by an emulator elsewhere.
 [doc('One model, byte for byte, on every architecture (long)')]

@@ -6,6 +6,7 @@ The last column is the target, with names for classes. Values are written as sci
 
 from pathlib import Path
 
+import pandas
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 HERE = Path(__file__).parent
@@ -23,3 +24,5 @@ cancer, wine = load_breast_cancer(as_frame=True), load_wine(as_frame=True)
 write("breast_cancer", cancer, "diagnosis", cancer.target_names)
 write("wine", wine, "cultivar", wine.target_names)
 write("diabetes", load_diabetes(as_frame=True, scaled=False), "progression")
+# The same table as wine.csv by another road: `pip install pyarrow` for this one.
+pandas.read_csv(HERE / "wine.csv").to_parquet(HERE / "wine.parquet", compression="zstd", index=False)

@@ -51,6 +51,34 @@ fn three_wines_are_told_apart() {
 }
 
 #[test]
+fn the_same_table_as_parquet_gives_the_same_model() {
+    let model = |file: &str| {
+        Fixture::of_sample(file)
+            .specification(&specification("cultivar", "logistic_regression"))
+            .trained()
+            .read("model/model.json")
+    };
+    assert_eq!(model("wine.parquet"), model("wine.csv"));
+}
+
+#[test]
+fn a_damaged_parquet_file_is_bad_data_and_leaves_no_model() {
+    let mut bytes = std::fs::read(sample("wine.parquet")).unwrap();
+    bytes[100] ^= 0xff;
+    let fixture = Fixture::new("wine.parquet", bytes);
+    assert_eq!(fixture.train().status, 4);
+    let error = fixture.error();
+    assert!(
+        error.message.starts_with("the Parquet file is damaged"),
+        "{error:?}"
+    );
+    assert!(error.message.ends_with("in row group 1"), "{error:?}");
+    assert_eq!(error.column.as_deref(), Some("alcohol"));
+    assert!(error.remedy.is_some());
+    assert_eq!(fixture.files("model"), ["error.json"]);
+}
+
+#[test]
 fn the_progression_of_diabetes_is_predicted_better_than_by_its_mean() {
     let metrics = Fixture::of_sample("diabetes.csv")
         .specification(&specification("progression", "random_forest"))

@@ -151,7 +151,7 @@ impl Reader<'_, '_> {
             };
             let bytes = count.saturating_mul(bytes_of_row);
             self.given = self.given.saturating_add(bytes);
-            self.check_limit()?;
+            check_limit(self.given, self.options)?;
             let end = usize::try_from(count).ok();
             let end = end.and_then(|count| first.checked_add(count));
             let end = end.ok_or(Problem::OutOfMemory)?;
@@ -159,14 +159,6 @@ impl Reader<'_, '_> {
             first = end;
         }
         Ok(rows)
-    }
-
-    fn check_limit(&self) -> Result<(), Problem> {
-        let limit = self.options.max_bytes;
-        if self.given > limit {
-            return Err(Problem::TooManyBytes { limit });
-        }
-        Ok(())
     }
 
     /// Reads a column of a row group.
@@ -192,6 +184,7 @@ impl Reader<'_, '_> {
             let page = pages.next().and_then(|page| page.ok_or(missing));
             let page = page.map_err(in_group)?;
             given += page.bytes.len() as u64;
+            check_limit(given, self.options)?;
             if page.is_dictionary {
                 let values = Dictionary::new(leaf.physical, page.bytes, page.values);
                 dictionary = Some(values.map_err(in_group)?);
@@ -202,23 +195,30 @@ impl Reader<'_, '_> {
                     "a column has more values than rows",
                 )));
             }
-            let most = self.options.max_bytes.saturating_sub(given);
             let reading = PageReading {
                 leaf,
                 dictionary: dictionary.as_ref(),
-                most_text: most,
-                most_of_a_cell: self.options.max_row_bytes,
+                given,
+                options: self.options,
                 room,
             };
             match reading.read(&page, row, column) {
-                Ok(text) => given += text,
+                Ok(now) => given = now,
                 Err((fault, at)) => return Err(in_group(fault).at_row(at + 1)),
             }
             row += page.values;
         }
         self.given = given;
-        Ok(self.check_limit()?)
+        Ok(())
     }
+}
+
+fn check_limit(given: u64, options: &Options) -> Result<(), Problem> {
+    let limit = options.max_bytes;
+    if given > limit {
+        return Err(Problem::TooManyBytes { limit });
+    }
+    Ok(())
 }
 
 fn check_chunk(chunk: &Chunk, leaf: &Leaf) -> Result<(), Fault> {
@@ -238,15 +238,15 @@ fn check_chunk(chunk: &Chunk, leaf: &Leaf) -> Result<(), Fault> {
 struct PageReading<'r> {
     leaf: &'r Leaf,
     dictionary: Option<&'r Dictionary>,
-    /// How many bytes of text there may be.
-    most_text: u64,
-    most_of_a_cell: usize,
+    /// Bytes that were given before.
+    given: u64,
+    options: &'r Options,
     room: Room,
 }
 
 impl PageReading<'_> {
-    /// Takes the values of `page` into `column` from `row` on, and gives how many bytes of text they have; or what is
-    /// wrong, and in which row.
+    /// Takes the values of `page` into `column` from `row` on, and gives how many bytes were given with their text; or
+    /// what is wrong, and in which row.
     fn read(&self, page: &Page, row: usize, column: &mut Builder) -> Result<u64, (Fault, usize)> {
         let at_first = |fault| (fault, row);
         let (mut levels, bytes) = self.levels(page).map_err(at_first)?;
@@ -255,7 +255,7 @@ impl PageReading<'_> {
             .map_err(at_first)?;
         let written = column.is_read_as_other_than(self.leaf.reading.natural_type());
         let mut text = Vec::new();
-        let mut given = 0;
+        let mut given = self.given;
         for row in row..row + page.values {
             let at_row = |fault| (fault, row);
             if let Some(levels) = &mut levels {
@@ -289,15 +289,11 @@ impl PageReading<'_> {
 
     /// A text may be met in any number of rows, and is looked at in each.
     fn check_text(&self, length: usize, given: u64) -> Result<(), Fault> {
-        if length > self.most_of_a_cell {
-            let limit = self.most_of_a_cell;
+        let limit = self.options.max_row_bytes;
+        if length > limit {
             return Err(Problem::RowTooLong { limit }.into());
         }
-        if given > self.most_text {
-            let limit = self.most_text;
-            return Err(Problem::TooManyBytes { limit }.into());
-        }
-        Ok(())
+        Ok(check_limit(given, self.options)?)
     }
 
     /// The levels that say which cells are there, when some may not be, and the bytes of the values.
