@@ -117,6 +117,22 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
 }
 
 #[test]
+fn the_docs_name_every_key() {
+    let docs = include_str!("../../../docs/pipeline.md");
+    for table in ["", "[features]\n", "[split]\n", "[gate]\n"] {
+        let (_, remedy) = refused(&format!("{table}qqqqqqqq = 1"));
+        let (_, known) = remedy.split_once("nown keys: ").unwrap();
+        for key in known.split(", ") {
+            let named = [format!("`{key}`"), format!("[{key}]")];
+            assert!(
+                named.iter().any(|name| docs.contains(name)),
+                "{table}{key} is not in docs/pipeline.md"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_value_of_the_wrong_type_or_out_of_range_is_refused_with_what_is_allowed() {
     let cases = [
         (
