@@ -100,6 +100,13 @@ fn full() -> Value {
                 points: 9,
                 values: [("params.depth".to_owned(), json!(3))].into(),
             });
+            manifest.parity = Some(contract::Parity::Differs {
+                rows: 800,
+                ties: 1,
+                differing: 2,
+                largest_difference: Some(0.5),
+                worst: vec!["check row 7: 0.1 by the module, 0.6 by model.onnx".to_owned()],
+            });
             manifest.times.stages_ms = [("train".to_owned(), 12.5)].into();
         })
         .write();
@@ -111,6 +118,24 @@ fn every_manifest_fits_the_schema() {
     assert!(fits(&full()));
     let least = Model::new("m", "1", "a").write();
     assert!(fits(&serde_json::to_value(least.manifest()).unwrap()));
+    for parity in [
+        contract::Parity::Equal {
+            rows: 800,
+            ties: 0,
+            largest_difference: 1e-7,
+        },
+        contract::Parity::Failed {
+            reason: "signal 6".to_owned(),
+        },
+        contract::Parity::NotChecked {
+            reason: "the module left no model.onnx".to_owned(),
+        },
+    ] {
+        let model = Model::new("m", "1", "a")
+            .with(|manifest| manifest.parity = Some(parity))
+            .write();
+        assert!(fits(&serde_json::to_value(model.manifest()).unwrap()));
+    }
 }
 
 #[test]
@@ -141,6 +166,7 @@ fn what_is_no_manifest_does_not_fit() {
         ("/data/source", json!("https://user:password@host/rows.csv")),
         ("/times/started", json!("yesterday")),
         ("/metrics/task", json!("guess")),
+        ("/parity/status", json!("perhaps")),
         ("/seed", json!("7")),
     ] {
         let mut manifest = full();

@@ -9,6 +9,7 @@ pub mod exit;
 pub mod files;
 mod manifest;
 mod metrics;
+mod parity;
 
 pub use check::{Check, CheckColumn, CheckValues};
 pub use error::ErrorReport;
@@ -20,6 +21,7 @@ pub use metrics::{
     Evaluation, Feature, FeatureKind, Gate, Importance, Learner, LeftOut, Metrics, Primary, Rows,
     Task,
 };
+pub use parity::Parity;
 
 /// The version of the contract that this crate describes; the guest finds it in the variable `CONTRACT`.
 pub const CONTRACT: u32 = 1;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Metrics;
+use crate::{Metrics, Parity};
 
 /// `manifest.json`: what a published model is and what it was made from. Written last: without it there is no model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,16 +32,20 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nomad: Option<NomadOrigin>,
     pub metrics: Metrics,
+    /// Whether the model's ONNX form was proven equal; older manifests lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parity: Option<Parity>,
     pub times: Times,
 }
 
 impl Manifest {
     pub const SCHEMA: u32 = 1;
 
-    /// Whether every gate was met. A version that missed one is recorded, not published.
+    /// Whether every gate was met, that of parity included. A version that missed one is recorded, not published.
     #[must_use]
     pub fn met_its_gates(&self) -> bool {
         self.metrics.gates.iter().all(|gate| gate.met)
+            && self.parity.as_ref().is_none_or(Parity::met)
     }
 
     /// Whether both describe the same model: equal files from equal inputs. Times, origin in Nomad and the runner's

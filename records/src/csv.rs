@@ -205,6 +205,47 @@ fn add_columns(names: Vec<String>, table: &mut Table<'_>) -> Result<(), ReadErro
     Ok(())
 }
 
+/// The end of the first line that is not blank, and the separator; `None` when the window does not hold all of it.
+pub(crate) fn header_end(window: Window<'_>) -> Result<Option<(usize, u8)>, Problem> {
+    let mut at = 0;
+    while at < window.end
+        && let Some(next) = blank_line(window, at)
+    {
+        at = next;
+    }
+    let separator = separator(&window.bytes[at..window.end]);
+    Ok(row_end(window, at, separator)?.map(|end| (end, separator)))
+}
+
+/// Where the next row begins, blank lines passed over, and where it ends; `None` when the window does not hold all of
+/// it. Cells are not counted.
+pub(crate) fn next_row(
+    window: Window<'_>,
+    mut at: usize,
+    separator: u8,
+) -> Result<Option<(usize, usize)>, Problem> {
+    while at < window.end {
+        match blank_line(window, at) {
+            Some(next) => at = next,
+            None => return Ok(row_end(window, at, separator)?.map(|end| (at, end))),
+        }
+    }
+    Ok(None)
+}
+
+fn row_end(window: Window<'_>, mut at: usize, separator: u8) -> Result<Option<usize>, Problem> {
+    while at < window.end {
+        let Some(span) = span(window, at, separator)? else {
+            return Ok(None);
+        };
+        at = span.next;
+        if span.end == End::Row {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
 /// Where the line after an empty one begins.
 #[inline(always)]
 fn blank_line(window: Window<'_>, at: usize) -> Option<usize> {

@@ -14,6 +14,7 @@
 //! # Ok::<(), records::ReadError>(())
 //! ```
 
+mod blocks;
 mod builder;
 mod cell;
 mod column;
@@ -31,6 +32,7 @@ mod source;
 mod table;
 mod time;
 
+pub use blocks::{Block, Blocks};
 pub use column::{Column, LeftOut, Reason, Records, Text, Values};
 pub use error::{Problem, ReadError};
 pub use format::{Format, Kind};

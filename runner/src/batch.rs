@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::made;
 use crate::plan::{Plan, RunPlan};
-use crate::report::Outcome;
+use crate::report::{self, Outcome};
 use crate::run::{self, Prepared};
 use crate::timings::Timings;
 
@@ -74,6 +74,13 @@ pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Er
             continue;
         };
         let run = plan.runs[index].clone();
+        if let Ok(outcome) = &result
+            && let Some(parity) = outcome.manifest.parity.as_ref()
+            && !parity.met()
+        {
+            let line = report::parity_line(parity);
+            bar.suspend(|| tracing::warn!("version {}: parity {line}", run.version.model_version));
+        }
         if let Err(error) = &result {
             bar.suspend(|| tracing::warn!("version {}: {error}", run.version.model_version));
         }

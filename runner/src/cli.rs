@@ -47,6 +47,8 @@ pub enum LogFormat {
 pub enum Verb {
     /// Fetch data, train in the sandbox, test, publish
     Run(Box<commands::run::Args>),
+    /// Predict rows with a model: by its module in the sandbox, or as ONNX
+    Predict(Box<commands::predict::Args>),
     /// Try a module against the contract, and say what it breaks
     Check(Box<commands::check::Args>),
     /// Compile a module ahead of its runs
@@ -77,4 +79,8 @@ pub enum Verb {
     Gc(Box<commands::gc::Args>),
     /// Put a dataset into a store, by its digest
     Snapshot(Box<commands::snapshot::Args>),
+    /// The process in which the others score ONNX (docs/security.md)
+    #[cfg(feature = "score")]
+    #[command(hide = true)]
+    ScoreAside(crate::score::Args),
 }

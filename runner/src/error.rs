@@ -10,6 +10,7 @@ use crate::dispatch::DispatchError;
 use crate::exit::Exit;
 use crate::outputs::OutputError;
 use crate::plan::PlanError;
+use crate::predict::PredictError;
 use crate::registry::RegistryError;
 use crate::sandbox::{EngineError, ModuleError, SandboxError};
 use crate::store::StoreError;
@@ -41,6 +42,8 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
+    #[error(transparent)]
+    Predict(#[from] PredictError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// Trained, and then not stored as it should have been.
@@ -82,6 +85,7 @@ impl Error {
             Self::Output(error) => error.exit(),
             Self::Store(error) | Self::NotPublished { source: error, .. } => error.exit(),
             Self::Dispatch(error) => error.exit(),
+            Self::Predict(error) => error.exit(),
             Self::Registry(error) => error.exit(),
             Self::OtherModelKept(_) => Exit::StoreRefused,
             Self::Interrupted => Exit::Interrupted,

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use contract::{DataOrigin, Manifest, RunnerOrigin, Times, exit, files};
+use contract::{DataOrigin, Manifest, Parity, RunnerOrigin, Times, exit, files};
 use jiff::Timestamp;
 
 use crate::data::{self, Dataset};
@@ -14,6 +14,7 @@ use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
+use crate::score::parity;
 use crate::store::{self, FolderStore, REJECTED, Store, StoreError};
 use crate::timings::{FETCH, TRAIN, Timings};
 use crate::workspace::{self, Workspace};
@@ -74,7 +75,7 @@ pub async fn load(engine: &Arc<Engine>, module: &Path, trust: &Trust) -> Result<
 }
 
 /// Work that keeps a core or a disk busy, on a thread of its own: what else goes on, a signal above all, need not wait.
-async fn aside<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Error>
+pub(crate) async fn aside<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Error>
 where
     T: Send + 'static,
     E: Into<Error> + Send + 'static,
@@ -149,7 +150,16 @@ pub async fn run_one(
             aside(move || outputs::check(&left, status, &limits)),
         )
         .await?;
-    let manifest = manifest(plan, run, prepared, outputs, started, timings);
+    let parity = if plan.parity {
+        timings
+            .time("parity", parity::check(&model, &outputs, &plan.limits))
+            .await
+    } else {
+        Parity::NotChecked {
+            reason: "--no-parity was given".to_owned(),
+        }
+    };
+    let manifest = manifest(plan, run, prepared, (outputs, parity), started, timings);
     Ok(Trained {
         dataset: workspace.data().join(&plan.data_path),
         folder: model,
@@ -161,7 +171,7 @@ fn manifest(
     plan: &Plan,
     run: &RunPlan,
     prepared: &Prepared,
-    outputs: Outputs,
+    (outputs, parity): (Outputs, Parity),
     started: Timestamp,
     timings: &Timings,
 ) -> Manifest {
@@ -201,6 +211,7 @@ fn manifest(
         grid: run.grid.clone(),
         nomad: plan.nomad.clone(),
         metrics: outputs.metrics,
+        parity: Some(parity),
         times: Times {
             started: started.to_string(),
             finished: Timestamp::now().to_string(),

@@ -81,6 +81,32 @@ impl Json {
         }
     }
 
+    /// Reads on to the end of the next row and gives its bytes, and how many of the window are done with; no row when
+    /// the window does not hold all of it.
+    pub fn next_row<'w>(
+        &mut self,
+        window: Window<'w>,
+        from: usize,
+    ) -> Result<(Option<&'w [u8]>, usize), ReadError> {
+        let mut scanner = Scanner::new(window);
+        scanner.at = from;
+        let mut row = Extent(None);
+        let mut done = from;
+        while row.0.is_none() {
+            match self.step(&mut scanner, &mut row) {
+                Ok(()) => done = scanner.at,
+                Err(Stop::Incomplete) => return Ok((None, done)),
+                Err(Stop::Failed(error)) => return Err(error),
+            }
+        }
+        Ok((row.0, done))
+    }
+
+    /// Whether the dataset may end here.
+    pub fn is_at_top(&self) -> bool {
+        self.place == Place::Top
+    }
+
     /// Only white space may be left at the end of a dataset.
     pub fn end(&mut self, rest: Window<'_>, table: &Table<'_>) -> Result<(), ReadError> {
         let text = &rest.bytes[..rest.end];
@@ -94,9 +120,13 @@ impl Json {
     }
 
     /// Reads a row, or what opens or closes the list of them. Nothing is changed when it is incomplete.
-    fn step(&mut self, scanner: &mut Scanner<'_>, table: &mut Table<'_>) -> Result<(), Stop> {
+    fn step<'w>(
+        &mut self,
+        scanner: &mut Scanner<'w>,
+        rows: &mut impl Rows<'w>,
+    ) -> Result<(), Stop> {
         match self.place {
-            Place::Top => self.top(scanner, table),
+            Place::Top => self.top(scanner, rows),
             Place::Array { envelope, first } => {
                 match scanner.peek()? {
                     b']' => {
@@ -112,7 +142,7 @@ impl Json {
                     _ if !first => return Err(scanner.expected("`,` or `]`")),
                     _ => {}
                 }
-                self.row(scanner, table)?;
+                self.row(scanner, rows)?;
                 self.place = Place::Array {
                     envelope,
                     first: false,
@@ -137,7 +167,11 @@ impl Json {
         }
     }
 
-    fn top(&mut self, scanner: &mut Scanner<'_>, table: &mut Table<'_>) -> Result<(), Stop> {
+    fn top<'w>(
+        &mut self,
+        scanner: &mut Scanner<'w>,
+        rows: &mut impl Rows<'w>,
+    ) -> Result<(), Stop> {
         match scanner.peek()? {
             b'[' => {
                 scanner.at += 1;
@@ -161,7 +195,7 @@ impl Json {
                 }
                 scanner.at = start;
                 self.kind.get_or_insert(Kind::Ndjson);
-                self.row(scanner, table)
+                self.row(scanner, rows)
             }
             _ => Err(scanner.expected("an object or an array of objects")),
         }
@@ -197,13 +231,15 @@ impl Json {
         }
     }
 
-    fn row(&mut self, scanner: &mut Scanner<'_>, table: &mut Table<'_>) -> Result<(), Stop> {
+    fn row<'w>(
+        &mut self,
+        scanner: &mut Scanner<'w>,
+        rows: &mut impl Rows<'w>,
+    ) -> Result<(), Stop> {
         if scanner.peek()? != b'{' {
             return Err(scanner.expected("an object"));
         }
-        self.object(Keys::ROOT, 1, scanner, table)?;
-        table.rows += 1;
-        Ok(())
+        rows.take(self, scanner)
     }
 
     /// Takes the values of the object at the scanner into the columns below `node`.
@@ -295,6 +331,31 @@ impl Json {
             .windows(b"/services/data/".len())
             .any(|part| part == b"/services/data/");
         Ok(from_query || is_resource)
+    }
+}
+
+/// What becomes of the object at the scanner, a row.
+trait Rows<'w> {
+    fn take(&mut self, json: &mut Json, scanner: &mut Scanner<'w>) -> Result<(), Stop>;
+}
+
+impl<'w> Rows<'w> for Table<'_> {
+    fn take(&mut self, json: &mut Json, scanner: &mut Scanner<'w>) -> Result<(), Stop> {
+        json.object(Keys::ROOT, 1, scanner, self)?;
+        self.rows += 1;
+        Ok(())
+    }
+}
+
+/// The bytes of a row.
+struct Extent<'w>(Option<&'w [u8]>);
+
+impl<'w> Rows<'w> for Extent<'w> {
+    fn take(&mut self, _: &mut Json, scanner: &mut Scanner<'w>) -> Result<(), Stop> {
+        let start = scanner.at;
+        scanner.skip(1)?;
+        self.0 = Some(scanner.since(start));
+        Ok(())
     }
 }
 

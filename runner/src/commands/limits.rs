@@ -85,6 +85,9 @@ pub enum EngineKind {
     Compiler,
     /// wasmtime's portable interpreter, Pulley: slow, and on any CPU
     Interpreter,
+    /// The model's ONNX form, without a module: of `runner predict` alone
+    #[value(skip)]
+    Onnx,
 }
 
 impl EngineArgs {

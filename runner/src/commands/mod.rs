@@ -15,6 +15,7 @@ pub mod gc;
 pub mod limits;
 pub mod list;
 mod output;
+pub mod predict;
 pub mod promote;
 pub mod pull;
 pub mod push;
@@ -36,6 +37,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Verb::Exec(args) => exec::run(*args).await,
         Verb::Run(args) => run::run(*args).await,
         Verb::Dispatch(args) => dispatch::run(*args).await,
+        Verb::Predict(args) => predict::run(*args).await,
         Verb::Push(args) => push::run(*args).await,
         Verb::List(args) => list::run(*args).await,
         Verb::Show(args) => show::run(*args).await,
@@ -46,5 +48,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Verb::Delete(args) => delete::run(*args).await,
         Verb::Gc(args) => gc::run(*args).await,
         Verb::Snapshot(args) => snapshot::run(*args).await,
+        // Nothing else happens in that process: it may block.
+        #[cfg(feature = "score")]
+        Verb::ScoreAside(args) => Ok(crate::score::serve(&args)),
     }
 }

@@ -93,6 +93,10 @@ pub struct Args {
     #[arg(long, conflicts_with = "store", help_heading = "Store")]
     pub defer_gate: bool,
 
+    /// Publish a model whose model.onnx says other things than the module, or can't be scored here
+    #[arg(long, help_heading = "Store")]
+    pub no_parity: bool,
+
     /// Store the data by its digest beside the models, so that they can be made again (it may be personal)
     #[arg(long, help_heading = "Store")]
     pub keep_data: bool,
@@ -122,17 +126,10 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         let outcome = run::run(&plan, single, &timings).await?;
         report::print(&outcome, args.json, shown).map_err(unwritten)?;
         if outcome.status == Status::GateNotMet {
-            let missed = outcome
-                .manifest
-                .metrics
-                .gates
-                .iter()
-                .filter(|gate| !gate.met);
-            let missed: Vec<String> = missed.map(report::gate_line).collect();
             tracing::error!(
                 "not published, kept in {}: {}",
                 outcome.location,
-                missed.join(", ")
+                report::missed(&outcome.manifest).join(", ")
             );
         }
         return Ok(outcome.status.exit());

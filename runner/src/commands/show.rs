@@ -49,6 +49,9 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         );
     }
     row("seed", manifest.seed.to_string());
+    if let Some(parity) = &manifest.parity {
+        row("parity", crate::report::parity_line(parity));
+    }
     let rows = metrics.rows;
     row(
         "rows",

@@ -50,6 +50,8 @@ pub struct Plan {
     pub scratch: PathBuf,
     /// A missed gate is left for `runner push` to judge.
     pub defer_gate: bool,
+    /// Models are published only when their ONNX form is proven equal.
+    pub parity: bool,
     /// The data is stored with the models.
     pub keep_data: bool,
     /// One, or the points of a grid, or a range of versions.
@@ -137,6 +139,7 @@ impl Plan {
             store,
             out,
             defer_gate: args.defer_gate,
+            parity: !args.no_parity,
             keep_data: args.keep_data,
             runs,
             jobs,

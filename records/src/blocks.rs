@@ -1,0 +1,310 @@
+//! A dataset of any length as a series of short ones.
+
+use crate::csv;
+use crate::error::{Problem, ReadError};
+use crate::format::{Family, Kind, family};
+use crate::input::Input;
+use crate::json::Json;
+use crate::options::Options;
+use crate::source::Source;
+
+/// Some rows of a dataset, as a dataset of their own: with the header line of CSV, as a JSON array, or as a Salesforce
+/// query result. Each can be read by [`crate::read`]; types that are not declared are told by the block's rows alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    pub bytes: Vec<u8>,
+    pub rows: usize,
+    /// Rows of the blocks before it.
+    pub first_row: u64,
+}
+
+/// Cuts a dataset into [`Block`]s; besides the block, only some of the source is held. The bytes of rows are passed on
+/// as they are, decompressed.
+pub struct Blocks<'a> {
+    input: Input<'a>,
+    rows: Rows,
+    first_row: u64,
+}
+
+enum Rows {
+    Csv { header: Vec<u8>, separator: u8 },
+    Json(Json),
+}
+
+impl<'a> Blocks<'a> {
+    /// # Errors
+    /// When the source can't be read, or is of no format that has rows one after another.
+    pub fn open(source: &'a dyn Source, options: &Options) -> Result<Self, ReadError> {
+        let mut input = Input::open(source, options)?;
+        let window = input.window();
+        let rows = match family(&window.bytes[..window.end])? {
+            Family::Json => Rows::Json(Json::default()),
+            Family::Csv => loop {
+                input.end_last_line();
+                let window = input.window();
+                if let Some((end, separator)) = csv::header_end(window)? {
+                    let header = window.bytes[..end].to_vec();
+                    input.consume(end);
+                    break Rows::Csv { header, separator };
+                }
+                if input.at_end() {
+                    return Err(Problem::UnclosedQuote.into());
+                }
+                input.refill()?;
+            },
+        };
+        Ok(Self {
+            input,
+            rows,
+            first_row: 0,
+        })
+    }
+
+    /// How many bytes of the dataset were read, decompressed.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.input.offset()
+    }
+
+    /// The file's extension that a dataset of this kind has.
+    #[must_use]
+    pub fn extension(&self) -> &'static str {
+        match self.rows {
+            Rows::Csv { .. } => "csv",
+            Rows::Json(_) => "json",
+        }
+    }
+
+    /// The next block, of at most `most_rows` rows (one at least), and of no more than `most_bytes` bytes unless its
+    /// first row is longer. `None` at the end.
+    ///
+    /// # Errors
+    /// When the source can't be read, or is not well-formed as far as rows are told apart; with the row where there
+    /// is one.
+    pub fn next(
+        &mut self,
+        most_rows: usize,
+        most_bytes: usize,
+    ) -> Result<Option<Block>, ReadError> {
+        let mut block = Block {
+            first_row: self.first_row,
+            ..Block::default()
+        };
+        self.fill(&mut block, most_rows.max(1), most_bytes)
+            .map_err(|error| {
+                let row = self.first_row + block.rows as u64 + 1;
+                error.at_row(usize::try_from(row).unwrap_or(usize::MAX))
+            })?;
+        if block.rows == 0 {
+            return Ok(None);
+        }
+        if let Rows::Json(json) = &self.rows {
+            let end: &[u8] = match json.kind() {
+                Kind::Salesforce => b"]}",
+                _ => b"]",
+            };
+            block.bytes.extend_from_slice(end);
+        }
+        self.first_row += block.rows as u64;
+        Ok(Some(block))
+    }
+
+    fn fill(
+        &mut self,
+        block: &mut Block,
+        most_rows: usize,
+        most_bytes: usize,
+    ) -> Result<(), ReadError> {
+        loop {
+            let (used, is_full) = match &mut self.rows {
+                Rows::Csv { header, separator } => {
+                    self.input.end_last_line();
+                    lines(&self.input, header, *separator, block, most_rows, most_bytes)?
+                }
+                Rows::Json(json) => objects(&self.input, json, block, most_rows, most_bytes)?,
+            };
+            self.input.consume(used);
+            if is_full {
+                return Ok(());
+            }
+            if self.input.at_end() {
+                return self.end();
+            }
+            self.input.refill()?;
+        }
+    }
+
+    /// Judges what is left behind the last row.
+    fn end(&self) -> Result<(), ReadError> {
+        let rest = self.input.window();
+        let text = &rest.bytes[..rest.end];
+        let is_blank = text.trim_ascii().is_empty();
+        match &self.rows {
+            Rows::Csv { .. } if is_blank => Ok(()),
+            Rows::Csv { .. } => Err(Problem::UnclosedQuote.into()),
+            Rows::Json(json) if is_blank && json.is_at_top() => Ok(()),
+            Rows::Json(_) => Err(Problem::JsonTruncated {
+                offset: rest.offset,
+            }
+            .into()),
+        }
+    }
+}
+
+/// How many bytes of the window are done with, and whether the block is full.
+type Filled = (usize, bool);
+
+fn lines(
+    input: &Input<'_>,
+    header: &[u8],
+    separator: u8,
+    block: &mut Block,
+    most_rows: usize,
+    most_bytes: usize,
+) -> Result<Filled, ReadError> {
+    let window = input.window();
+    if block.rows == 0 {
+        block.bytes.clear();
+        block.bytes.extend_from_slice(header);
+    }
+    let (mut from, mut at) = (0, 0);
+    let mut is_full = false;
+    while let Some((start, end)) = csv::next_row(window, at, separator)? {
+        let length = block.bytes.len() + (end - from);
+        if block.rows == most_rows || (block.rows > 0 && length > most_bytes) {
+            is_full = true;
+            break;
+        }
+        if start > at {
+            // Blank lines stay out.
+            block.bytes.extend_from_slice(&window.bytes[from..at]);
+            from = start;
+        }
+        at = end;
+        block.rows += 1;
+    }
+    block.bytes.extend_from_slice(&window.bytes[from..at]);
+    Ok((at, is_full))
+}
+
+fn objects(
+    input: &Input<'_>,
+    json: &mut Json,
+    block: &mut Block,
+    most_rows: usize,
+    most_bytes: usize,
+) -> Result<Filled, ReadError> {
+    let window = input.window();
+    let mut at = 0;
+    loop {
+        if block.rows == most_rows || (block.rows > 0 && block.bytes.len() >= most_bytes) {
+            return Ok((at, true));
+        }
+        let (row, next) = json.next_row(window, at)?;
+        at = next;
+        let Some(row) = row else {
+            return Ok((at, false));
+        };
+        let start: &[u8] = match (block.rows, json.kind()) {
+            (0, Kind::Salesforce) => b"{\"totalSize\":0,\"done\":true,\"records\":[",
+            (0, _) => b"[",
+            _ => b",\n",
+        };
+        block.bytes.extend_from_slice(start);
+        block.bytes.extend_from_slice(row);
+        block.rows += 1;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::read;
+
+    /// The blocks of a text, read with a window so short that rows cross its end.
+    fn blocks(text: &str, most_rows: usize, most_bytes: usize) -> Vec<Block> {
+        let options = Options {
+            block_bytes: 64,
+            ..Options::default()
+        };
+        let bytes = text.as_bytes();
+        let mut blocks = Blocks::open(&bytes, &options).unwrap();
+        std::iter::from_fn(|| blocks.next(most_rows, most_bytes).unwrap()).collect()
+    }
+
+    fn text(block: &Block) -> &str {
+        std::str::from_utf8(&block.bytes).unwrap()
+    }
+
+    #[test]
+    fn each_block_of_csv_has_the_header_and_whole_rows() {
+        let rows: String = (0..25)
+            .map(|row| format!("{row};\"a\nb \"\"{row}\"\"; c\"\n\n"))
+            .collect();
+        let blocks = blocks(&format!("\nid;what\r\n{rows}"), 10, usize::MAX);
+        let counts: Vec<usize> = blocks.iter().map(|block| block.rows).collect();
+        assert_eq!(counts, [10, 10, 5]);
+        assert_eq!(blocks[2].first_row, 20);
+        assert_eq!(
+            text(&blocks[2]).lines().take(3).collect::<Vec<_>>(),
+            ["", "id;what", "20;\"a"]
+        );
+        let records = read(&blocks[1].bytes, &Options::default()).unwrap();
+        assert_eq!((records.rows, records.columns.len()), (10, 2));
+    }
+
+    #[test]
+    fn the_last_line_needs_no_end_and_a_quote_inside_of_a_cell_is_a_character() {
+        let blocks = blocks("size,n\n5\" pipe,1\n6\" pipe,2", 1, usize::MAX);
+        assert_eq!(text(&blocks[0]), "size,n\n5\" pipe,1\n");
+        assert_eq!(text(&blocks[1]), "size,n\n6\" pipe,2\n");
+        assert_eq!(blocks.len(), 2);
+    }
+
+    #[test]
+    fn json_of_every_kind_becomes_arrays_and_a_query_stays_one() {
+        for (given, expected) in [
+            ("[{\"a\":1} , {\"a\":[2]},{\"a\":3}]", "[{\"a\":1},\n{\"a\":[2]}]"),
+            ("{\"a\":1}\n{\"a\":[2]}\n{\"a\":3}\n", "[{\"a\":1},\n{\"a\":[2]}]"),
+            (
+                "{\"totalSize\":3,\"done\":true,\"records\":[{\"a\":1},{\"a\":[2]},{\"a\":3}]}",
+                "{\"totalSize\":0,\"done\":true,\"records\":[{\"a\":1},\n{\"a\":[2]}]}",
+            ),
+        ] {
+            let blocks = blocks(given, 2, usize::MAX);
+            assert_eq!(text(&blocks[0]), expected);
+            assert_eq!(blocks.len(), 2);
+            assert_eq!(blocks[1].first_row, 2);
+        }
+    }
+
+    #[test]
+    fn blocks_end_at_their_bytes_too() {
+        let rows: String = (0..100).map(|row| format!("{row}\n")).collect();
+        let blocks = blocks(&format!("a\n{rows}"), usize::MAX, 40);
+        assert!(blocks.len() > 5);
+        assert!(blocks.iter().all(|block| block.bytes.len() <= 40));
+        assert_eq!(blocks.iter().map(|block| block.rows).sum::<usize>(), 100);
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_told_with_its_row() {
+        for (text, row) in [
+            ("a\n1\n\"2", 2),
+            ("[{\"a\":1},{\"a\":2", 2),
+            ("{\"a\":1}\n{\"a\":}", 2),
+        ] {
+            let bytes = text.as_bytes();
+            let mut blocks = Blocks::open(&bytes, &Options::default()).unwrap();
+            let error = loop {
+                match blocks.next(1, usize::MAX) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => unreachable!("{text}"),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.row(), Some(row), "{text}: {error}");
+        }
+    }
+}

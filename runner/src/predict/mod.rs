@@ -1,0 +1,90 @@
+//! A model on rows: by its own module in the sandbox, or its ONNX form by tract.
+//!
+//! | file | what |
+//! |---|---|
+//! | `model` | a reference -> the model's files, verified |
+//! | `module` | block by block through the module |
+//! | `onnx`, `table` | block by block through tract, each column as the model takes it |
+//! | `rows` | the dataset's blocks, and how far one has come |
+//! | `output` | the predictions, whole or not at all |
+
+mod error;
+mod model;
+mod module;
+#[cfg(feature = "score")]
+mod onnx;
+mod output;
+mod rows;
+#[cfg(feature = "score")]
+mod table;
+
+use std::path::PathBuf;
+
+pub use error::PredictError;
+
+use crate::data;
+use crate::error::Error;
+use crate::sandbox::{EngineOptions, Limits, Trust};
+use crate::store::Target;
+use crate::workspace::Workspace;
+use model::Model;
+use output::Output;
+use rows::Rows;
+
+/// What predicts.
+pub enum Engine {
+    Module(EngineOptions),
+    Onnx,
+}
+
+/// What is to be predicted, by what.
+pub struct Job {
+    pub reference: String,
+    /// The reference is an ONNX file.
+    pub is_file: bool,
+    pub data: data::Request,
+    /// None is standard output.
+    pub out: Option<PathBuf>,
+    pub module: Option<PathBuf>,
+    pub store: Option<Target>,
+    pub engine: Engine,
+    pub trust: Trust,
+    /// Of each run of the module, and of the process that scores ONNX.
+    pub limits: Limits,
+    /// Where the working folder is made.
+    pub scratch: PathBuf,
+}
+
+/// Predicts every row of the data. Dropping the future leaves nothing.
+///
+/// # Errors
+/// The stage that failed, and why.
+pub async fn run(job: &Job) -> Result<(), Error> {
+    let workspace = Workspace::below(&job.scratch)?;
+    let model = Model::find(job, &workspace).await?;
+    let file = workspace.data().join("rows");
+    let dataset = data::fetch(&job.data, &file).await?;
+    let output = Output::create(job.out.as_deref())?;
+    let rows = Rows::new(file, dataset.bytes, output.is_watched());
+    let predicted = match &job.engine {
+        Engine::Module(options) => {
+            module::predict(job, options, &model, rows, &workspace, &output).await
+        }
+        Engine::Onnx => predict_onnx(job, &model, rows, &output).await,
+    };
+    match predicted.and_then(|()| Ok(output.finish()?)) {
+        // Whoever reads only the first lines is no reason to fail.
+        Err(Error::Predict(PredictError::NobodyReads)) => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(feature = "score")]
+async fn predict_onnx(job: &Job, model: &Model, rows: Rows, output: &Output) -> Result<(), Error> {
+    Ok(onnx::predict(job, model, rows, output).await?)
+}
+
+#[cfg(not(feature = "score"))]
+async fn predict_onnx(_: &Job, _: &Model, _: Rows, _: &Output) -> Result<(), Error> {
+    Err(PredictError::NoScore.into())
+}

@@ -1,0 +1,168 @@
+//! A reference -> the model's files. Each has the digest that the manifest gives before anything reads it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use contract::{Manifest, files};
+use sha2::{Digest, Sha256};
+
+use super::{Engine, Job, PredictError};
+use crate::error::Error;
+use crate::registry;
+use crate::run::aside;
+use crate::store::{self, Store, module_key};
+use crate::workspace::Workspace;
+
+/// A model whose files are at hand.
+pub(super) struct Model {
+    /// Its folder, or the folder of the ONNX file.
+    pub folder: PathBuf,
+    pub onnx: PathBuf,
+    /// None of an ONNX file alone.
+    pub manifest: Option<Manifest>,
+    /// The module that trained it, where its engine needs one.
+    pub module: Option<PathBuf>,
+}
+
+impl Model {
+    /// # Errors
+    /// When it can't be found, or is not what its manifest says.
+    pub async fn find(job: &Job, workspace: &Workspace) -> Result<Self, Error> {
+        let path = Path::new(&job.reference);
+        if job.is_file {
+            return Ok(Self {
+                folder: path.parent().unwrap_or(path).to_owned(),
+                onnx: path.to_owned(),
+                manifest: None,
+                module: None,
+            });
+        }
+        let store = match &job.store {
+            Some(target) => Some(target.open()?),
+            None => None,
+        };
+        let is_folder = path.join(files::MANIFEST_JSON).is_file();
+        let (folder, manifest) = match &store {
+            _ if is_folder => read(path).await?,
+            Some(store) => {
+                let manifest = registry::resolve(&**store, &job.reference).await?;
+                let folder = workspace.model(&manifest.name)?.join("files");
+                registry::pull(&**store, &manifest, &folder).await?;
+                (folder, manifest)
+            }
+            None if path.is_dir() => {
+                return Err(PredictError::BadModel {
+                    path: path.to_owned(),
+                    problem: format!("it holds no {}, so it is no model", files::MANIFEST_JSON),
+                }
+                .into());
+            }
+            None => {
+                return Err(PredictError::NoStore {
+                    reference: job.reference.clone(),
+                }
+                .into());
+            }
+        };
+        let mut model = Self {
+            onnx: folder.join(files::MODEL_ONNX),
+            folder,
+            manifest: None,
+            module: None,
+        };
+        match job.engine {
+            Engine::Onnx => model.needs_onnx(&manifest)?,
+            Engine::Module(_) => {
+                let module = module(job, store.as_deref(), &model, &manifest, workspace);
+                model.module = Some(module.await?);
+            }
+        }
+        model.manifest = Some(manifest);
+        Ok(model)
+    }
+
+    fn needs_onnx(&self, manifest: &Manifest) -> Result<(), PredictError> {
+        let is_there = |path: &str| manifest.files.iter().any(|file| file.path == path);
+        if is_there(files::MODEL_ONNX) {
+            return Ok(());
+        }
+        Err(PredictError::NoOnnx {
+            name: manifest.name.clone(),
+            reason: String::new(),
+        })
+    }
+}
+
+/// A model's folder on this machine, every file verified.
+async fn read(folder: &Path) -> Result<(PathBuf, Manifest), Error> {
+    let (manifest, _) = store::read_manifest(folder)?;
+    let folder = folder.to_owned();
+    aside(move || {
+        for file in &manifest.files {
+            let path = folder.join(&file.path);
+            let found = digest(&path).map_err(|error| PredictError::local("read", &path, error))?;
+            if found != file.sha256 {
+                return Err(PredictError::BadModel {
+                    path,
+                    problem: "it was changed: its digest is not the one that the manifest gives"
+                        .to_owned(),
+                });
+            }
+        }
+        Ok((folder, manifest))
+    })
+    .await
+}
+
+/// The module that trained the model: given, beside the model, or in the store.
+async fn module(
+    job: &Job,
+    store: Option<&dyn Store>,
+    model: &Model,
+    manifest: &Manifest,
+    workspace: &Workspace,
+) -> Result<PathBuf, Error> {
+    let expected = &manifest.module.sha256;
+    if let Some(given) = &job.module {
+        return Ok(given.clone());
+    }
+    let key = module_key(expected);
+    if let Some(beside) = model.folder.parent().map(|parent| parent.join(&key))
+        && beside.is_file()
+    {
+        return Ok(beside);
+    }
+    let Some(store) = store else {
+        let place = "beside it: name the store that it came from with --store".to_owned();
+        return Err(no_module(manifest, place).into());
+    };
+    let Some(object) = store.read(&key).await? else {
+        return Err(no_module(manifest, format!("at {}", store.url(&key))).into());
+    };
+    let path = workspace.model("module")?.join("workload.wasm");
+    std::fs::write(&path, &object.bytes)
+        .map_err(|error| PredictError::local("write", &path, error))?;
+    Ok(path)
+}
+
+fn no_module(manifest: &Manifest, place: String) -> PredictError {
+    PredictError::NoModule {
+        name: manifest.name.clone(),
+        sha256: manifest.module.sha256.clone(),
+        place,
+    }
+}
+
+fn digest(path: &Path) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut file = File::open(path)?;
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => break,
+            read => digest.update(&chunk[..read]),
+        }
+    }
+    Ok(crate::hex(&digest.finalize()))
+}

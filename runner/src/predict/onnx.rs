@@ -1,0 +1,230 @@
+//! Rows through a model's ONNX form.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use records::{Blocks, ReadError};
+
+use super::model::Model;
+use super::output::{Output, Writer, push_cell};
+use super::rows::Rows;
+use super::table::Schema;
+use super::{Job, PredictError};
+use crate::score::{Column, Leash, ScoreError, Scorer, Scores, arrange, score};
+
+/// Rows that are read at a time.
+const READ: usize = 10_000;
+const READ_BYTES: usize = 32 << 20;
+/// Rows that are scored at a time.
+const SCORED: usize = 1_000;
+
+pub(super) async fn predict(
+    job: &Job,
+    model: &Model,
+    rows: Rows,
+    output: &Output,
+) -> Result<(), PredictError> {
+    let path = model.onnx.clone();
+    let work = Work {
+        path: path.clone(),
+        named: model.manifest.as_ref().map(|manifest| Name {
+            model: manifest.name.clone(),
+            version: manifest.model_version.clone(),
+        }),
+        data: job.data.source.to_string(),
+        memory: job.limits.memory,
+        rows,
+        writer: output.writer(),
+    };
+    // What is wrong with the rows is no error of the scorer's: it comes through beside it.
+    let done = score(job.limits.timeout, move |leash| Ok(work.all(leash)));
+    done.await.map_err(failed(&path))?
+}
+
+fn failed(path: &Path) -> impl Fn(ScoreError) -> PredictError {
+    let path = path.to_owned();
+    move |source| PredictError::Score {
+        path: path.clone(),
+        source,
+    }
+}
+
+struct Name {
+    model: String,
+    version: String,
+}
+
+struct Work {
+    path: PathBuf,
+    named: Option<Name>,
+    data: String,
+    memory: u64,
+    rows: Rows,
+    writer: Writer,
+}
+
+impl Work {
+    fn all(&self, leash: &Leash) -> Result<(), PredictError> {
+        let failed = failed(&self.path);
+        let mut scorer =
+            Scorer::start(leash, &self.path, SCORED, self.memory).map_err(&failed)?;
+        let mut schema = Schema::of(scorer.signature());
+        let mut lines = Lines::new(self.name(&schema), &schema);
+        let mut blocks = self.rows.open()?;
+        // While the other process scores a block, this one writes the last and reads the next.
+        let mut pending: Option<usize> = None;
+        while let Some(columns) = self.read(&mut blocks, &mut schema)? {
+            let count = columns.rows;
+            for start in (0..count).step_by(SCORED) {
+                let end = (start + SCORED).min(count);
+                let part: Vec<Column> = columns.part(start, end);
+                let block = arrange(scorer.signature(), &part, end - start)
+                    .map_err(|problem| self.column(problem))?;
+                if let Some(rows) = pending.take() {
+                    self.receive(&mut scorer, rows, &mut lines)?;
+                }
+                scorer.send(block).map_err(&failed)?;
+                lines.flush(&self.writer)?;
+                pending = Some(end - start);
+            }
+            self.rows.at(blocks.offset(), columns.first + count as u64);
+        }
+        if let Some(rows) = pending {
+            self.receive(&mut scorer, rows, &mut lines)?;
+        }
+        schema.warn();
+        lines.flush(&self.writer)
+    }
+
+    /// Takes the answer for the block that was sent last.
+    fn receive(
+        &self,
+        scorer: &mut Scorer,
+        rows: usize,
+        lines: &mut Lines,
+    ) -> Result<(), PredictError> {
+        let failed = failed(&self.path);
+        let outputs = scorer.receive().map_err(&failed)?;
+        let scores = Scores::of(scorer.signature(), outputs, rows)
+            .map_err(|problem| failed(ScoreError::Model(problem)))?;
+        lines.add(&scores, rows);
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        blocks: &mut Blocks<'_>,
+        schema: &mut Schema,
+    ) -> Result<Option<super::table::Columns>, PredictError> {
+        let unread = |error: ReadError| self.rows.error(error);
+        let Some(block) = blocks.next(READ, READ_BYTES).map_err(unread)? else {
+            return Ok(None);
+        };
+        let columns = schema.read(&block).map_err(|problem| self.column(problem))?;
+        Ok(Some(columns))
+    }
+
+    fn column(&self, problem: String) -> PredictError {
+        PredictError::Column {
+            data: self.data.clone(),
+            problem,
+        }
+    }
+
+    fn name(&self, schema: &Schema) -> Name {
+        match &self.named {
+            Some(name) => Name {
+                model: name.model.clone(),
+                version: name.version.clone(),
+            },
+            None => {
+                let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+                Name {
+                    model: schema.save_path.clone().unwrap_or(stem.into_owned()),
+                    version: schema.model_version.clone().unwrap_or_default(),
+                }
+            }
+        }
+    }
+}
+
+/// Lines of CSV that wait to be written.
+struct Lines {
+    text: Vec<u8>,
+    /// What ends each line: name and version.
+    end: Vec<u8>,
+    classes: Vec<String>,
+    has_header: bool,
+    rows: u64,
+}
+
+impl Lines {
+    fn new(name: Name, schema: &Schema) -> Self {
+        let mut end = vec![b','];
+        push_cell(&mut end, &name.model);
+        end.push(b',');
+        push_cell(&mut end, &name.version);
+        end.push(b'\n');
+        Self {
+            text: Vec::new(),
+            end,
+            classes: schema.classes.clone(),
+            has_header: false,
+            rows: 0,
+        }
+    }
+
+    fn header(&mut self, scores: &Scores) {
+        self.text.extend_from_slice(b"row");
+        if !scores.labels.is_empty() || scores.targets == 1 {
+            self.text.extend_from_slice(b",predicted");
+        } else {
+            for target in 1..=scores.targets {
+                self.text.extend_from_slice(format!(",predicted_{target}").as_bytes());
+            }
+        }
+        for class in 0..scores.classes {
+            self.text.push(b',');
+            let name = match self.classes.get(class) {
+                Some(name) if self.classes.len() == scores.classes => format!("p_{name}"),
+                _ => format!("p_{class}"),
+            };
+            push_cell(&mut self.text, &name);
+        }
+        self.text.extend_from_slice(b",model,model_version\n");
+        self.has_header = true;
+    }
+
+    fn add(&mut self, scores: &Scores, rows: usize) {
+        if !self.has_header {
+            self.header(scores);
+        }
+        let mut number = String::new();
+        for row in 0..rows {
+            self.rows += 1;
+            number.clear();
+            // Writing to a String cannot fail.
+            let _ = write!(number, "{}", self.rows);
+            self.text.extend_from_slice(number.as_bytes());
+            if let Some(label) = scores.labels.get(row) {
+                self.text.push(b',');
+                push_cell(&mut self.text, label);
+            }
+            let targets = &scores.predictions[row * scores.targets..(row + 1) * scores.targets];
+            let classes = &scores.probabilities[row * scores.classes..(row + 1) * scores.classes];
+            for value in targets.iter().chain(classes) {
+                number.clear();
+                let _ = write!(number, ",{value}");
+                self.text.extend_from_slice(number.as_bytes());
+            }
+            self.text.extend_from_slice(&self.end);
+        }
+    }
+
+    fn flush(&mut self, writer: &Writer) -> Result<(), PredictError> {
+        let written = writer.with(|out| out.write_all(&self.text));
+        self.text.clear();
+        written
+    }
+}

@@ -1,0 +1,107 @@
+//! The predictions: a file that is there whole or not at all, or standard output.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tempfile::TempPath;
+
+use super::PredictError;
+
+/// Written at a time.
+const BUFFER: usize = 1 << 18;
+
+pub(super) struct Output {
+    writer: Writer,
+    /// The file, under the name that it has until it is whole, and the name that it gets.
+    file: Option<(TempPath, PathBuf)>,
+}
+
+/// Shared with the thread that writes, whose end nobody waits for when a signal comes: the file is removed without it.
+#[derive(Clone)]
+pub(super) struct Writer(Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>);
+
+impl Output {
+    /// # Errors
+    /// When no file can be made beside `out`.
+    pub fn create(out: Option<&Path>) -> Result<Self, PredictError> {
+        let Some(out) = out else {
+            return Ok(Self {
+                writer: Writer::new(io::stdout()),
+                file: None,
+            });
+        };
+        let failed = |error| PredictError::local("write", out, error);
+        if out.is_dir() {
+            return Err(failed(io::Error::other("it is a folder: name a file in it")));
+        }
+        let parent = match out.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let (file, path) = tempfile::Builder::new()
+            .prefix(".predictions-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .tempfile_in(parent)
+            .map_err(failed)?
+            .into_parts();
+        Ok(Self {
+            writer: Writer::new::<File>(file),
+            file: Some((path, out.to_owned())),
+        })
+    }
+
+    pub fn writer(&self) -> Writer {
+        self.writer.clone()
+    }
+
+    /// Whether progress can be shown without getting between the predictions.
+    pub fn is_watched(&self) -> bool {
+        self.file.is_some() || !io::IsTerminal::is_terminal(&io::stdout())
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn finish(self) -> Result<(), PredictError> {
+        self.writer.with(Write::flush)?;
+        if let Some((path, out)) = self.file {
+            path.persist(&out)
+                .map_err(|error| PredictError::local("write", out, error.error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Writer {
+    fn new<W: Write + Send + 'static>(writer: W) -> Self {
+        let writer: Box<dyn Write + Send> = Box::new(writer);
+        Self(Arc::new(Mutex::new(BufWriter::with_capacity(BUFFER, writer))))
+    }
+
+    /// # Errors
+    /// When it can't be written, or nobody reads it any more.
+    pub fn with(
+        &self,
+        write: impl FnOnce(&mut BufWriter<Box<dyn Write + Send>>) -> io::Result<()>,
+    ) -> Result<(), PredictError> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        write(&mut writer).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => PredictError::NobodyReads,
+            _ => PredictError::local("write", "the predictions", error),
+        })
+    }
+}
+
+/// A cell of CSV, in quotes where it needs them (RFC 4180).
+pub(super) fn push_cell(line: &mut Vec<u8>, cell: &str) {
+    if cell.contains(['"', ',', '\n', '\r']) {
+        line.push(b'"');
+        line.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
+        line.push(b'"');
+    } else {
+        line.extend_from_slice(cell.as_bytes());
+    }
+}

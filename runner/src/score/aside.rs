@@ -1,0 +1,127 @@
+//! The process that scores: this program again, started by [`super::Scorer`] with a pipe and nothing else.
+//!
+//! A model is bytes that a module left, and parsing and running it is native code that was not written for hostile
+//! ones. So it happens here, where a panic, a full stack or an endless loop ends nothing but this process, where
+//! memory is limited, where no file and no socket can be opened, and where the environment is empty.
+
+use std::io::{self, BufReader, BufWriter, Read, Write};
+
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+
+use super::session::Session;
+use super::signature::{Values, read_text, write_text};
+use crate::exit::Exit;
+
+/// How much of a message is told. Characters.
+const MAX_MESSAGE: usize = 1_000;
+
+/// `runner score-aside`: arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Rows of a block
+    rows: usize,
+    /// Bytes of memory
+    memory: u64,
+}
+
+/// Reads a model and then blocks of rows on stdin, and answers on stdout, until stdin ends.
+#[must_use]
+pub fn serve(args: &Args) -> Exit {
+    std::panic::set_hook(Box::new(|panic| eprintln!("{}", short(&panic.to_string()))));
+    if let Err(error) = lock(args.memory) {
+        eprintln!("cannot limit the process that scores: {error}");
+        return Exit::Local;
+    }
+    match answer(args.rows) {
+        Ok(()) => Exit::Done,
+        // Whoever asked is gone.
+        Err(_) => Exit::Local,
+    }
+}
+
+/// Gives up what is not needed here.
+fn lock(memory: u64) -> rustix::io::Result<()> {
+    // Whatever ends the runner ends this.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    for (resource, limit) in [
+        (Resource::Data, memory),
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+        // Descriptors from here on are refused, so that nothing can be opened.
+        (Resource::Nofile, 0),
+    ] {
+        let limit = Rlimit {
+            current: Some(limit),
+            maximum: Some(limit),
+        };
+        setrlimit(resource, limit)?;
+    }
+    Ok(())
+}
+
+fn answer(rows: usize) -> io::Result<()> {
+    let mut from = BufReader::with_capacity(1 << 16, io::stdin().lock());
+    let mut to = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut length = [0; 8];
+    from.read_exact(&mut length)?;
+    let mut model = Vec::new();
+    from.by_ref()
+        .take(u64::from_le_bytes(length))
+        .read_to_end(&mut model)?;
+    let session = Session::load(&model, rows);
+    drop(model);
+    let session = match session {
+        Ok(session) => session,
+        Err(error) => return refuse(&mut to, &format!("{error:#}")),
+    };
+    accept(&mut to)?;
+    write_text(&mut to, &serde_json::to_string(&session.signature)?)?;
+    to.flush()?;
+    while !io::BufRead::fill_buf(&mut from)?.is_empty() {
+        let ports = session.signature.inputs.iter();
+        let block = ports
+            .map(|port| Values::read(port.kind, rows * port.columns, &mut from))
+            .collect::<io::Result<_>>()?;
+        match session.run(block) {
+            Ok(outputs) => {
+                accept(&mut to)?;
+                outputs.iter().try_for_each(|values| values.write(&mut to))?;
+                to.flush()?;
+            }
+            Err(error) => return refuse(&mut to, &format!("{error:#}")),
+        }
+    }
+    Ok(())
+}
+
+fn accept(to: &mut impl Write) -> io::Result<()> {
+    to.write_all(&[1])
+}
+
+fn refuse(to: &mut impl Write, message: &str) -> io::Result<()> {
+    to.write_all(&[0])?;
+    write_text(to, &short(message))?;
+    to.flush()
+}
+
+/// Reads the answer that [`accept`] or [`refuse`] begins.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn read_answer(from: &mut impl Read) -> io::Result<Result<(), String>> {
+    let mut accepted = [0];
+    from.read_exact(&mut accepted)?;
+    match accepted {
+        [1] => Ok(Ok(())),
+        _ => Ok(Err(read_text(from)?)),
+    }
+}
+
+/// Errors of tract hold whole nodes.
+fn short(message: &str) -> String {
+    let one_line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match one_line.char_indices().nth(MAX_MESSAGE) {
+        Some((end, _)) => format!("{}…", &one_line[..end]),
+        None => one_line,
+    }
+}

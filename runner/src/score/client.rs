@@ -1,0 +1,248 @@
+//! The other end of [`super::aside`]: starts the process, hands it the model, and asks it block by block.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::aside::read_answer;
+use super::signature::{Signature, Values, read_text};
+use super::{MAX_MODEL, ScoreError};
+use crate::size::Size;
+
+/// This program, even when its file was replaced meanwhile.
+const SELF: &str = "/proc/self/exe";
+/// How much of what the process says at its end is told. Bytes.
+const LAST_WORDS: u64 = 1_000;
+
+/// Does `work` on a thread of its own. The process that it starts there is killed when the time is over, and when the
+/// future is dropped, as a signal does.
+///
+/// # Errors
+/// Those of `work`, or [`ScoreError::Timeout`].
+pub async fn score<T: Send + 'static>(
+    limit: Option<Duration>,
+    work: impl FnOnce(&Leash) -> Result<T, ScoreError> + Send + 'static,
+) -> Result<T, ScoreError> {
+    let leash = Leash::default();
+    let held = leash.clone();
+    let _kill = Kill(leash);
+    let working = tokio::task::spawn_blocking(move || work(&held));
+    let ended = match limit {
+        None => working.await,
+        Some(limit) => match tokio::time::timeout(limit, working).await {
+            Ok(ended) => ended,
+            Err(_) => return Err(ScoreError::Timeout(limit)),
+        },
+    };
+    ended.unwrap_or_else(|error| Err(ScoreError::Start(error.into())))
+}
+
+/// Holds the process, so that it can be killed from elsewhere.
+#[derive(Clone, Default)]
+pub struct Leash(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    child: Option<Child>,
+    stopped: bool,
+}
+
+struct Kill(Leash);
+
+impl Drop for Kill {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl Leash {
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn stop(&self) {
+        self.with(|state| {
+            state.stopped = true;
+            if let Some(child) = &mut state.child {
+                // It may have ended.
+                let _ = child.kill();
+            }
+        });
+    }
+
+    /// Ends the process if it has not ended, and tells how it did.
+    fn end(&self) -> String {
+        self.with(|state| {
+            let Some(mut child) = state.child.take() else {
+                return String::new();
+            };
+            let _ = child.kill();
+            match child.wait() {
+                Ok(status) => match (status.signal(), status.code()) {
+                    (Some(signal), _) => format!("signal {signal}"),
+                    (None, code) => format!("status {}", code.unwrap_or_default()),
+                },
+                Err(error) => error.to_string(),
+            }
+        })
+    }
+}
+
+/// A model in a process of its own.
+pub struct Scorer {
+    leash: Leash,
+    stdin: BufWriter<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    stderr: ChildStderr,
+    signature: Signature,
+    rows: usize,
+}
+
+impl Scorer {
+    /// Starts a process for blocks of `rows` rows that may use `memory` bytes, and loads the model there.
+    ///
+    /// # Errors
+    /// When the process can't be started, or the model can't be run.
+    pub fn start(
+        leash: &Leash,
+        model: &Path,
+        rows: usize,
+        memory: u64,
+    ) -> Result<Self, ScoreError> {
+        let mut child = Command::new(SELF)
+            .arg("score-aside")
+            .args([rows.to_string(), memory.to_string()])
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(ScoreError::Start)?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        leash.with(|state| {
+            if state.stopped {
+                let _ = child.kill();
+            }
+            state.child = Some(child);
+        });
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(ScoreError::Start(io::Error::other("it has no pipes")));
+        };
+        let mut scorer = Self {
+            leash: leash.clone(),
+            stdin: BufWriter::with_capacity(1 << 16, stdin),
+            stdout: BufReader::with_capacity(1 << 16, stdout),
+            stderr,
+            signature: Signature::default(),
+            rows,
+        };
+        scorer.signature = scorer.load(model)?;
+        Ok(scorer)
+    }
+
+    fn load(&mut self, model: &Path) -> Result<Signature, ScoreError> {
+        let unread = |source| ScoreError::Read {
+            path: model.to_owned(),
+            source,
+        };
+        let file = File::open(model).map_err(unread)?;
+        let length = file.metadata().map_err(unread)?.len();
+        if length > MAX_MODEL {
+            return Err(ScoreError::Model(format!(
+                "it is larger than {}",
+                Size(MAX_MODEL)
+            )));
+        }
+        let written = self
+            .stdin
+            .write_all(&length.to_le_bytes())
+            .and_then(|()| io::copy(&mut file.take(length), &mut self.stdin))
+            .and_then(|_| self.stdin.flush());
+        self.written(written)?;
+        self.answer()?;
+        let text = read_text(&mut self.stdout);
+        let text = text.map_err(|_| self.died())?;
+        serde_json::from_str(&text).map_err(|error| ScoreError::Model(error.to_string()))
+    }
+
+    #[must_use]
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Rows of a block.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Hands over a block: values of each input in the signature's order, at most [`Scorer::rows`] rows.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn send(&mut self, mut block: Vec<Values>) -> Result<(), ScoreError> {
+        let ports = block.iter_mut().zip(&self.signature.inputs);
+        for (values, port) in ports {
+            values.pad(self.rows * port.columns);
+        }
+        let written = block
+            .iter()
+            .try_for_each(|values| values.write(&mut self.stdin))
+            .and_then(|()| self.stdin.flush());
+        self.written(written)
+    }
+
+    /// Values of each output for the block that was sent, rows beyond its own included.
+    ///
+    /// # Errors
+    /// When the model fails on them, or the process ends.
+    pub fn receive(&mut self) -> Result<Vec<Values>, ScoreError> {
+        self.answer()?;
+        let stdout = &mut self.stdout;
+        let outputs = self.signature.outputs.iter();
+        let values = outputs
+            .map(|port| Values::read(port.kind, self.rows * port.columns, stdout))
+            .collect::<io::Result<_>>();
+        values.map_err(|_| self.died())
+    }
+
+    /// A pipe that is closed tells nothing: whatever was said before does.
+    fn written(&mut self, written: io::Result<()>) -> Result<(), ScoreError> {
+        match written {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.answer().err().unwrap_or_else(|| self.died())),
+        }
+    }
+
+    fn answer(&mut self) -> Result<(), ScoreError> {
+        match read_answer(&mut self.stdout) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(reason)) => Err(ScoreError::Model(crate::harmless(&reason))),
+            Err(_) => Err(self.died()),
+        }
+    }
+
+    fn died(&mut self) -> ScoreError {
+        let how = self.leash.end();
+        let mut words = Vec::new();
+        // Whatever can be read of it.
+        let _ = self.stderr.by_ref().take(LAST_WORDS).read_to_end(&mut words);
+        let words = crate::harmless(String::from_utf8_lossy(&words).trim());
+        ScoreError::Died(if words.is_empty() {
+            how
+        } else {
+            format!("{how}: {words}")
+        })
+    }
+}
+
+impl Drop for Scorer {
+    fn drop(&mut self) {
+        self.leash.end();
+    }
+}

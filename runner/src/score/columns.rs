@@ -1,0 +1,132 @@
+//! Columns of a table and a model's ports.
+
+use super::signature::{Kind, Port, Signature, Values};
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub name: String,
+    pub values: Values,
+}
+
+/// Arranges columns of `rows` rows as the model takes them: each input by its name, or all columns in their order
+/// where the model has one input of numbers for all.
+///
+/// # Errors
+/// The input for which there is no column, or none of its type.
+pub fn arrange(
+    signature: &Signature,
+    columns: &[Column],
+    rows: usize,
+) -> Result<Vec<Values>, String> {
+    signature
+        .inputs
+        .iter()
+        .map(|port| {
+            let is_one_of_many = port.columns == 1 && signature.inputs.len() > 1;
+            if is_one_of_many || columns.iter().any(|column| column.name == port.name) {
+                one(port, columns)
+            } else {
+                wide(port, columns, rows)
+            }
+        })
+        .collect()
+}
+
+fn one(port: &Port, columns: &[Column]) -> Result<Values, String> {
+    let name = &port.name;
+    let column = columns
+        .iter()
+        .find(|column| column.name == *name)
+        .ok_or_else(|| format!("there is no column `{name}`"))?;
+    match (port.kind, &column.values) {
+        (Kind::Number, Values::Numbers(_)) | (Kind::Text, Values::Text(_)) => {
+            Ok(column.values.clone())
+        }
+        (Kind::Number, Values::Text(_)) => Err(format!(
+            "the column `{name}` holds text, and the model takes numbers"
+        )),
+        (Kind::Text, Values::Numbers(_)) => Err(format!(
+            "the column `{name}` holds numbers, and the model takes text"
+        )),
+    }
+}
+
+fn wide(port: &Port, columns: &[Column], rows: usize) -> Result<Values, String> {
+    if columns.len() != port.columns {
+        return Err(format!(
+            "the model takes {} columns without names, as `{}`, and there are {}",
+            port.columns,
+            port.name,
+            columns.len()
+        ));
+    }
+    let of = |column: &Column| match (&column.values, port.kind) {
+        (Values::Numbers(_), Kind::Number) | (Values::Text(_), Kind::Text) => Ok(()),
+        _ => Err(format!(
+            "the column `{}` is not of the type that the model takes",
+            column.name
+        )),
+    };
+    columns.iter().try_for_each(of)?;
+    let mut numbers = Vec::new();
+    let mut text = Vec::new();
+    for row in 0..rows {
+        for column in columns {
+            match &column.values {
+                Values::Numbers(values) => numbers.push(values[row]),
+                Values::Text(values) => text.push(values[row].clone()),
+            }
+        }
+    }
+    Ok(match port.kind {
+        Kind::Number => Values::Numbers(numbers),
+        Kind::Text => Values::Text(text),
+    })
+}
+
+/// What a model says of the rows of a block.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// One a row, of a classification.
+    pub labels: Vec<String>,
+    /// rows x `classes`, where the model gives them.
+    pub probabilities: Vec<f32>,
+    pub classes: usize,
+    /// rows x `targets`, of a regression.
+    pub predictions: Vec<f32>,
+    pub targets: usize,
+}
+
+impl Scores {
+    /// Tells the outputs apart by what they hold, for exporters name them as they like: text or whole numbers are
+    /// labels, and numbers beside them probabilities; numbers alone are predictions.
+    ///
+    /// # Errors
+    /// When they are something else.
+    pub fn of(signature: &Signature, outputs: Vec<Values>, rows: usize) -> Result<Self, String> {
+        let mut scores = Self::default();
+        let is_classifier = signature.outputs.iter().any(|port| port.kind == Kind::Text);
+        for (port, values) in signature.outputs.iter().zip(outputs) {
+            match values {
+                Values::Text(mut values) if scores.labels.is_empty() && port.columns == 1 => {
+                    values.truncate(rows);
+                    scores.labels = values;
+                }
+                Values::Numbers(mut values) if is_classifier && scores.classes == 0 => {
+                    values.truncate(rows * port.columns);
+                    (scores.probabilities, scores.classes) = (values, port.columns);
+                }
+                Values::Numbers(mut values) if !is_classifier && scores.targets == 0 => {
+                    values.truncate(rows * port.columns);
+                    (scores.predictions, scores.targets) = (values, port.columns);
+                }
+                _ => return Err(format!("its output `{}` is one too many", port.name)),
+            }
+        }
+        if scores.labels.is_empty() && scores.targets == 0 {
+            return Err("it has no outputs".to_owned());
+        }
+        Ok(scores)
+    }
+}
