@@ -105,15 +105,22 @@ impl Classifier {
             _ => {}
         }
         let weight = if given[1] { *second } else { *first };
-        let (bound, complement) = if self.positive { (0.5, 1.0) } else { (0.0, 0.0) };
-        let bound = if self.one_score { bound } else { 0.0 };
+        let (bound, complement) = if self.one_score && self.positive {
+            (0.5, 1.0)
+        } else {
+            (0.0, 0.0)
+        };
         if !alone {
-            let mut pair = [*first, *second];
+            // A class without weights has 0, whatever its base value.
+            let mut pair = [
+                if given[0] { *first } else { 0.0 },
+                if given[1] { *second } else { 0.0 },
+            ];
             self.transform.apply(&mut pair);
             [*first, *second] = pair;
         } else if self.transform == Transform::Probit {
             *first = probit(*first);
-        } else if self.transform == Transform::Logistic && !self.positive {
+        } else if self.transform == Transform::Logistic {
             *second = logistic(*first);
             *first = logistic(-*first);
         } else {
