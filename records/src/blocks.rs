@@ -119,7 +119,14 @@ impl<'a> Blocks<'a> {
             let (used, is_full) = match &mut self.rows {
                 Rows::Csv { header, separator } => {
                     self.input.end_last_line();
-                    lines(&self.input, header, *separator, block, most_rows, most_bytes)?
+                    lines(
+                        &self.input,
+                        header,
+                        *separator,
+                        block,
+                        most_rows,
+                        most_bytes,
+                    )?
                 }
                 Rows::Json(json) => objects(&self.input, json, block, most_rows, most_bytes)?,
             };
@@ -265,8 +272,14 @@ mod tests {
     #[test]
     fn json_of_every_kind_becomes_arrays_and_a_query_stays_one() {
         for (given, expected) in [
-            ("[{\"a\":1} , {\"a\":[2]},{\"a\":3}]", "[{\"a\":1},\n{\"a\":[2]}]"),
-            ("{\"a\":1}\n{\"a\":[2]}\n{\"a\":3}\n", "[{\"a\":1},\n{\"a\":[2]}]"),
+            (
+                "[{\"a\":1} , {\"a\":[2]},{\"a\":3}]",
+                "[{\"a\":1},\n{\"a\":[2]}]",
+            ),
+            (
+                "{\"a\":1}\n{\"a\":[2]}\n{\"a\":3}\n",
+                "[{\"a\":1},\n{\"a\":[2]}]",
+            ),
             (
                 "{\"totalSize\":3,\"done\":true,\"records\":[{\"a\":1},{\"a\":[2]},{\"a\":3}]}",
                 "{\"totalSize\":0,\"done\":true,\"records\":[{\"a\":1},\n{\"a\":[2]}]}",

@@ -75,7 +75,9 @@ pub async fn load(engine: &Arc<Engine>, module: &Path, trust: &Trust) -> Result<
 }
 
 /// Work that keeps a core or a disk busy, on a thread of its own: what else goes on, a signal above all, need not wait.
-pub(crate) async fn aside<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Error>
+pub(crate) async fn aside<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Error>
 where
     T: Send + 'static,
     E: Into<Error> + Send + 'static,

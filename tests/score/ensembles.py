@@ -78,6 +78,24 @@ def cases():
     yield ("one-leaf", "TreeEnsembleRegressor", trees(3, 0, 1, every, both, lambda _: [0]), {"n_targets": 1})
 
 
+def damaged():
+    """Attributes that are spoilt after a model was made, and what is to be said of them."""
+    def spoil(name, at, value):
+        def change(attributes):
+            attributes[name][at] = value
+        return change
+
+    yield "damaged-child", spoil("nodes_truenodeids", 0, 99), "node 99"
+    yield "damaged-circle", spoil("nodes_truenodeids", 1, 0), "circles"
+    yield "damaged-own-child", spoil("nodes_truenodeids", 0, 0), "circles"
+    yield "damaged-two-parents", spoil("nodes_truenodeids", 0, 2), "child of two"
+    yield "damaged-target", spoil("target_ids", 0, 5), "output 5"
+    yield "damaged-leaf", spoil("target_nodeids", 0, 77), "node 77"
+    yield "damaged-mode", spoil("nodes_modes", 0, "BRANCH_MAYBE"), "BRANCH_MAYBE"
+    yield "damaged-feature", spoil("nodes_featureids", 0, 1_000_000), "read column"
+    yield "damaged-length", lambda attributes: attributes["nodes_values"].pop(), "entries"
+
+
 def main(folder):
     rows = rng.integers(-3, 4, (ROWS, FEATURES)).astype(np.float32)
     rows[rng.random(rows.shape) < 0.1] = np.nan
@@ -93,6 +111,15 @@ def main(folder):
         labels = [str(label) for label in labels[0]] if labels else []
         (case / "rows.csv").write_text(text)
         (case / "expected.json").write_text(json.dumps({"labels": labels, "scores": scores.tolist()}))
+    for name, change, said in damaged():
+        nodes, given = trees(2, 2, 1, ["BRANCH_LEQ"], rng.normal, lambda _: [0])
+        attributes = {**nodes, **{f"target_{k}": v for k, v in given.items()}}
+        change(attributes)
+        case = folder / name
+        case.mkdir(parents=True)
+        save(model("TreeEnsembleRegressor", attributes, {}, "target", n_targets=1), case / "model.onnx")
+        (case / "rows.csv").write_text(text)
+        (case / "expected.json").write_text(json.dumps({"error": said}))
 
 
 if __name__ == "__main__":

@@ -167,11 +167,7 @@ impl Json {
         }
     }
 
-    fn top<'w>(
-        &mut self,
-        scanner: &mut Scanner<'w>,
-        rows: &mut impl Rows<'w>,
-    ) -> Result<(), Stop> {
+    fn top<'w>(&mut self, scanner: &mut Scanner<'w>, rows: &mut impl Rows<'w>) -> Result<(), Stop> {
         match scanner.peek()? {
             b'[' => {
                 scanner.at += 1;
@@ -231,11 +227,7 @@ impl Json {
         }
     }
 
-    fn row<'w>(
-        &mut self,
-        scanner: &mut Scanner<'w>,
-        rows: &mut impl Rows<'w>,
-    ) -> Result<(), Stop> {
+    fn row<'w>(&mut self, scanner: &mut Scanner<'w>, rows: &mut impl Rows<'w>) -> Result<(), Stop> {
         if scanner.peek()? != b'{' {
             return Err(scanner.expected("an object"));
         }

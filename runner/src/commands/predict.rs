@@ -61,8 +61,14 @@ fn with_onnx(engine: clap::Arg) -> clap::Arg {
 /// is written then.
 pub async fn run(args: Args) -> Result<Exit, Error> {
     let nomad = Nomad::from_environment();
-    let source = args.data.source.as_deref().or(nomad.meta.data_url.as_deref());
-    let request = args.data.request(source.ok_or(PlanError::NoData)?, &nomad)?;
+    let source = args
+        .data
+        .source
+        .as_deref()
+        .or(nomad.meta.data_url.as_deref());
+    let request = args
+        .data
+        .request(source.ok_or(PlanError::NoData)?, &nomad)?;
     let is_file = args.reference.ends_with(".onnx");
     let engine = match args.sandbox.engine.engine {
         EngineKind::Onnx => Engine::Onnx,

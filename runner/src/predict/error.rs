@@ -8,11 +8,15 @@ use crate::exit::Exit;
 /// Why rows can't be predicted.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
-    #[error("{reference}: there is no such folder; name a store with --store to look for a model of that name there")]
+    #[error(
+        "{reference}: there is no such folder; name a store with --store to look for a model of that name there"
+    )]
     NoStore { reference: String },
     #[error("{}: {problem}", path.display())]
     BadModel { path: PathBuf, problem: String },
-    #[error("{name} was trained by the module with SHA-256 {sha256}, which is not {place}: give it with --module")]
+    #[error(
+        "{name} was trained by the module with SHA-256 {sha256}, which is not {place}: give it with --module"
+    )]
     NoModule {
         name: String,
         sha256: String,
@@ -25,7 +29,9 @@ pub enum PredictError {
         name: String,
         expected: String,
     },
-    #[error("{name} has no model.onnx{reason}: leave out --engine onnx, and its own module predicts")]
+    #[error(
+        "{name} has no model.onnx{reason}: leave out --engine onnx, and its own module predicts"
+    )]
     NoOnnx { name: String, reason: String },
     #[error("this runner was built without the feature `score`, so it scores no ONNX")]
     NoScore,
@@ -40,7 +46,9 @@ pub enum PredictError {
     Data { data: String, error: ReadError },
     #[error("{data}: {problem}")]
     Column { data: String, problem: String },
-    #[error("the module predicted {found} of the {rows} rows that follow row {first}: what it left breaks the contract (docs/contract.md)")]
+    #[error(
+        "the module predicted {found} of the {rows} rows that follow row {first}: what it left breaks the contract (docs/contract.md)"
+    )]
     Rows { found: u64, rows: u64, first: u64 },
     #[error("what the module left as predictions breaks the contract: {0} (docs/contract.md)")]
     BadOutput(String),

@@ -17,9 +17,7 @@ use super::{Job, PredictError};
 use crate::error::{Error, GuestError};
 use crate::outputs;
 use crate::run::load;
-use crate::sandbox::{
-    self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module,
-};
+use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module};
 use crate::workspace::Workspace;
 
 /// Bytes of a block: many, for each run of the module reads the model anew.
@@ -246,7 +244,10 @@ fn next_record(lines: &mut impl BufRead, record: &mut Vec<u8>) -> io::Result<boo
         }
         quotes += record[from..].iter().filter(|byte| **byte == b'"').count();
         if quotes % 2 == 0 {
-            while record.last().is_some_and(|end| matches!(end, b'\n' | b'\r')) {
+            while record
+                .last()
+                .is_some_and(|end| matches!(end, b'\n' | b'\r'))
+            {
                 record.pop();
             }
             if !record.is_empty() {

@@ -67,8 +67,7 @@ struct Work {
 impl Work {
     fn all(&self, leash: &Leash) -> Result<(), PredictError> {
         let failed = failed(&self.path);
-        let mut scorer =
-            Scorer::start(leash, &self.path, SCORED, self.memory).map_err(&failed)?;
+        let mut scorer = Scorer::start(leash, &self.path, SCORED, self.memory).map_err(&failed)?;
         let mut schema = Schema::of(scorer.signature());
         let mut lines = Lines::new(self.name(&schema), &schema);
         let mut blocks = self.rows.open()?;
@@ -121,7 +120,9 @@ impl Work {
         let Some(block) = blocks.next(READ, READ_BYTES).map_err(unread)? else {
             return Ok(None);
         };
-        let columns = schema.read(&block).map_err(|problem| self.column(problem))?;
+        let columns = schema
+            .read(&block)
+            .map_err(|problem| self.column(problem))?;
         Ok(Some(columns))
     }
 
@@ -181,7 +182,8 @@ impl Lines {
             self.text.extend_from_slice(b",predicted");
         } else {
             for target in 1..=scores.targets {
-                self.text.extend_from_slice(format!(",predicted_{target}").as_bytes());
+                self.text
+                    .extend_from_slice(format!(",predicted_{target}").as_bytes());
             }
         }
         for class in 0..scores.classes {

@@ -34,7 +34,9 @@ impl Output {
         };
         let failed = |error| PredictError::local("write", out, error);
         if out.is_dir() {
-            return Err(failed(io::Error::other("it is a folder: name a file in it")));
+            return Err(failed(io::Error::other(
+                "it is a folder: name a file in it",
+            )));
         }
         let parent = match out.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -78,7 +80,9 @@ impl Output {
 impl Writer {
     fn new<W: Write + Send + 'static>(writer: W) -> Self {
         let writer: Box<dyn Write + Send> = Box::new(writer);
-        Self(Arc::new(Mutex::new(BufWriter::with_capacity(BUFFER, writer))))
+        Self(Arc::new(Mutex::new(BufWriter::with_capacity(
+            BUFFER, writer,
+        ))))
     }
 
     /// # Errors

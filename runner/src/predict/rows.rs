@@ -24,7 +24,8 @@ impl Rows {
             let style = "{bar:30} {msg} rows, {eta} left";
             // The template is ours and valid; were it not, the default one would show.
             bar.set_style(
-                ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+                ProgressStyle::with_template(style)
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
             );
             bar
         });

@@ -85,7 +85,9 @@ impl Schema {
         };
         let kind = |name: &str, kind: Kind| {
             let written = written.iter().flat_map(|written| &written.inputs);
-            let written = written.filter(|input| input.name == name).map(|input| input.kind.as_str());
+            let written = written
+                .filter(|input| input.name == name)
+                .map(|input| input.kind.as_str());
             match (kind, written.last()) {
                 (Kind::Text, _) => Cells::Text,
                 (Kind::Number, Some("boolean")) => Cells::Boolean,
@@ -220,9 +222,9 @@ fn no_column(name: &str, names: &[String]) -> String {
         .filter(|(alike, _)| *alike > ALIKE)
         .max_by(|(left, _), (right, _)| left.total_cmp(right));
     match nearest {
-        Some((_, nearest)) => format!(
-            "there is no column `{name}`, which the model reads; is it `{nearest}`?"
-        ),
+        Some((_, nearest)) => {
+            format!("there is no column `{name}`, which the model reads; is it `{nearest}`?")
+        }
         None => format!("there is no column `{name}`, which the model reads"),
     }
 }
@@ -243,11 +245,18 @@ fn text(values: records::Values, name: &str) -> Result<Vec<String>, String> {
         records::Values::Text(text) => Ok(text
             .codes
             .iter()
-            .map(|code| text.distinct.get(*code as usize).cloned().unwrap_or_default())
+            .map(|code| {
+                text.distinct
+                    .get(*code as usize)
+                    .cloned()
+                    .unwrap_or_default()
+            })
             .collect()),
         // In a column that is declared as text, and so only where none is.
         values if is_missing(&values) => Ok(vec![String::new(); length(&values)]),
-        _ => Err(format!("the column `{name}` holds no text, which the model takes")),
+        _ => Err(format!(
+            "the column `{name}` holds no text, which the model takes"
+        )),
     }
 }
 

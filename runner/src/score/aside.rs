@@ -85,7 +85,9 @@ fn answer(rows: usize) -> io::Result<()> {
         match session.run(block) {
             Ok(outputs) => {
                 accept(&mut to)?;
-                outputs.iter().try_for_each(|values| values.write(&mut to))?;
+                outputs
+                    .iter()
+                    .try_for_each(|values| values.write(&mut to))?;
                 to.flush()?;
             }
             Err(error) => return refuse(&mut to, &format!("{error:#}")),

@@ -231,7 +231,11 @@ impl Scorer {
         let how = self.leash.end();
         let mut words = Vec::new();
         // Whatever can be read of it.
-        let _ = self.stderr.by_ref().take(LAST_WORDS).read_to_end(&mut words);
+        let _ = self
+            .stderr
+            .by_ref()
+            .take(LAST_WORDS)
+            .read_to_end(&mut words);
         let words = crate::harmless(String::from_utf8_lossy(&words).trim());
         ScoreError::Died(if words.is_empty() {
             how

@@ -207,7 +207,10 @@ mod tests {
             unreachable!("two rows differ")
         };
         assert_eq!((differing, largest_difference), (2, None));
-        assert!(worst[0].starts_with("check row 3: a [0.9, 0.1]"), "{worst:?}");
+        assert!(
+            worst[0].starts_with("check row 3: a [0.9, 0.1]"),
+            "{worst:?}"
+        );
         assert!(worst[1].starts_with("check row 2"), "{worst:?}");
     }
 

@@ -19,7 +19,9 @@ pub async fn check(model: &Path, outputs: &Outputs, limits: &Limits) -> Parity {
     };
     let deviation = gate::deviation(outputs, &check);
     let file = model.join(files::MODEL_ONNX);
-    let limit = limits.timeout.map_or(gate::MOST, |limit| limit.min(gate::MOST));
+    let limit = limits
+        .timeout
+        .map_or(gate::MOST, |limit| limit.min(gate::MOST));
     let memory = limits.memory;
     let compared = score(Some(limit), move |leash| {
         gate::compare_with(leash, &file, &check, deviation, memory)

@@ -203,7 +203,9 @@ fn input(model: &InferenceModel, index: usize) -> TractResult<(Port, DatumType)>
             datum,
         )),
         _ => {
-            bail!("its input {name} is of shape {shape:?}, and not rows by a fixed count of columns")
+            bail!(
+                "its input {name} is of shape {shape:?}, and not rows by a fixed count of columns"
+            )
         }
     }
 }

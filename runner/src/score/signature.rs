@@ -66,7 +66,10 @@ impl Values {
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Numbers(values) => {
-                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                let bytes: Vec<u8> = values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect();
                 out.write_all(&bytes)
             }
             Self::Text(values) => values.iter().try_for_each(|text| write_text(out, text)),
@@ -84,7 +87,10 @@ impl Values {
                 from.read_exact(&mut bytes)?;
                 let (values, _) = bytes.as_chunks();
                 Ok(Self::Numbers(
-                    values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+                    values
+                        .iter()
+                        .map(|bytes| f32::from_le_bytes(*bytes))
+                        .collect(),
                 ))
             }
             Kind::Text => {

@@ -25,7 +25,8 @@ use trees::{Sums, Trees};
 
 /// Replaces tract's operators by these.
 pub(super) fn register(onnx: &mut Onnx) {
-    onnx.op_register.insert("TreeEnsembleClassifier", classifier);
+    onnx.op_register
+        .insert("TreeEnsembleClassifier", classifier);
     onnx.op_register.insert("TreeEnsembleRegressor", regressor);
 }
 

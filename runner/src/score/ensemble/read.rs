@@ -34,7 +34,11 @@ pub(super) fn classifier(node: &NodeProto) -> TractResult<(Trees, Classifier)> {
     )?;
     let first = trees.weights.first().map(|weight| weight.output);
     let finish = Classifier {
-        one_score: classes == 2 && trees.weights.iter().all(|weight| Some(weight.output) == first),
+        one_score: classes == 2
+            && trees
+                .weights
+                .iter()
+                .all(|weight| Some(weight.output) == first),
         positive: trees.weights.iter().all(|weight| weight.value >= 0.0),
         labels,
         base,
@@ -189,7 +193,11 @@ impl<'a> Table<'a> {
                 continue;
             }
             let feature = table.features[place];
-            node.expect_attr("nodes_featureids", u32::try_from(feature).is_ok(), "columns")?;
+            node.expect_attr(
+                "nodes_featureids",
+                u32::try_from(feature).is_ok(),
+                "columns",
+            )?;
             let child = |id: i64| {
                 let found = table.keys.find(trees[place], id);
                 node.expect_ok_or_else(found, || format!("node {id} in tree {}", trees[place]))
@@ -279,7 +287,10 @@ fn weights_by_leaf(
         let place = table.keys.find(tree, id);
         let place = node.expect_ok_or_else(place, || format!("node {id} in tree {tree}"))?;
         node.expect(of[index] < outputs, || {
-            format!("weights of {outputs} outputs, and there is one of output {}", of[index])
+            format!(
+                "weights of {outputs} outputs, and there is one of output {}",
+                of[index]
+            )
         })?;
         by_leaf[place as usize].push(Weight {
             output: of[index] as u32,

@@ -1,0 +1,424 @@
+//! Models as ONNX: proven equal before they are published, and used.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/onnx.rs"]
+mod onnx;
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use onnx::{Graph, leaves};
+use serde_json::{Value, json};
+use support::{Ended, Runner, data, models, read_json, root, skipped, workload};
+
+const METRICS: &str = r#"{"contract":1,"task":"regression","rows":{"read":3,"kept":3,"train":2,"held_out":1},
+    "held_out":{"rmse":0.5},"primary":{"name":"rmse","higher_is_better":false,"held_out":0.5}}"#;
+
+const WINE: &str = "target = \"cultivar\"\n";
+
+/// What a module says of three rows whose only column it predicts.
+const CHECK: &str =
+    r#"{"columns":[{"name":"x","values":{"number":[1.0,2.5,-3.0]}}],"predictions":[1.0,2.5,-3.0]}"#;
+
+/// A training by a module that leaves these two files.
+fn train(model: &[u8], check: &str) -> Runner {
+    let files: [(&str, &[u8]); 5] = [
+        ("model.json", b"{}"),
+        ("metrics.json", METRICS.as_bytes()),
+        ("predictions.csv", b"row,predicted\n1,1\n"),
+        ("model.onnx", model),
+        ("check.json", check.as_bytes()),
+    ];
+    Runner::new("run")
+        .file("guest.wasm", leaves(&files))
+        .args(["guest.wasm", "--data", "rows.csv", "--json"])
+        .file("rows.csv", "x\n1\n2\n3\n")
+}
+
+fn parity(ended: &Ended) -> Value {
+    ended.json()["parity"].clone()
+}
+
+#[test]
+fn a_model_that_says_what_its_module_says_is_kept_and_its_manifest_tells() {
+    if !cfg!(feature = "score") {
+        return skipped("parity", "built without the feature `score`");
+    }
+    let ended = train(&Graph::identity("x").bytes(), CHECK)
+        .run()
+        .ends_with(0);
+    assert_eq!(
+        parity(&ended),
+        json!({"status": "equal", "rows": 3, "ties": 0, "largest_difference": 0.0})
+    );
+    let ended = Runner::new("run")
+        .arg(workload())
+        .args(["--data", "rows.csv", "--spec", "wine.toml"])
+        .file("rows.csv", std::fs::read(data("wine.csv")).unwrap())
+        .file("wine.toml", WINE)
+        .run()
+        .ends_with(0);
+    assert!(
+        ended.stdout().contains("\nparity    "),
+        "{}",
+        ended.stdout()
+    );
+}
+
+#[test]
+fn without_a_second_form_nothing_is_checked_and_the_manifest_says_so() {
+    for (name, said) in [
+        ("model.onnx", "no model.onnx"),
+        ("check.json", "no check.json"),
+    ] {
+        let model = Graph::identity("x").bytes();
+        let files: [(&str, &[u8]); 5] = [
+            ("model.json", b"{}"),
+            ("metrics.json", METRICS.as_bytes()),
+            ("predictions.csv", b"row,predicted\n1,1\n"),
+            ("model.onnx", &model),
+            ("check.json", CHECK.as_bytes()),
+        ];
+        let files: Vec<_> = files.into_iter().filter(|file| file.0 != name).collect();
+        let ended = train(&model, CHECK)
+            .file("guest.wasm", leaves(&files))
+            .run()
+            .ends_with(0);
+        let parity = parity(&ended);
+        assert_eq!(parity["status"], "not_checked");
+        assert!(
+            parity["reason"].as_str().unwrap().contains(said),
+            "{parity}"
+        );
+    }
+}
+
+#[test]
+fn a_module_that_lies_misses_the_gate() {
+    if !cfg!(feature = "score") {
+        return skipped("lying modules", "built without the feature `score`");
+    }
+    let lie = CHECK.replace("\"predictions\":[1.0,2.5,", "\"predictions\":[1.0,7.5,");
+    let model = Graph::identity("x").bytes();
+    let ended = train(&model, &lie)
+        .args(["--store", "store"])
+        .run()
+        .ends_with(5);
+    let ended = ended.says(["parity NOT met", "differs on 1 of 3 rows"]);
+    let found = parity(&ended);
+    assert_eq!(
+        (&found["status"], &found["differing"]),
+        (&json!("differs"), &json!(1))
+    );
+    let worst = found["worst"][0].as_str().unwrap();
+    assert_eq!(worst, "check row 2: 7.5 by the module, 2.5 by model.onnx");
+    assert_eq!(ended.json()["status"], "gate_not_met");
+    assert_eq!(models(&ended.path("store")).len(), 0);
+    let records = std::fs::read_dir(ended.path("store/_rejected")).unwrap();
+    assert_eq!(records.count(), 1);
+
+    // The verdict of whoever publishes is the same.
+    let ended = train(&model, &lie).arg("--defer-gate").run().ends_with(0);
+    let kept = models(&ended.path("runs"));
+    let pushed = Runner::new("push")
+        .arg(&kept[0])
+        .args(["--store", "store"])
+        .run()
+        .ends_with(5);
+    assert_eq!(models(&pushed.path("store")).len(), 0);
+
+    // An operator may let it pass, and the manifest tells.
+    let ended = train(&model, &lie).arg("--no-parity").run().ends_with(0);
+    assert_eq!(parity(&ended)["status"], "not_checked");
+}
+
+#[test]
+fn a_model_that_cannot_be_scored_misses_the_gate_and_harms_nothing() {
+    if !cfg!(feature = "score") {
+        return skipped("hostile models", "built without the feature `score`");
+    }
+    let identity = Graph::identity("x").bytes();
+    for (what, model, said) in [
+        ("no protobuf", b"\xff\xff\xff\xff\xff\xff".to_vec(), ""),
+        ("empty", Vec::new(), "no graph"),
+        ("cut short", identity[..identity.len() / 2].to_vec(), ""),
+        (
+            "another column",
+            Graph::identity("y").bytes(),
+            "no column `y`",
+        ),
+        (
+            "an operator of nobody's",
+            Graph::unknown().bytes(),
+            "Nonesuch",
+        ),
+        (
+            "a file of the host's",
+            Graph::external("/etc/passwd").bytes(),
+            "one file",
+        ),
+        ("four terabytes", Graph::huge().bytes(), ""),
+        (
+            "an output that nothing makes",
+            Graph::dangling().bytes(),
+            "nothing makes",
+        ),
+    ] {
+        let ended = train(&model, CHECK).run().ends_with(5);
+        let parity = parity(&ended);
+        assert_eq!(parity["status"], "failed", "{what}: {parity}");
+        let reason = parity["reason"].as_str().unwrap();
+        assert!(reason.contains(said), "{what}: {reason}");
+        assert!(!reason.contains("root:"), "{what}: {reason}");
+    }
+}
+
+/// The Python that `just venv` makes.
+fn python(test: &str) -> Option<PathBuf> {
+    let python = Path::new(&std::env::var_os("NOMAD_RUNNER_VENV")?).join("bin/python");
+    let found = Command::new(&python)
+        .args(["-c", "import onnx, onnxruntime"])
+        .output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    skipped(test, "no Python with onnxruntime: run `just venv`");
+    None
+}
+
+#[test]
+fn tree_ensembles_of_every_mode_score_as_in_onnxruntime() {
+    if !cfg!(feature = "score") {
+        return skipped("ensembles", "built without the feature `score`");
+    }
+    let Some(python) = python("tree_ensembles_of_every_mode_score_as_in_onnxruntime") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let cases = folder.path().join("cases");
+    let made = Command::new(python)
+        .arg(root().join("tests/score/ensembles.py"))
+        .arg(&cases)
+        .status();
+    assert!(made.unwrap().success());
+    let mut count = 0;
+    for case in std::fs::read_dir(&cases).unwrap() {
+        let case = case.unwrap().path();
+        let expected = read_json(&case.join("expected.json"));
+        let ended = Runner::new("predict")
+            .arg(case.join("model.onnx"))
+            .arg("--data")
+            .arg(case.join("rows.csv"))
+            .run();
+        if let Some(said) = expected["error"].as_str() {
+            ended.ends_with(15).says([said]);
+        } else {
+            compare(&case, &ended.ends_with(0), &expected);
+        }
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}
+
+fn compare(case: &Path, ended: &Ended, expected: &Value) {
+    let stdout = ended.stdout();
+    let mut lines = stdout.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let labels = expected["labels"].as_array().unwrap();
+    let scores = expected["scores"].as_array().unwrap();
+    let first = if labels.is_empty() { 1 } else { 2 };
+    let mut rows = 0;
+    for (row, line) in lines.enumerate() {
+        let cells: Vec<&str> = line.split(',').collect();
+        if let Some(label) = labels.get(row) {
+            assert_eq!(
+                cells[1],
+                label.as_str().unwrap(),
+                "{} row {row}",
+                case.display()
+            );
+        }
+        let expected = scores[row].as_array().unwrap();
+        assert_eq!(
+            header.len() - first - 2,
+            expected.len(),
+            "{}",
+            case.display()
+        );
+        for (cell, expected) in cells[first..].iter().zip(expected) {
+            // JSON has no NaN, and Python writes one all the same; no case makes any.
+            let (found, expected): (f64, f64) = (cell.parse().unwrap(), expected.as_f64().unwrap());
+            let within = (found - expected).abs() <= 1e-5 * expected.abs().max(1.0);
+            assert!(
+                within,
+                "{} row {row}: {found} and {expected}",
+                case.display()
+            );
+        }
+        rows += 1;
+    }
+    assert_eq!(rows, scores.len());
+}
+
+/// A store with a model of the wines, and its name.
+fn wines() -> (Ended, String) {
+    let ended = Runner::train()
+        .arg("--data")
+        .arg(data("wine.csv"))
+        .args([
+            "--save-path",
+            "wine",
+            "--model-version",
+            "1",
+            "--store",
+            "store",
+        ])
+        .args(["--spec", "wine.toml"])
+        .file("wine.toml", WINE)
+        .run()
+        .ends_with(0);
+    let name = ended.json()["name"].as_str().unwrap().to_owned();
+    Runner::new("promote")
+        .args(["wine@1", "--alias", "production", "--store"])
+        .arg(ended.path("store"))
+        .run()
+        .ends_with(0);
+    (ended, name)
+}
+
+fn predict(store: &Ended, reference: &str) -> Runner {
+    Runner::new("predict")
+        .arg(reference)
+        .arg("--store")
+        .arg(store.path("store"))
+}
+
+#[test]
+fn a_stored_model_predicts_by_its_own_module() {
+    let (store, name) = wines();
+    let text = std::fs::read_to_string(data("wine.csv")).unwrap();
+    let rows = text.lines().count() - 1;
+    let ended = predict(&store, "wine@production")
+        .arg("--data")
+        .arg(data("wine.csv"))
+        .args(["--out", "predictions.csv"])
+        .run()
+        .ends_with(0);
+    assert_eq!(ended.stdout(), "");
+    let predictions = std::fs::read_to_string(ended.path("predictions.csv")).unwrap();
+    let mut lines = predictions.lines();
+    let header = lines.next().unwrap();
+    assert!(header.starts_with("row,predicted,p_"), "{header}");
+    assert!(header.ends_with(",model,model_version"), "{header}");
+    let end = format!(",{name},1");
+    assert_eq!(lines.filter(|line| line.ends_with(&end)).count(), rows);
+
+    // The folder itself, standard input, standard output and another format give the same.
+    let folder = store.path("store").join(&name);
+    let columns: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+    let ndjson: String = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<String> = columns
+                .iter()
+                .zip(line.split(','))
+                .map(|(name, cell)| match cell.parse::<f64>() {
+                    Ok(_) => format!("{name:?}:{cell}"),
+                    Err(_) => format!("{name:?}:{cell:?}"),
+                })
+                .collect();
+            format!("{{{}}}\n", cells.join(","))
+        })
+        .collect();
+    let ended = Runner::new("predict")
+        .arg(folder)
+        .args(["--data", "rows.ndjson", "--out", "-"])
+        .file("rows.ndjson", ndjson)
+        .run()
+        .ends_with(0);
+    assert_eq!(ended.stdout(), predictions);
+}
+
+#[test]
+fn what_cannot_be_predicted_is_told_and_leaves_no_file() {
+    let (store, name) = wines();
+    let text = std::fs::read_to_string(data("wine.csv")).unwrap();
+    let (header, rows) = text.split_once('\n').unwrap();
+    let first = header.split(',').next().unwrap();
+    let renamed = format!("{}\n{rows}", header.replacen(first, "another", 1));
+    let ended = predict(&store, "wine@1")
+        .args(["--data", "rows.csv", "--out", "out.csv"])
+        .file("rows.csv", renamed)
+        .run()
+        .ends_with(4)
+        .says([first]);
+    let left: Vec<_> = support::files_below(ended.folder.path());
+    assert!(
+        left.iter()
+            .all(|file| !file.contains("predictions") && file != "out.csv"),
+        "{left:?}"
+    );
+
+    predict(&store, "wine@staging")
+        .arg("--data")
+        .arg(data("wine.csv"))
+        .run()
+        .ends_with(16);
+    Runner::new("predict")
+        .args(["wine@1", "--data", "rows.csv"])
+        .file("rows.csv", &text)
+        .run()
+        .ends_with(2)
+        .says(["--store"]);
+    predict(&store, "wine@1")
+        .arg("--data")
+        .arg(data("wine.csv"))
+        .args(["--module", "guest.wasm"])
+        .file("guest.wasm", support::assemble("keeps_the_contract"))
+        .run()
+        .ends_with(2)
+        .says(["was trained by"]);
+
+    let folder = store.path("store").join(&name);
+    std::fs::write(folder.join("model.json"), "{}").unwrap();
+    Runner::new("predict")
+        .arg(&folder)
+        .arg("--data")
+        .arg(data("wine.csv"))
+        .run()
+        .ends_with(1)
+        .says(["it was changed"]);
+}
+
+#[test]
+fn an_onnx_model_predicts_long_data_and_names_what_it_lacks() {
+    if !cfg!(feature = "score") {
+        return skipped("ONNX", "built without the feature `score`");
+    }
+    let rows: String = (0..25_001)
+        .map(|row| format!("{row},{}\n", row % 7))
+        .collect();
+    let run = |text: String| {
+        Runner::new("predict")
+            .args(["model.onnx", "--data", "rows.csv"])
+            .file("model.onnx", Graph::identity("x").bytes())
+            .file("rows.csv", text)
+            .run()
+    };
+    let ended = run(format!("id,x\n{rows}")).ends_with(0);
+    let stdout = ended.stdout();
+    let last = stdout.lines().last().unwrap();
+    assert_eq!(last, format!("25001,{},model,", 25_000 % 7));
+    assert_eq!(stdout.lines().count(), 25_002);
+    run("id,X\n1,2\n".to_owned())
+        .ends_with(4)
+        .says(["no column `x`"]);
+    run("id,x\n1,2\n2,3,4\n".to_owned())
+        .ends_with(4)
+        .says(["row 2"]);
+    run("id,x\n1,none\n".to_owned())
+        .ends_with(4)
+        .says(["`none` is no number"]);
+}
