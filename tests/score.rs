@@ -156,7 +156,7 @@ fn a_model_that_cannot_be_scored_misses_the_gate_and_harms_nothing() {
         (
             "a file of the host's",
             Graph::external("/etc/passwd").bytes(),
-            "one file",
+            "external data",
         ),
         ("four terabytes", Graph::huge().bytes(), ""),
         (

@@ -80,7 +80,7 @@ impl Schema {
         let written: Option<Written> =
             metadata("schema").and_then(|text| serde_json::from_str(text).ok());
         let wide = match signature.inputs.as_slice() {
-            [port] if written.is_none() => Some(port.kind),
+            [port] if port.columns > 1 => Some(port.kind),
             _ => None,
         };
         let kind = |name: &str, kind: Kind| {

@@ -27,7 +27,9 @@ pub struct Args {
 /// Reads a model and then blocks of rows on stdin, and answers on stdout, until stdin ends.
 #[must_use]
 pub fn serve(args: &Args) -> Exit {
-    std::panic::set_hook(Box::new(|panic| eprintln!("{}", short(&panic.to_string()))));
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{}", short(panic.payload_as_str().unwrap_or("it panicked")));
+    }));
     if let Err(error) = lock(args.memory) {
         eprintln!("cannot limit the process that scores: {error}");
         return Exit::Local;

@@ -22,13 +22,9 @@ pub fn arrange(
     signature
         .inputs
         .iter()
-        .map(|port| {
-            let is_one_of_many = port.columns == 1 && signature.inputs.len() > 1;
-            if is_one_of_many || columns.iter().any(|column| column.name == port.name) {
-                one(port, columns)
-            } else {
-                wide(port, columns, rows)
-            }
+        .map(|port| match port.columns {
+            1 => one(port, columns),
+            _ => wide(port, columns, rows),
         })
         .collect()
 }
