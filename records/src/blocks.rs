@@ -6,6 +6,7 @@ use crate::format::{Family, Kind, family};
 use crate::input::Input;
 use crate::json::Json;
 use crate::options::Options;
+use crate::read::read as read_all;
 use crate::source::Source;
 
 /// Some rows of a dataset, as a dataset of their own: with the header line of CSV, as a JSON array, or as a Salesforce
@@ -27,8 +28,13 @@ pub struct Blocks<'a> {
 }
 
 enum Rows {
-    Csv { header: Vec<u8>, separator: u8 },
+    Csv {
+        header: Vec<u8>,
+        separator: u8,
+    },
     Json(Json),
+    /// Parquet keeps its columns one after another: all of it is one block, until that was given.
+    Whole(Option<Block>),
 }
 
 impl<'a> Blocks<'a> {
@@ -36,9 +42,9 @@ impl<'a> Blocks<'a> {
     /// When the source can't be read, or is of no format that has rows one after another.
     pub fn open(source: &'a dyn Source, options: &Options) -> Result<Self, ReadError> {
         let mut input = Input::open(source, options)?;
-        let window = input.window();
-        let rows = match family(&window.bytes[..window.end])? {
+        let rows = match family(input.text())? {
             Family::Json => Rows::Json(Json::default()),
+            Family::Parquet => Rows::Whole(Some(whole(source, options)?)),
             Family::Csv => loop {
                 input.end_last_line();
                 let window = input.window();
@@ -72,6 +78,7 @@ impl<'a> Blocks<'a> {
         match self.rows {
             Rows::Csv { .. } => "csv",
             Rows::Json(_) => "json",
+            Rows::Whole(_) => "parquet",
         }
     }
 
@@ -86,6 +93,9 @@ impl<'a> Blocks<'a> {
         most_rows: usize,
         most_bytes: usize,
     ) -> Result<Option<Block>, ReadError> {
+        if let Rows::Whole(block) = &mut self.rows {
+            return Ok(block.take());
+        }
         let mut block = Block {
             first_row: self.first_row,
             ..Block::default()
@@ -129,6 +139,7 @@ impl<'a> Blocks<'a> {
                     )?
                 }
                 Rows::Json(json) => objects(&self.input, json, block, most_rows, most_bytes)?,
+                Rows::Whole(_) => return Ok(()),
             };
             self.input.consume(used);
             if is_full {
@@ -154,8 +165,27 @@ impl<'a> Blocks<'a> {
                 offset: rest.offset,
             }
             .into()),
+            Rows::Whole(_) => Ok(()),
         }
     }
+}
+
+/// A dataset that is one block.
+fn whole(source: &dyn Source, options: &Options) -> Result<Block, ReadError> {
+    let mut bytes = Vec::new();
+    let read = source
+        .open()
+        .and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|error| Problem::Read {
+        name: source.name(),
+        source: error,
+    })?;
+    let rows = read_all(&bytes, options)?.rows;
+    Ok(Block {
+        bytes,
+        rows,
+        first_row: 0,
+    })
 }
 
 /// How many bytes of the window are done with, and whether the block is full.
