@@ -145,9 +145,10 @@ impl Dictionary {
         }
         let (from, to) = match self.physical.width() {
             Some(width) => (index * width, index * width + width),
-            None => match self.spans[index] {
-                (from, to) => (from as usize, to as usize),
-            },
+            None => {
+                let (from, to) = self.spans[index];
+                (from as usize, to as usize)
+            }
         };
         Ok(self.physical.value(&self.bytes[from..to]))
     }

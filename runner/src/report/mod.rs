@@ -246,7 +246,7 @@ pub fn gate_line(gate: &Gate) -> String {
     )
 }
 
-/// `model.onnx agrees on 937 rows, by 6.0e-8 at most`.
+/// `model.onnx says the same of 937 rows (within 6.0e-8, 8 ties)`.
 #[must_use]
 pub fn parity_line(parity: &Parity) -> String {
     match parity {
@@ -256,7 +256,7 @@ pub fn parity_line(parity: &Parity) -> String {
             largest_difference,
         } => {
             let mut text = format!(
-                "model.onnx says the same of {} rows (largest difference {largest_difference:.1e}",
+                "model.onnx says the same of {} rows (within {largest_difference:.1e}",
                 thousands(*rows)
             );
             if *ties > 0 {
