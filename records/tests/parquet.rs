@@ -1,4 +1,5 @@
 //! Parquet files of several writers are the tables that they hold; damaged and hostile ones are errors that say where.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 

@@ -84,11 +84,11 @@ impl Schema {
             _ => None,
         };
         let kind = |name: &str, kind: Kind| {
-            let written = written.iter().flat_map(|written| &written.inputs);
+            let mut written = written.iter().flat_map(|written| &written.inputs);
             let written = written
-                .filter(|input| input.name == name)
+                .rfind(|input| input.name == name)
                 .map(|input| input.kind.as_str());
-            match (kind, written.last()) {
+            match (kind, written) {
                 (Kind::Text, _) => Cells::Text,
                 (Kind::Number, Some("boolean")) => Cells::Boolean,
                 (Kind::Number, Some("date" | "timestamp")) => Cells::Time,
