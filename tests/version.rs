@@ -38,4 +38,10 @@ fn with_verbose_it_names_commit_engine_features_and_targets() {
         "{own} is not among what it compiles for:\n{text}"
     );
     assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    let features = text.lines().find_map(|line| line.strip_prefix("features"));
+    let scores = features
+        .unwrap()
+        .split_whitespace()
+        .any(|name| name == "score");
+    assert_eq!(scores, cfg!(feature = "score"), "{text}");
 }

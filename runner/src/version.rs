@@ -39,6 +39,7 @@ fn features() -> Vec<&'static str> {
     [
         ("azblob", cfg!(feature = "azblob")),
         ("s3", cfg!(feature = "s3")),
+        ("score", cfg!(feature = "score")),
     ]
     .into_iter()
     .filter_map(|(name, on)| on.then_some(name))
