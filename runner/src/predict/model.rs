@@ -1,13 +1,12 @@
 //! A reference -> the model's files. Each has the digest that the manifest gives before anything reads it.
 
 use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use contract::{Manifest, files};
-use sha2::{Digest, Sha256};
 
 use super::{Engine, Job, PredictError};
+use crate::digest;
 use crate::error::Error;
 use crate::registry;
 use crate::run::aside;
@@ -101,7 +100,9 @@ async fn read(folder: &Path) -> Result<(PathBuf, Manifest), Error> {
     aside(move || {
         for file in &manifest.files {
             let path = folder.join(&file.path);
-            let found = digest(&path).map_err(|error| PredictError::local("read", &path, error))?;
+            let (_, found) = File::open(&path)
+                .and_then(digest::sha256)
+                .map_err(|error| PredictError::local("read", &path, error))?;
             if found != file.sha256 {
                 return Err(PredictError::BadModel {
                     path,
@@ -152,17 +153,4 @@ fn no_module(manifest: &Manifest, place: String) -> PredictError {
         sha256: manifest.module.sha256.clone(),
         place,
     }
-}
-
-fn digest(path: &Path) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    let mut file = File::open(path)?;
-    let mut chunk = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut chunk)? {
-            0 => break,
-            read => digest.update(&chunk[..read]),
-        }
-    }
-    Ok(crate::hex(&digest.finalize()))
 }
