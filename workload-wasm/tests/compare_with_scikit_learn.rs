@@ -2,25 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::Path;
 use std::process::Command;
 
-/// The Python of the project's environment, else the machine's, if it has scikit-learn and LightGBM.
-fn python() -> Option<PathBuf> {
-    let venv =
-        std::env::var_os("NOMAD_RUNNER_VENV").map(|venv| Path::new(&venv).join("bin/python"));
-    let candidates = venv.into_iter().chain([PathBuf::from("python3")]);
-    candidates.into_iter().find(|python| {
-        let imports = Command::new(python)
-            .args(["-c", "import sklearn, lightgbm"])
-            .output();
-        imports.is_ok_and(|output| output.status.success())
-    })
-}
+use support::python::python;
 
 #[test]
 fn learners_score_as_scikit_learn_does() {
-    let Some(python) = python() else {
+    let Some(python) = python("sklearn, lightgbm") else {
         println!(
             "SKIPPED learners_score_as_scikit_learn_does: no Python with scikit-learn and LightGBM; `just compare-learners` installs one"
         );

@@ -4,28 +4,16 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use contract::Task;
 use support::onnx::{forms, strange_rows, table, training};
+use support::python::python;
 use support::{Fixture, sample, skipped};
 use tempfile::TempDir;
 use workload::export::{Model, check};
 use workload::learners;
-
-/// The Python of the project's environment, else the machine's, if it has what the comparison needs.
-fn python() -> Option<PathBuf> {
-    let venv =
-        std::env::var_os("NOMAD_RUNNER_VENV").map(|venv| Path::new(&venv).join("bin/python"));
-    let candidates = venv.into_iter().chain([PathBuf::from("python3")]);
-    candidates.into_iter().find(|python| {
-        let imports = Command::new(python)
-            .args(["-c", "import numpy, onnx, onnxruntime"])
-            .output();
-        imports.is_ok_and(|output| output.status.success())
-    })
-}
 
 /// Parameters that keep slow learners quick.
 fn params(algorithm: &str, engine: &str) -> &'static str {
@@ -92,7 +80,7 @@ fn case(cases: &Path, name: &str, task: Task, specification: &str) {
 
 #[test]
 fn onnxruntime_says_what_the_module_says() {
-    let Some(python) = python() else {
+    let Some(python) = python("numpy, onnx, onnxruntime") else {
         let name = "onnxruntime_says_what_the_module_says";
         skipped(
             name,
@@ -175,7 +163,7 @@ fn prints(mut program: Command, folder: &Path) -> String {
 #[test]
 fn the_documented_programs_give_the_same_answers_to_the_same_rows() {
     let name = "the_documented_programs_give_the_same_answers_to_the_same_rows";
-    let Some(python) = python() else {
+    let Some(python) = python("numpy, onnx, onnxruntime") else {
         return skipped(
             name,
             "no Python with onnx and onnxruntime; `just venv` installs them",
