@@ -193,7 +193,7 @@ same-guest: guest
 [doc('The sizes in the README, from what `just package` made')]
 [group('ship')]
 sizes:
-    RUNNER_FEATURES=s3,azblob,wasmtime/all-arch .ci/runner amd64 dist/runner-amd64-without-scoring
+    RUNNER_FEATURES=s3,azblob,cross-compile .ci/runner amd64 dist/runner-amd64-without-scoring
     .ci/sizes
 
 # From two checkouts in two folders; each builds everything anew (very long).

@@ -14,8 +14,7 @@ remap=(
   "--remap-path-prefix=$target=/target"
 )
 
-# Back ends for all architectures, so that each runner compiles modules for the others (`runner compile --target`).
-runner_features="${RUNNER_FEATURES-score,s3,azblob,wasmtime/all-arch}"
+runner_features="${RUNNER_FEATURES-score,s3,azblob,cross-compile}"
 
 # rustc's flags, one an argument; cargo wants them with a separator that no path holds.
 rustflags() {
