@@ -174,6 +174,67 @@ fn a_model_that_cannot_be_scored_misses_the_gate_and_harms_nothing() {
     }
 }
 
+#[test]
+fn little_memory_of_a_module_and_lower_limits_from_outside_are_no_missed_gate() {
+    if !cfg!(feature = "score") {
+        return skipped("limits", "built without the feature `score`");
+    }
+    let equal = |run: Runner| {
+        let ended = run.run().ends_with(0);
+        let parity = parity(&ended);
+        assert_eq!(parity["status"], "equal", "{parity}");
+    };
+    let model = Graph::identity("x").bytes();
+    equal(train(&model, CHECK).args(["--memory", "1MiB"]));
+    // Less than the 4 GiB that are asked for.
+    let mut run = train(&model, CHECK);
+    let program = run.command.get_program().to_owned();
+    let args: Vec<_> = run.command.get_args().map(ToOwned::to_owned).collect();
+    let mut limited = Command::new("sh");
+    // Whoever may raise limits would not notice.
+    let weak = if rustix::process::geteuid().is_root() {
+        "setpriv --bounding-set=-sys_resource"
+    } else {
+        ""
+    };
+    limited
+        .args(["-c", &format!("ulimit -d 3000000 && exec {weak} \"$@\"")])
+        .arg("sh")
+        .arg(program)
+        .args(args)
+        .current_dir(run.folder.path());
+    for (name, value) in run.command.get_envs() {
+        limited.env(name, value.unwrap());
+    }
+    run.command = limited;
+    equal(run);
+}
+
+#[test]
+fn what_is_no_whole_file_is_no_model() {
+    if !cfg!(feature = "score") {
+        return skipped("models", "built without the feature `score`");
+    }
+    let run = |model: &str, make: fn(&Path)| {
+        let run = Runner::new("predict")
+            .args([model, "--data", "rows.csv", "--timeout", "20s"])
+            .file("rows.csv", "x\n1\n");
+        make(&run.folder.path().join(model));
+        run.run().ends_with(1)
+    };
+    run("folder.onnx", |path| std::fs::create_dir(path).unwrap()).says(["no regular file"]);
+    run("pipe.onnx", |path| {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).unwrap();
+    })
+    .says(["no regular file"]);
+    // It holds less than its length says.
+    run("short.onnx", |path| {
+        std::os::unix::fs::symlink("/sys/devices/system/cpu/online", path).unwrap();
+    })
+    .says(["shorter"]);
+}
+
 /// The Python that `just venv` makes.
 fn python(test: &str) -> Option<PathBuf> {
     let python = Path::new(&std::env::var_os("NOMAD_RUNNER_VENV")?).join("bin/python");

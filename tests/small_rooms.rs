@@ -125,6 +125,12 @@ fn trains_and_publishes(room: &Room, runner: &[OsString]) {
     let stored = models(&room.local().join("models"));
     assert_eq!(stored.len(), 1, "{said}");
     assert_whole(&stored[0]);
+    if cfg!(feature = "score") {
+        // Without /proc no process is started for the ONNX form, and nobody may take it for proven.
+        assert!(said.contains("goes on unproven"), "{said}");
+        let manifest = support::read_json(&stored[0].join("manifest.json"));
+        assert_eq!(manifest["parity"]["status"], "not_checked");
+    }
     let top: Vec<_> = support::files_below(room.0.path())
         .into_iter()
         .filter(|file| !file.starts_with("local/"))

@@ -79,8 +79,4 @@ pub enum Verb {
     Gc(Box<commands::gc::Args>),
     /// Put a dataset into a store, by its digest
     Snapshot(Box<commands::snapshot::Args>),
-    /// The process in which the others score ONNX (docs/security.md)
-    #[cfg(feature = "score")]
-    #[command(hide = true)]
-    ScoreAside(crate::score::Args),
 }

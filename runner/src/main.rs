@@ -12,6 +12,11 @@ use runner::exit::Exit;
 use runner::{commands, logging, version};
 
 fn main() -> ExitCode {
+    // Before there are threads, whose stacks would count as memory of the process that scores.
+    #[cfg(feature = "score")]
+    if let Some(exit) = runner::score::serve_if_asked(std::env::args_os()) {
+        return exit.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::DisplayVersion && asks_for_details() => {

@@ -48,8 +48,5 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Verb::Delete(args) => delete::run(*args).await,
         Verb::Gc(args) => gc::run(*args).await,
         Verb::Snapshot(args) => snapshot::run(*args).await,
-        // Nothing else happens in that process: it may block.
-        #[cfg(feature = "score")]
-        Verb::ScoreAside(args) => Ok(crate::score::serve(&args)),
     }
 }

@@ -4,10 +4,14 @@
 //! ones. So it happens here, where a panic, a full stack or an endless loop ends nothing but this process, where
 //! memory is limited, where no file and no socket can be opened, and where the environment is empty.
 
+use std::ffi::OsString;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 
+use super::ScoreError;
 use super::session::Session;
 use super::signature::{Values, read_text, write_text};
 use crate::exit::Exit;
@@ -15,30 +19,37 @@ use crate::exit::Exit;
 /// How much of a message is told. Characters.
 const MAX_MESSAGE: usize = 1_000;
 
-/// `runner score-aside`: arguments.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Rows of a block
-    rows: usize,
-    /// Bytes of memory
-    memory: u64,
+/// The first argument of the process that scores. The rows of a block and the bytes of memory follow.
+pub(super) const VERB: &str = "score-aside";
+
+/// How an answer begins.
+const ACCEPTED: u8 = 1;
+const REFUSED: u8 = 0;
+const MACHINE_REFUSED: u8 = 2;
+
+/// Is the process that scores, if `arguments` ask for it: reads a model and then blocks of rows on stdin, and answers
+/// on stdout, until stdin ends.
+#[must_use]
+pub fn serve_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit> {
+    let mut arguments = arguments.into_iter().skip(1);
+    if arguments.next()? != VERB {
+        return None;
+    }
+    let mut number = || arguments.next()?.to_str()?.parse::<u64>().ok();
+    let (rows, memory) = (number()?, number()?);
+    // Whoever asked may be gone.
+    Some(serve(usize::try_from(rows).ok()?, memory).map_or(Exit::Local, |()| Exit::Done))
 }
 
-/// Reads a model and then blocks of rows on stdin, and answers on stdout, until stdin ends.
-#[must_use]
-pub fn serve(args: &Args) -> Exit {
+fn serve(rows: usize, memory: u64) -> io::Result<()> {
     std::panic::set_hook(Box::new(|panic| {
         eprintln!("{}", short(panic.payload_as_str().unwrap_or("it panicked")));
     }));
-    if let Err(error) = lock(args.memory) {
-        eprintln!("cannot limit the process that scores: {error}");
-        return Exit::Local;
+    if let Err(error) = lock(memory) {
+        let reason = format!("it cannot be limited: {error}");
+        return refuse(&mut io::stdout().lock(), MACHINE_REFUSED, &reason);
     }
-    match answer(args.rows) {
-        Ok(()) => Exit::Done,
-        // Whoever asked is gone.
-        Err(_) => Exit::Local,
-    }
+    answer(rows)
 }
 
 /// Gives up what is not needed here.
@@ -52,9 +63,11 @@ fn lock(memory: u64) -> rustix::io::Result<()> {
         // Descriptors from here on are refused, so that nothing can be opened.
         (Resource::Nofile, 0),
     ] {
+        // Whoever started the runner may have set a lower one, which nobody raises.
+        let limit = Some(getrlimit(resource).maximum.unwrap_or(u64::MAX).min(limit));
         let limit = Rlimit {
-            current: Some(limit),
-            maximum: Some(limit),
+            current: limit,
+            maximum: limit,
         };
         setrlimit(resource, limit)?;
     }
@@ -74,7 +87,7 @@ fn answer(rows: usize) -> io::Result<()> {
     drop(model);
     let session = match session {
         Ok(session) => session,
-        Err(error) => return refuse(&mut to, &format!("{error:#}")),
+        Err(error) => return refuse(&mut to, REFUSED, &format!("{error:#}")),
     };
     accept(&mut to)?;
     write_text(&mut to, &serde_json::to_string(&session.signature)?)?;
@@ -92,18 +105,18 @@ fn answer(rows: usize) -> io::Result<()> {
                     .try_for_each(|values| values.write(&mut to))?;
                 to.flush()?;
             }
-            Err(error) => return refuse(&mut to, &format!("{error:#}")),
+            Err(error) => return refuse(&mut to, REFUSED, &format!("{error:#}")),
         }
     }
     Ok(())
 }
 
 fn accept(to: &mut impl Write) -> io::Result<()> {
-    to.write_all(&[1])
+    to.write_all(&[ACCEPTED])
 }
 
-fn refuse(to: &mut impl Write, message: &str) -> io::Result<()> {
-    to.write_all(&[0])?;
+fn refuse(to: &mut impl Write, how: u8, message: &str) -> io::Result<()> {
+    to.write_all(&[how])?;
     write_text(to, &short(message))?;
     to.flush()
 }
@@ -112,13 +125,17 @@ fn refuse(to: &mut impl Write, message: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// When there is none.
-pub(super) fn read_answer(from: &mut impl Read) -> io::Result<Result<(), String>> {
-    let mut accepted = [0];
-    from.read_exact(&mut accepted)?;
-    match accepted {
-        [1] => Ok(Ok(())),
-        _ => Ok(Err(read_text(from)?)),
+pub(super) fn read_answer(from: &mut impl Read) -> io::Result<Result<(), ScoreError>> {
+    let mut how = [0];
+    from.read_exact(&mut how)?;
+    if how == [ACCEPTED] {
+        return Ok(Ok(()));
     }
+    let reason = crate::harmless(&read_text(from)?);
+    Ok(Err(match how {
+        [MACHINE_REFUSED] => ScoreError::Start(io::Error::other(reason)),
+        _ => ScoreError::Model(reason),
+    }))
 }
 
 /// Errors of tract hold whole nodes.

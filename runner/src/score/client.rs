@@ -1,20 +1,23 @@
 //! The other end of [`super::aside`]: starts the process, hands it the model, and asks it block by block.
 
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::aside::read_answer;
+use super::aside::{VERB, read_answer};
 use super::signature::{Signature, Values, read_text};
 use super::{MAX_MODEL, ScoreError};
 use crate::size::Size;
 
 /// This program, even when its file was replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
+/// The process has this much memory, however little the module had: tract and a small model take some of it. Bytes.
+const LEAST_MEMORY: u64 = 256 << 20;
 /// How much of what the process says at its end is told. Bytes.
 const LAST_WORDS: u64 = 1_000;
 
@@ -38,7 +41,8 @@ pub async fn score<T: Send + 'static>(
             Err(_) => return Err(ScoreError::Timeout(limit)),
         },
     };
-    ended.unwrap_or_else(|error| Err(ScoreError::Start(error.into())))
+    // What a model makes of us is the model's fault too.
+    ended.unwrap_or_else(|error| Err(ScoreError::Died(error.to_string())))
 }
 
 /// Holds the process, so that it can be killed from elsewhere.
@@ -103,7 +107,8 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// Starts a process for blocks of `rows` rows that may use `memory` bytes, and loads the model there.
+    /// Starts a process for blocks of `rows` rows that may use `memory` bytes (256 MiB at least), and loads the model
+    /// there.
     ///
     /// # Errors
     /// When the process can't be started, or the model can't be run.
@@ -113,8 +118,9 @@ impl Scorer {
         rows: usize,
         memory: u64,
     ) -> Result<Self, ScoreError> {
+        let memory = memory.max(LEAST_MEMORY);
         let mut child = Command::new(SELF)
-            .arg("score-aside")
+            .arg(VERB)
             .args([rows.to_string(), memory.to_string()])
             .env_clear()
             .current_dir("/")
@@ -150,19 +156,30 @@ impl Scorer {
             path: model.to_owned(),
             source,
         };
-        let file = File::open(model).map_err(unread)?;
-        let length = file.metadata().map_err(unread)?.len();
+        let (file, length) = open(model).map_err(unread)?;
         if length > MAX_MODEL {
             return Err(ScoreError::Model(format!(
                 "it is larger than {}",
                 Size(MAX_MODEL)
             )));
         }
-        let written = self
-            .stdin
-            .write_all(&length.to_le_bytes())
-            .and_then(|()| io::copy(&mut file.take(length), &mut self.stdin))
-            .and_then(|_| self.stdin.flush());
+        let written = self.stdin.write_all(&length.to_le_bytes());
+        self.written(written)?;
+        // By hand, to know which end failed: the other process says nothing before it has the whole model.
+        let mut file = BufReader::with_capacity(1 << 16, file);
+        let mut left = length;
+        while left > 0 {
+            let bytes = file.fill_buf().map_err(unread)?;
+            let some = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            if some == 0 {
+                return Err(unread(io::Error::other("it became shorter meanwhile")));
+            }
+            let written = self.stdin.write_all(&bytes[..some]);
+            self.written(written)?;
+            file.consume(some);
+            left -= some as u64;
+        }
+        let written = self.stdin.flush();
         self.written(written)?;
         self.answer()?;
         let text = read_text(&mut self.stdout);
@@ -221,8 +238,7 @@ impl Scorer {
 
     fn answer(&mut self) -> Result<(), ScoreError> {
         match read_answer(&mut self.stdout) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(reason)) => Err(ScoreError::Model(crate::harmless(&reason))),
+            Ok(answer) => answer,
             Err(_) => Err(self.died()),
         }
     }
@@ -243,6 +259,21 @@ impl Scorer {
             format!("{how}: {words}")
         })
     }
+}
+
+/// A model's file and its length.
+fn open(model: &Path) -> io::Result<(File, u64)> {
+    // A pipe is told from a file, rather than waited for.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(model)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok((file, metadata.len()))
 }
 
 impl Drop for Scorer {

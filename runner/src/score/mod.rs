@@ -33,7 +33,7 @@ mod scored {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    pub use super::aside::{Args, serve};
+    pub use super::aside::serve_if_asked;
     pub use super::client::{Leash, Scorer, score};
     pub use super::columns::{Column, Scores, arrange};
     pub use super::signature::{Kind, Port, Signature, Values};
@@ -57,7 +57,8 @@ mod scored {
         Died(String),
         #[error("it took longer than {} s", .0.as_secs_f64())]
         Timeout(Duration),
-        #[error("this program could not start itself to score it: {0}")]
+        /// The machine's fault, not the model's.
+        #[error("the process that scores it could not be started: {0}")]
         Start(#[source] io::Error),
     }
 

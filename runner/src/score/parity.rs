@@ -9,7 +9,7 @@ use crate::outputs::Outputs;
 use crate::sandbox::Limits;
 
 /// Compares a model's two forms. `model` is its folder. The process that scores has as much memory as the guest had,
-/// and as much time, at most a minute.
+/// 256 MiB at least, and as much time, at most a minute.
 #[cfg(feature = "score")]
 pub async fn check(model: &Path, outputs: &Outputs, limits: &Limits) -> Parity {
     use super::{ScoreError, score};
@@ -28,10 +28,16 @@ pub async fn check(model: &Path, outputs: &Outputs, limits: &Limits) -> Parity {
     });
     match compared.await {
         Ok(parity) => parity,
-        // This machine's fault, not the model's.
-        Err(error @ (ScoreError::Start(_) | ScoreError::Read { .. })) => Parity::NotChecked {
-            reason: error.to_string(),
-        },
+        // This machine's fault, not the model's, and no word on the model: whoever looks on gets to know.
+        Err(error @ (ScoreError::Start(_) | ScoreError::Read { .. })) => {
+            tracing::warn!(
+                "the model goes on unproven: its {} was not compared with the module, since {error}",
+                files::MODEL_ONNX
+            );
+            Parity::NotChecked {
+                reason: error.to_string(),
+            }
+        }
         Err(error) => Parity::Failed {
             reason: error.to_string(),
         },
