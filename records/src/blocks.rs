@@ -6,7 +6,7 @@ use crate::format::{Family, Kind, family};
 use crate::input::Input;
 use crate::json::Json;
 use crate::options::Options;
-use crate::read::read as read_all;
+use crate::parquet;
 use crate::source::Source;
 
 /// Some rows of a dataset, as a dataset of their own: with the header line of CSV, as a JSON array, or as a Salesforce
@@ -38,13 +38,22 @@ enum Rows {
 }
 
 impl<'a> Blocks<'a> {
+    /// Parquet is held whole, and refused where it is longer than `most_whole` bytes, decompressed.
+    ///
     /// # Errors
-    /// When the source can't be read, or is of no format that has rows one after another.
-    pub fn open(source: &'a dyn Source, options: &Options) -> Result<Self, ReadError> {
+    /// When the source can't be read, or is of no known format.
+    pub fn open(
+        source: &'a dyn Source,
+        options: &Options,
+        most_whole: u64,
+    ) -> Result<Self, ReadError> {
         let mut input = Input::open(source, options)?;
         let rows = match family(input.text())? {
             Family::Json => Rows::Json(Json::default()),
-            Family::Parquet => Rows::Whole(Some(whole(source, options)?)),
+            Family::Parquet => {
+                input.limit(most_whole)?;
+                Rows::Whole(Some(whole(&mut input)?))
+            }
             Family::Csv => loop {
                 input.end_last_line();
                 let window = input.window();
@@ -170,17 +179,10 @@ impl<'a> Blocks<'a> {
     }
 }
 
-/// A dataset that is one block.
-fn whole(source: &dyn Source, options: &Options) -> Result<Block, ReadError> {
-    let mut bytes = Vec::new();
-    let read = source
-        .open()
-        .and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|error| Problem::Read {
-        name: source.name(),
-        source: error,
-    })?;
-    let rows = read_all(&bytes, options)?.rows;
+/// A dataset that is one block. Its footer says how many rows it has: they are read by whoever gets it.
+fn whole(input: &mut Input<'_>) -> Result<Block, ReadError> {
+    let bytes = input.rest()?;
+    let rows = parquet::rows(&bytes)?;
     Ok(Block {
         bytes,
         rows,
@@ -266,7 +268,7 @@ mod tests {
             ..Options::default()
         };
         let bytes = text.as_bytes();
-        let mut blocks = Blocks::open(&bytes, &options).unwrap();
+        let mut blocks = Blocks::open(&bytes, &options, u64::MAX).unwrap();
         std::iter::from_fn(|| blocks.next(most_rows, most_bytes).unwrap()).collect()
     }
 
@@ -339,7 +341,7 @@ mod tests {
             ("{\"a\":1}\n{\"a\":}", 2),
         ] {
             let bytes = text.as_bytes();
-            let mut blocks = Blocks::open(&bytes, &Options::default()).unwrap();
+            let mut blocks = Blocks::open(&bytes, &Options::default(), u64::MAX).unwrap();
             let error = loop {
                 match blocks.next(1, usize::MAX) {
                     Ok(Some(_)) => {}

@@ -117,6 +117,12 @@ impl<'a> Input<'a> {
         self.buffer[self.start..self.end].trim_ascii().is_empty()
     }
 
+    /// Gives no more than `max_bytes` bytes.
+    pub fn limit(&mut self, max_bytes: u64) -> Result<(), ReadError> {
+        self.max_bytes = self.max_bytes.min(max_bytes);
+        self.check_limits()
+    }
+
     pub fn is_gzip(&self) -> bool {
         self.compressed.is_some()
     }

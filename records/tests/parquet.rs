@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use records::{Columns, Kind, Options, Problem, Reason, Records, Type, Values, read};
+use records::{Blocks, Columns, Kind, Options, Problem, Reason, Records, Type, Values, read};
 use support::thrift::{I32, I64, Struct};
 use support::{error, error_with, names, numbers, ok, unfit, with, words};
 
@@ -502,6 +502,65 @@ fn a_page_that_gives_more_than_its_header_says_is_an_error() {
         error.message().contains("not as long as its header says"),
         "{error}"
     );
+}
+
+#[test]
+fn a_page_counts_before_it_is_decompressed() {
+    let options = Options {
+        max_bytes: 1 << 20,
+        ..Options::default()
+    };
+    let made = Made {
+        codec: 2,
+        uncompressed: 64 << 20,
+        ..Made::default()
+    };
+    let error = error_with(made.bytes(), &options);
+    assert!(
+        matches!(error.problem(), Problem::TooManyBytes { .. }),
+        "{error}"
+    );
+    assert_eq!(error.column(), Some("n"));
+}
+
+#[test]
+fn a_long_name_above_many_columns_is_an_error() {
+    let root = Struct::default().name(4, "root").int(5, I32, 1);
+    let above = "n".repeat(2 << 20);
+    let above = Struct::default()
+        .int(3, I32, 0)
+        .name(4, &above)
+        .int(5, I32, 10);
+    let leaf = |index: i64| {
+        let name = format!("c{index}");
+        Struct::default()
+            .int(1, I32, 2)
+            .int(3, I32, 0)
+            .name(4, &name)
+    };
+    let schema: Vec<_> = [root, above].into_iter().chain((0..10).map(leaf)).collect();
+    let footer = Struct::default().list(2, &schema).int(3, I64, 1).end();
+    let length = (footer.len() as u32).to_le_bytes();
+    let error = error([b"PAR1", footer.as_slice(), &length, b"PAR1"].concat());
+    assert!(error.message().contains("names of its columns"), "{error}");
+}
+
+#[test]
+fn it_is_one_block_of_as_many_rows_as_its_footer_says_and_no_longer_than_may_be() {
+    for name in ["plain.parquet", "duckdb-2.parquet"] {
+        let bytes = bytes(name);
+        let options = Options::default();
+        let length = bytes.len() as u64;
+        let mut blocks = Blocks::open(&bytes, &options, length).unwrap();
+        let block = blocks.next(1, 1).unwrap().unwrap();
+        assert_eq!((block.rows, &block.bytes), (60, &bytes), "{name}");
+        assert_eq!(blocks.next(1, 1).unwrap(), None);
+        let error = Blocks::open(&bytes, &options, length - 1).err().unwrap();
+        assert!(
+            matches!(error.problem(), Problem::TooManyBytes { .. }),
+            "{error}"
+        );
+    }
 }
 
 #[test]

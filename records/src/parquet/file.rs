@@ -32,6 +32,15 @@ impl<'s> File<'s> {
             Some(reader) => reader,
             None => Box::new(Cursor::new(input.rest()?)),
         };
+        File::new(reader, name)
+    }
+
+    /// A file whose bytes are all there.
+    pub fn of(bytes: &'s [u8]) -> Result<Self, ReadError> {
+        File::new(Box::new(Cursor::new(bytes)), "the dataset".to_owned())
+    }
+
+    fn new(reader: Box<dyn ReadSeek + 's>, name: String) -> Result<Self, ReadError> {
         let mut file = File {
             reader,
             length: 0,

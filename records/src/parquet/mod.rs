@@ -2,6 +2,7 @@
 //!
 //! Source: <https://parquet.apache.org/docs/file-format/>
 
+mod budget;
 mod cells;
 mod codec;
 mod delta;
@@ -24,9 +25,10 @@ use crate::options::Options;
 use crate::room::Room;
 use crate::source::Source;
 use crate::table::Table;
+use budget::Budget;
 use fault::Fault;
 use file::File;
-use footer::{Chunk, Footer};
+use footer::{Chunk, Footer, Group};
 use hybrid::Hybrid;
 use pages::{Page, Pages};
 use schema::{Leaf, Reading};
@@ -55,7 +57,7 @@ pub(crate) fn read(
         footer,
         leaves,
         columns,
-        given: 0,
+        budget: Budget::of(options),
         options,
     };
     loop {
@@ -65,6 +67,30 @@ pub(crate) fn read(
         }
         table.read_again()?;
     }
+}
+
+/// How many rows a file says that it has.
+pub(crate) fn rows(bytes: &[u8]) -> Result<usize, ReadError> {
+    let whole = |fault: Fault| ReadError::from(fault.problem(None));
+    let footer = Footer::parse(&File::of(bytes)?.footer()?).map_err(whole)?;
+    let mut rows = 0;
+    for (group, of) in footer.groups.iter().enumerate() {
+        rows = add(rows, rows_of(of, group)?)?;
+    }
+    Ok(rows)
+}
+
+fn rows_of(group: &Group, index: usize) -> Result<u64, ReadError> {
+    u64::try_from(group.rows).map_err(|_| {
+        let fault = Fault::Damaged("a row group has fewer than no rows");
+        fault.problem(Some(index + 1)).into()
+    })
+}
+
+fn add(rows: usize, more: u64) -> Result<usize, Problem> {
+    let more = usize::try_from(more).ok();
+    more.and_then(|more| rows.checked_add(more))
+        .ok_or(Problem::OutOfMemory)
 }
 
 /// The index of each leaf's column.
@@ -103,8 +129,7 @@ struct Reader<'s, 'o> {
     footer: Footer,
     leaves: Vec<Leaf>,
     columns: Vec<usize>,
-    /// Bytes that pages and texts took, and what is to come, as far as `Options::max_bytes` counts them.
-    given: u64,
+    budget: Budget,
     options: &'o Options,
 }
 
@@ -141,20 +166,13 @@ impl Reader<'_, '_> {
     fn rows(&mut self, table: &Table<'_>) -> Result<Vec<Rows>, ReadError> {
         let columns = table.columns.iter().filter(|column| column.is_read());
         let bytes_of_row = 4 * columns.count() as u64;
-        self.given = 0;
+        self.budget = Budget::of(self.options);
         let mut rows = Vec::new();
         let mut first = 0_usize;
         for (group, of) in self.footer.groups.iter().enumerate() {
-            let Ok(count) = u64::try_from(of.rows) else {
-                let fault = Fault::Damaged("a row group has fewer than no rows");
-                return Err(fault.problem(Some(group + 1)).into());
-            };
-            let bytes = count.saturating_mul(bytes_of_row);
-            self.given = self.given.saturating_add(bytes);
-            check_limit(self.given, self.options)?;
-            let end = usize::try_from(count).ok();
-            let end = end.and_then(|count| first.checked_add(count));
-            let end = end.ok_or(Problem::OutOfMemory)?;
+            let count = rows_of(of, group)?;
+            self.budget.take(count.saturating_mul(bytes_of_row))?;
+            let end = add(first, count)?;
             rows.push(Rows { first, end });
             first = end;
         }
@@ -174,17 +192,15 @@ impl Reader<'_, '_> {
         let chunk = self.footer.groups[group].chunks[leaf];
         let leaf = &self.leaves[leaf];
         check_chunk(&chunk, leaf).map_err(in_group)?;
-        let mut given = self.given;
+        let budget = &mut self.budget;
         let mut pages = Pages::new(&mut self.file, &chunk).map_err(in_group)?;
         let mut dictionary = None;
         let mut row = rows.first;
         // Columns in which several types were met are read again as a whole.
         while row < rows.end && column.is_read() {
             let missing = Fault::Damaged("a column has fewer values than rows");
-            let page = pages.next().and_then(|page| page.ok_or(missing));
+            let page = pages.next(budget).and_then(|page| page.ok_or(missing));
             let page = page.map_err(in_group)?;
-            given += page.bytes.len() as u64;
-            check_limit(given, self.options)?;
             if page.is_dictionary {
                 let values = Dictionary::new(leaf.physical, page.bytes, page.values);
                 dictionary = Some(values.map_err(in_group)?);
@@ -198,27 +214,15 @@ impl Reader<'_, '_> {
             let reading = PageReading {
                 leaf,
                 dictionary: dictionary.as_ref(),
-                given,
-                options: self.options,
+                longest: self.options.max_row_bytes,
                 room,
             };
-            match reading.read(&page, row, column) {
-                Ok(now) => given = now,
-                Err((fault, at)) => return Err(in_group(fault).at_row(at + 1)),
-            }
+            let read = reading.read(&page, row, column, budget);
+            read.map_err(|(fault, at)| in_group(fault).at_row(at + 1))?;
             row += page.values;
         }
-        self.given = given;
         Ok(())
     }
-}
-
-fn check_limit(given: u64, options: &Options) -> Result<(), Problem> {
-    let limit = options.max_bytes;
-    if given > limit {
-        return Err(Problem::TooManyBytes { limit });
-    }
-    Ok(())
 }
 
 fn check_chunk(chunk: &Chunk, leaf: &Leaf) -> Result<(), Fault> {
@@ -238,16 +242,20 @@ fn check_chunk(chunk: &Chunk, leaf: &Leaf) -> Result<(), Fault> {
 struct PageReading<'r> {
     leaf: &'r Leaf,
     dictionary: Option<&'r Dictionary>,
-    /// Bytes that were given before.
-    given: u64,
-    options: &'r Options,
+    /// The longest text, in bytes.
+    longest: usize,
     room: Room,
 }
 
 impl PageReading<'_> {
-    /// Takes the values of `page` into `column` from `row` on, and gives how many bytes were given with their text; or
-    /// what is wrong, and in which row.
-    fn read(&self, page: &Page, row: usize, column: &mut Builder) -> Result<u64, (Fault, usize)> {
+    /// Takes the values of `page` into `column` from `row` on; or tells what is wrong, and in which row.
+    fn read(
+        &self,
+        page: &Page,
+        row: usize,
+        column: &mut Builder,
+        budget: &mut Budget,
+    ) -> Result<(), (Fault, usize)> {
         let at_first = |fault| (fault, row);
         let (mut levels, bytes) = self.levels(page).map_err(at_first)?;
         let physical = self.leaf.physical;
@@ -255,7 +263,6 @@ impl PageReading<'_> {
             .map_err(at_first)?;
         let written = column.is_read_as_other_than(self.leaf.reading.natural_type());
         let mut text = Vec::new();
-        let mut given = self.given;
         for row in row..row + page.values {
             let at_row = |fault| (fault, row);
             if let Some(levels) = &mut levels {
@@ -279,21 +286,20 @@ impl PageReading<'_> {
                 continue;
             }
             let length = cell.text().len();
-            given += length as u64;
-            self.check_text(length, given).map_err(at_row)?;
+            self.take_text(length, budget).map_err(at_row)?;
             let pushed = column.push(row, cell, self.room);
             pushed.map_err(|problem| (problem.into(), row))?;
         }
-        Ok(given)
+        Ok(())
     }
 
     /// A text may be met in any number of rows, and is looked at in each.
-    fn check_text(&self, length: usize, given: u64) -> Result<(), Fault> {
-        let limit = self.options.max_row_bytes;
+    fn take_text(&self, length: usize, budget: &mut Budget) -> Result<(), Fault> {
+        let limit = self.longest;
         if length > limit {
             return Err(Problem::RowTooLong { limit }.into());
         }
-        Ok(check_limit(given, self.options)?)
+        Ok(budget.take(length as u64)?)
     }
 
     /// The levels that say which cells are there, when some may not be, and the bytes of the values.

@@ -1,5 +1,6 @@
 //! The pages of a column in a row group, one after another.
 
+use super::budget::Budget;
 use super::codec::Codec;
 use super::footer::Chunk;
 use super::thrift::{Compact, Kind, expect};
@@ -61,8 +62,8 @@ impl<'f, 's> Pages<'f, 's> {
         })
     }
 
-    /// The next page that holds values; `None` at the end of the chunk.
-    pub fn next(&mut self) -> Result<Option<Page>, Fault> {
+    /// The next page that holds values, taken from `budget`; `None` at the end of the chunk.
+    pub fn next(&mut self, budget: &mut Budget) -> Result<Option<Page>, Fault> {
         loop {
             if self.at == self.buffer.len() && self.left == 0 {
                 return Ok(None);
@@ -73,7 +74,7 @@ impl<'f, 's> Pages<'f, 's> {
             let from = self.at;
             self.at += compressed;
             if header.is_known() {
-                return self.page(&header, from).map(Some);
+                return self.page(&header, from, budget).map(Some);
             }
         }
     }
@@ -117,9 +118,10 @@ impl<'f, 's> Pages<'f, 's> {
     }
 
     /// The page whose bytes begin at `from` in the buffer.
-    fn page(&self, header: &Header, from: usize) -> Result<Page, Fault> {
+    fn page(&self, header: &Header, from: usize, budget: &mut Budget) -> Result<Page, Fault> {
         let bytes = &self.buffer[from..self.at];
         let size = length(header.uncompressed)?;
+        budget.take(size as u64)?;
         let mut page = Page {
             is_dictionary: header.kind == DICTIONARY,
             values: length(header.values)?,

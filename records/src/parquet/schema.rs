@@ -6,6 +6,8 @@ use super::values::Physical;
 
 /// More than any program nests; what is deeper would overflow the stack.
 const MOST_LEVELS: usize = 100;
+/// The most bytes of all dotted names: a long one counts again with each column below it.
+const MOST_OF_NAMES: usize = 16 << 20;
 
 /// A column of values.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ pub(super) fn leaves(schema: &[Element]) -> Result<Vec<Leaf>, Fault> {
     let mut walk = Walk {
         elements: schema.iter(),
         leaves: Vec::new(),
+        left: MOST_OF_NAMES,
     };
     let root = walk.next()?;
     for _ in 0..root.children {
@@ -63,6 +66,8 @@ pub(super) fn leaves(schema: &[Element]) -> Result<Vec<Leaf>, Fault> {
 struct Walk<'e> {
     elements: std::slice::Iter<'e, Element>,
     leaves: Vec<Leaf>,
+    /// Bytes that names may still take.
+    left: usize,
 }
 
 /// What is above a node.
@@ -89,6 +94,9 @@ impl<'e> Walk<'e> {
         if parent.levels > MOST_LEVELS {
             return Err(Fault::Damaged("the schema is more than 100 levels deep"));
         }
+        let length = parent.prefix.len() + element.name.len();
+        let too_long = Fault::Damaged("the names of its columns are longer than 16 MiB together");
+        self.left = self.left.checked_sub(length).ok_or(too_long)?;
         let name = format!("{}{}", parent.prefix, element.name);
         let repeated = match element.repetition {
             0 | 1 => false,

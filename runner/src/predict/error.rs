@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use records::ReadError;
 
 use crate::exit::Exit;
+use crate::size::Size;
 
 /// Why rows can't be predicted.
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +37,16 @@ pub enum PredictError {
     #[error("this runner was built without the feature `score`, so it scores no ONNX")]
     NoScore,
     #[cfg(feature = "score")]
-    #[error("{} cannot be scored: {source}", path.display())]
+    #[error("{} cannot be scored: {source}{}", path.display(), remedy(source))]
     Score {
         path: PathBuf,
         #[source]
         source: crate::score::ScoreError,
     },
+    #[error(
+        "the data takes more than {0} as a whole, and Parquet is read as a whole: raise --memory, or give CSV or NDJSON, which go through in blocks"
+    )]
+    Memory(Size),
     #[error("{data}: {error}")]
     Data { data: String, error: ReadError },
     #[error("{data}: {problem}")]
@@ -64,6 +69,14 @@ pub enum PredictError {
     NobodyReads,
 }
 
+#[cfg(feature = "score")]
+fn remedy(error: &crate::score::ScoreError) -> &'static str {
+    match error {
+        crate::score::ScoreError::Timeout(_) => "; raise --timeout, or give it fewer rows",
+        _ => "",
+    }
+}
+
 impl PredictError {
     pub(super) fn local(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Local {
@@ -81,6 +94,7 @@ impl PredictError {
             Self::NoModule { .. } | Self::NoOnnx { .. } => Exit::StoreRefused,
             #[cfg(feature = "score")]
             Self::Score { source, .. } => source.exit(),
+            Self::Memory(_) => Exit::LimitHit,
             Self::Data { .. } | Self::Column { .. } => Exit::BadData,
             Self::Rows { .. } | Self::BadOutput(_) => Exit::BadOutput,
             Self::NobodyReads => Exit::Done,

@@ -65,7 +65,8 @@ pub async fn run(job: &Job) -> Result<(), Error> {
     let file = workspace.data().join("rows");
     let dataset = data::fetch(&job.data, &file).await?;
     let output = Output::create(job.out.as_deref())?;
-    let rows = Rows::new(file, dataset.bytes, output.is_watched());
+    let memory = job.limits.memory;
+    let rows = Rows::new(file, dataset.bytes, memory, output.is_watched());
     let predicted = match &job.engine {
         Engine::Module(options) => {
             module::predict(job, options, &model, rows, &workspace, &output).await

@@ -1,22 +1,30 @@
 //! The dataset's rows, block by block, and how far one has come.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use records::{Blocks, Options};
+use records::{Blocks, Columns, Options, Problem};
 
 use super::PredictError;
+use crate::size::Size;
+
+/// Rows that are read at a time, and their bytes.
+pub(super) const READ: usize = 10_000;
+pub(super) const READ_BYTES: usize = 32 << 20;
 
 /// A dataset that was fetched.
 pub(super) struct Rows {
     pub path: PathBuf,
+    /// Bytes that a file may take that is read as a whole.
+    memory: u64,
     bar: Option<ProgressBar>,
 }
 
 impl Rows {
     /// `bytes` long. Progress is shown where somebody watches and `quiet` is not asked for.
-    pub fn new(path: PathBuf, bytes: u64, shown: bool) -> Self {
+    pub fn new(path: PathBuf, bytes: u64, memory: u64, shown: bool) -> Self {
         let watched =
             shown && std::io::stderr().is_terminal() && tracing::enabled!(tracing::Level::INFO);
         let bar = watched.then(|| {
@@ -29,7 +37,7 @@ impl Rows {
             );
             bar
         });
-        Self { path, bar }
+        Self { path, memory, bar }
     }
 
     pub fn open(&self) -> Result<Blocks<'_>, PredictError> {
@@ -38,14 +46,44 @@ impl Rows {
             max_bytes: u64::MAX,
             ..Options::default()
         };
-        Blocks::open(&self.path, &options).map_err(|error| self.error(error))
+        Blocks::open(&self.path, &options, self.memory).map_err(|error| self.error(error))
+    }
+
+    /// Which of the columns `names` appear in any row. Reads as far as all have, and so to the end where one does not.
+    pub fn that_appear(&self, names: BTreeSet<String>) -> Result<BTreeSet<String>, PredictError> {
+        let mut found = BTreeSet::new();
+        if names.is_empty() {
+            return Ok(found);
+        }
+        let options = Options {
+            columns: Columns::Only(names.clone()),
+            ..Options::default()
+        };
+        let mut blocks = self.open()?;
+        while found != names {
+            let Some(block) = blocks
+                .next(READ, READ_BYTES)
+                .map_err(|error| self.error(error))?
+            else {
+                break;
+            };
+            let records =
+                records::read(&block.bytes, &options).map_err(|error| self.error(error))?;
+            let columns = records.columns.into_iter().map(|column| column.name);
+            found.extend(columns.filter(|name| names.contains(name)));
+        }
+        Ok(found)
     }
 
     /// Whatever is wrong with the data. Its file is the runner's own and has no name for a person.
     pub fn error(&self, error: records::ReadError) -> PredictError {
-        PredictError::Data {
-            data: "the data cannot be used".to_owned(),
-            error,
+        match error.problem() {
+            // What comes in blocks has no limit.
+            Problem::TooManyBytes { limit } => PredictError::Memory(Size(*limit)),
+            _ => PredictError::Data {
+                data: "the data cannot be used".to_owned(),
+                error,
+            },
         }
     }
 
