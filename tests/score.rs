@@ -211,28 +211,41 @@ fn little_memory_of_a_module_and_lower_limits_from_outside_are_no_missed_gate() 
 }
 
 #[test]
-fn what_is_no_whole_file_is_no_model() {
+fn a_graph_without_end_meets_the_time_limit_and_misses_the_gate() {
     if !cfg!(feature = "score") {
-        return skipped("models", "built without the feature `score`");
+        return skipped("endless graphs", "built without the feature `score`");
     }
-    let run = |model: &str, make: fn(&Path)| {
-        let run = Runner::new("predict")
-            .args([model, "--data", "rows.csv", "--timeout", "20s"])
-            .file("rows.csv", "x\n1\n");
-        make(&run.folder.path().join(model));
-        run.run().ends_with(1)
-    };
-    run("folder.onnx", |path| std::fs::create_dir(path).unwrap()).says(["no regular file"]);
-    run("pipe.onnx", |path| {
-        use rustix::fs::{CWD, FileType, Mode, mknodat};
-        mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).unwrap();
-    })
-    .says(["no regular file"]);
-    // It holds less than its length says.
-    run("short.onnx", |path| {
-        std::os::unix::fs::symlink("/sys/devices/system/cpu/online", path).unwrap();
-    })
-    .says(["shorter"]);
+    let ended = train(&Graph::endless().bytes(), CHECK)
+        .args(["--timeout", "3s"])
+        .run()
+        .ends_with(5);
+    let parity = parity(&ended);
+    assert_eq!(
+        parity,
+        json!({"status": "failed", "reason": "it took longer than 3 s"})
+    );
+}
+
+#[test]
+fn a_signal_ends_a_run_at_its_gate_and_leaves_nothing() {
+    if !cfg!(feature = "score") {
+        return skipped("signals", "built without the feature `score`");
+    }
+    for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
+        let run = train(&Graph::endless().bytes(), CHECK);
+        let mut run = run.args(["--store", "store", "--no-cache"]);
+        let mut child = run.command.spawn().unwrap();
+        let scorer = support::scorer_of(child.id());
+        let killed = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(status));
+        support::is_gone(scorer);
+        let mut left = support::files_below(run.folder.path());
+        left.sort();
+        assert_eq!(left, ["guest.wasm", "rows.csv"]);
+    }
 }
 
 /// The Python that `just venv` makes.
@@ -320,166 +333,4 @@ fn compare(case: &Path, ended: &Ended, expected: &Value) {
         rows += 1;
     }
     assert_eq!(rows, scores.len());
-}
-
-/// A store with a model of the wines, and its name.
-fn wines() -> (Ended, String) {
-    let ended = Runner::train()
-        .arg("--data")
-        .arg(data("wine.csv"))
-        .args([
-            "--save-path",
-            "wine",
-            "--model-version",
-            "1",
-            "--store",
-            "store",
-        ])
-        .args(["--spec", "wine.toml"])
-        .file("wine.toml", WINE)
-        .run()
-        .ends_with(0);
-    let name = ended.json()["name"].as_str().unwrap().to_owned();
-    Runner::new("promote")
-        .args(["wine@1", "--alias", "production", "--store"])
-        .arg(ended.path("store"))
-        .run()
-        .ends_with(0);
-    (ended, name)
-}
-
-fn predict(store: &Ended, reference: &str) -> Runner {
-    Runner::new("predict")
-        .arg(reference)
-        .arg("--store")
-        .arg(store.path("store"))
-}
-
-#[test]
-fn a_stored_model_predicts_by_its_own_module() {
-    let (store, name) = wines();
-    let text = std::fs::read_to_string(data("wine.csv")).unwrap();
-    let rows = text.lines().count() - 1;
-    let ended = predict(&store, "wine@production")
-        .arg("--data")
-        .arg(data("wine.csv"))
-        .args(["--out", "predictions.csv"])
-        .run()
-        .ends_with(0);
-    assert_eq!(ended.stdout(), "");
-    let predictions = std::fs::read_to_string(ended.path("predictions.csv")).unwrap();
-    let mut lines = predictions.lines();
-    let header = lines.next().unwrap();
-    assert!(header.starts_with("row,predicted,p_"), "{header}");
-    assert!(header.ends_with(",model,model_version"), "{header}");
-    let end = format!(",{name},1");
-    assert_eq!(lines.filter(|line| line.ends_with(&end)).count(), rows);
-
-    // The folder itself, standard input, standard output and another format give the same.
-    let folder = store.path("store").join(&name);
-    let columns: Vec<&str> = text.lines().next().unwrap().split(',').collect();
-    let ndjson: String = text
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let cells: Vec<String> = columns
-                .iter()
-                .zip(line.split(','))
-                .map(|(name, cell)| match cell.parse::<f64>() {
-                    Ok(_) => format!("{name:?}:{cell}"),
-                    Err(_) => format!("{name:?}:{cell:?}"),
-                })
-                .collect();
-            format!("{{{}}}\n", cells.join(","))
-        })
-        .collect();
-    let ended = Runner::new("predict")
-        .arg(folder)
-        .args(["--data", "rows.ndjson", "--out", "-"])
-        .file("rows.ndjson", ndjson)
-        .run()
-        .ends_with(0);
-    assert_eq!(ended.stdout(), predictions);
-}
-
-#[test]
-fn what_cannot_be_predicted_is_told_and_leaves_no_file() {
-    let (store, name) = wines();
-    let text = std::fs::read_to_string(data("wine.csv")).unwrap();
-    let (header, rows) = text.split_once('\n').unwrap();
-    let first = header.split(',').next().unwrap();
-    let renamed = format!("{}\n{rows}", header.replacen(first, "another", 1));
-    let ended = predict(&store, "wine@1")
-        .args(["--data", "rows.csv", "--out", "out.csv"])
-        .file("rows.csv", renamed)
-        .run()
-        .ends_with(4)
-        .says([first]);
-    let left: Vec<_> = support::files_below(ended.folder.path());
-    assert!(
-        left.iter()
-            .all(|file| !file.contains("predictions") && file != "out.csv"),
-        "{left:?}"
-    );
-
-    predict(&store, "wine@staging")
-        .arg("--data")
-        .arg(data("wine.csv"))
-        .run()
-        .ends_with(16);
-    Runner::new("predict")
-        .args(["wine@1", "--data", "rows.csv"])
-        .file("rows.csv", &text)
-        .run()
-        .ends_with(2)
-        .says(["--store"]);
-    predict(&store, "wine@1")
-        .arg("--data")
-        .arg(data("wine.csv"))
-        .args(["--module", "guest.wasm"])
-        .file("guest.wasm", support::assemble("keeps_the_contract"))
-        .run()
-        .ends_with(2)
-        .says(["was trained by"]);
-
-    let folder = store.path("store").join(&name);
-    std::fs::write(folder.join("model.json"), "{}").unwrap();
-    Runner::new("predict")
-        .arg(&folder)
-        .arg("--data")
-        .arg(data("wine.csv"))
-        .run()
-        .ends_with(1)
-        .says(["it was changed"]);
-}
-
-#[test]
-fn an_onnx_model_predicts_long_data_and_names_what_it_lacks() {
-    if !cfg!(feature = "score") {
-        return skipped("ONNX", "built without the feature `score`");
-    }
-    let rows: String = (0..25_001)
-        .map(|row| format!("{row},{}\n", row % 7))
-        .collect();
-    let run = |text: String| {
-        Runner::new("predict")
-            .args(["model.onnx", "--data", "rows.csv"])
-            .file("model.onnx", Graph::identity("x").bytes())
-            .file("rows.csv", text)
-            .run()
-    };
-    let ended = run(format!("id,x\n{rows}")).ends_with(0);
-    let stdout = ended.stdout();
-    let last = stdout.lines().last().unwrap();
-    assert_eq!(last, format!("25001,{},model,", 25_000 % 7));
-    assert_eq!(stdout.lines().count(), 25_002);
-    run("id,X\n1,2\n".to_owned())
-        .ends_with(4)
-        .says(["no column `x`"]);
-    run("id,x\n1,2\n2,3,4\n".to_owned())
-        .ends_with(4)
-        .says(["row 2"]);
-    run("id,x\n1,none\n".to_owned())
-        .ends_with(4)
-        .says(["`none` is no number"]);
 }

@@ -240,3 +240,39 @@ pub fn files_below(folder: &Path) -> Vec<String> {
     }
     files
 }
+
+/// The process in which the runner `parent` scores ONNX, once there is one.
+pub fn scorer_of(parent: u32) -> u32 {
+    let begin = std::time::Instant::now();
+    loop {
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(id) = process.file_name().to_string_lossy().parse() else {
+                continue;
+            };
+            let of = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            if parent_of(id) == Some(parent) && of.windows(11).any(|part| part == b"score-aside") {
+                return id;
+            }
+        }
+        assert!(begin.elapsed().as_secs() < 60, "nothing is scored");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// The parent of a process that has not ended.
+fn parent_of(process: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // `id (name) state parent …`, and a name may hold anything.
+    let mut words = status.rsplit(") ").next()?.split(' ');
+    (words.next()? != "Z").then(|| words.next()?.parse().ok())?
+}
+
+/// Waits until a process has ended.
+#[track_caller]
+pub fn is_gone(process: u32) {
+    let begin = std::time::Instant::now();
+    while parent_of(process).is_some() {
+        assert!(begin.elapsed().as_secs() < 20, "{process} is still there");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}

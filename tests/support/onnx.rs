@@ -1,4 +1,5 @@
 //! Small ONNX graphs, byte by byte, and modules that leave them.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::fmt::Write;
 
@@ -98,13 +99,25 @@ impl Graph {
     pub fn huge() -> Self {
         let shape = [1_000_000_u64; 2].map(|size| number(7, size)).concat();
         let tensor = [number(1, 2), number(2, 7), shape, text(8, "shape")].concat();
-        let zeros = [
-            text(1, "shape"),
-            text(2, "zeros"),
-            text(4, "ConstantOfShape"),
-        ]
-        .concat();
+        let zeros = node_to("zeros", "ConstantOfShape", &["shape"]);
         let mut graph = Self::of("x", vec![zeros, node("Add", &["x", "zeros"])]);
+        graph.initializers.push(tensor);
+        graph
+    }
+
+    /// Multiplies large matrices for hours.
+    pub fn endless() -> Self {
+        let shape = [4_000_u64; 2].map(|size| number(7, size)).concat();
+        let tensor = [number(1, 2), number(2, 7), shape, text(8, "shape")].concat();
+        let mut nodes = vec![node_to("m0", "ConstantOfShape", &["shape"])];
+        for step in 0..1_000 {
+            let matrix = format!("m{step}");
+            let product = format!("m{}", step + 1);
+            nodes.push(node_to(&product, "MatMul", &[&matrix, &matrix]));
+        }
+        nodes.push(node_to("most", "ReduceMax", &["m1000"]));
+        nodes.push(node("Add", &["x", "most"]));
+        let mut graph = Self::of("x", nodes);
         graph.initializers.push(tensor);
         graph
     }
@@ -134,8 +147,12 @@ impl Graph {
 
 /// A node whose output is `prediction`.
 fn node(operator: &str, inputs: &[&str]) -> Vec<u8> {
+    node_to("prediction", operator, inputs)
+}
+
+fn node_to(output: &str, operator: &str, inputs: &[&str]) -> Vec<u8> {
     let mut node: Vec<u8> = inputs.iter().flat_map(|input| text(1, input)).collect();
-    node.extend([text(2, "prediction"), text(4, operator)].concat());
+    node.extend([text(2, output), text(4, operator)].concat());
     node
 }
 

@@ -10,6 +10,7 @@ use crate::digest;
 use crate::error::Error;
 use crate::registry;
 use crate::run::aside;
+use crate::sandbox::source_of;
 use crate::store::{self, Store, module_key};
 use crate::workspace::Workspace;
 
@@ -126,25 +127,55 @@ async fn module(
 ) -> Result<PathBuf, Error> {
     let expected = &manifest.module.sha256;
     if let Some(given) = &job.module {
-        return Ok(given.clone());
+        return is_that(given.clone(), manifest).await;
     }
     let key = module_key(expected);
     if let Some(beside) = model.folder.parent().map(|parent| parent.join(&key))
         && beside.is_file()
     {
-        return Ok(beside);
+        return is_that(beside, manifest).await;
     }
     let Some(store) = store else {
         let place = "beside it: name the store that it came from with --store".to_owned();
         return Err(no_module(manifest, place).into());
     };
-    let Some(object) = store.read(&key).await? else {
+    if store.stat(&key).await?.is_none() {
         return Err(no_module(manifest, format!("at {}", store.url(&key))).into());
-    };
+    }
     let path = workspace.model("module")?.join("workload.wasm");
-    std::fs::write(&path, &object.bytes)
-        .map_err(|error| PredictError::local("write", &path, error))?;
+    registry::fetch(store, &key, manifest.module.bytes, expected, &path).await?;
     Ok(path)
+}
+
+/// Refuses another module before it is compiled. Compiled code stands for the module beside it.
+async fn is_that(path: PathBuf, manifest: &Manifest) -> Result<PathBuf, Error> {
+    let source = source_of(&path);
+    let digest = aside(move || {
+        let digest = File::open(&source).and_then(digest::sha256);
+        digest.map_err(|error| PredictError::local("read", &source, error))
+    });
+    let (_, found) = digest.await?;
+    check_digest(&path, &found, manifest)?;
+    Ok(path)
+}
+
+/// # Errors
+/// When `found`, the digest of the module at `path`, is not that of the module that trained the model.
+pub(super) fn check_digest(
+    path: &Path,
+    found: &str,
+    manifest: &Manifest,
+) -> Result<(), PredictError> {
+    let expected = &manifest.module.sha256;
+    if found == expected {
+        return Ok(());
+    }
+    Err(PredictError::OtherModule {
+        path: path.to_owned(),
+        found: found.to_owned(),
+        name: manifest.name.clone(),
+        expected: expected.clone(),
+    })
 }
 
 fn no_module(manifest: &Manifest, place: String) -> PredictError {

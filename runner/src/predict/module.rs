@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use contract::{Manifest, exit, files};
 
-use super::model::Model;
+use super::model::{Model, check_digest};
 use super::output::{Output, Writer, push_cell};
 use super::rows::Rows;
 use super::{Job, PredictError};
@@ -38,15 +38,8 @@ pub(super) async fn predict(
     };
     let engine = Arc::new(Engine::new(options)?);
     let module = load(&engine, path, &job.trust).await?;
-    if module.origin().sha256 != manifest.module.sha256 {
-        return Err(PredictError::OtherModule {
-            path: path.clone(),
-            found: module.origin().sha256.clone(),
-            name: manifest.name.clone(),
-            expected: manifest.module.sha256.clone(),
-        }
-        .into());
-    }
+    // Once more, of the bytes that were read now.
+    check_digest(path, &module.origin().sha256, manifest)?;
     let predictor = Predictor {
         engine,
         module,

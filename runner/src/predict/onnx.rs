@@ -4,18 +4,15 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use records::{Blocks, ReadError};
+use records::{Blocks, Problem, ReadError};
 
 use super::model::Model;
 use super::output::{Output, Writer, push_cell};
-use super::rows::Rows;
-use super::table::Schema;
+use super::rows::{READ, READ_BYTES, Rows};
+use super::table::{Schema, at};
 use super::{Job, PredictError};
 use crate::score::{Column, Leash, ScoreError, Scorer, Scores, arrange, score};
 
-/// Rows that are read at a time.
-const READ: usize = 10_000;
-const READ_BYTES: usize = 32 << 20;
 /// Rows that are scored at a time.
 const SCORED: usize = 1_000;
 
@@ -68,7 +65,7 @@ impl Work {
     fn all(&self, leash: &Leash) -> Result<(), PredictError> {
         let failed = failed(&self.path);
         let mut scorer = Scorer::start(leash, &self.path, SCORED, self.memory).map_err(&failed)?;
-        let mut schema = Schema::of(scorer.signature());
+        let mut schema = Schema::of(scorer.signature(), self.memory);
         let mut lines = Lines::new(self.name(&schema), &schema);
         let mut blocks = self.rows.open()?;
         // While the other process scores a block, this one writes the last and reads the next.
@@ -92,7 +89,7 @@ impl Work {
         if let Some(rows) = pending {
             self.receive(&mut scorer, rows, &mut lines)?;
         }
-        schema.warn();
+        schema.finish().map_err(|problem| self.column(problem))?;
         lines.flush(&self.writer)
     }
 
@@ -120,8 +117,19 @@ impl Work {
         let Some(block) = blocks.next(READ, READ_BYTES).map_err(unread)? else {
             return Ok(None);
         };
+        let records = schema
+            .parse(&block)
+            .map_err(|error| match error.problem() {
+                Problem::TooManyBytes { .. } => unread(error),
+                _ => self.column(at(&error, block.first_row)),
+            })?;
+        // Each row of CSV has all columns; of JSON a row has those that it gives.
+        if block.first_row == 0 && blocks.extension() == "json" {
+            let lacking = schema.lacking(&records);
+            schema.expect(self.rows.that_appear(lacking)?);
+        }
         let columns = schema
-            .read(&block)
+            .read(records, block.first_row)
             .map_err(|problem| self.column(problem))?;
         Ok(Some(columns))
     }

@@ -14,8 +14,17 @@ const BUFFER: usize = 1 << 18;
 
 pub(super) struct Output {
     writer: Writer,
-    /// The file, under the name that it has until it is whole, and the name that it gets.
-    file: Option<(TempPath, PathBuf)>,
+    file: Option<Unnamed>,
+}
+
+/// A file that is not whole yet.
+struct Unnamed {
+    file: File,
+    /// The name that it has until then.
+    path: TempPath,
+    /// The name that it gets, and its folder.
+    out: PathBuf,
+    parent: PathBuf,
 }
 
 /// Shared with the thread that writes, whose end nobody waits for when a signal comes: the file is removed without it.
@@ -49,8 +58,13 @@ impl Output {
             .map_err(failed)?
             .into_parts();
         Ok(Self {
-            writer: Writer::new::<File>(file),
-            file: Some((path, out.to_owned())),
+            writer: Writer::new(file.try_clone().map_err(failed)?),
+            file: Some(Unnamed {
+                file,
+                path,
+                out: out.to_owned(),
+                parent: parent.to_owned(),
+            }),
         })
     }
 
@@ -63,17 +77,22 @@ impl Output {
         self.file.is_some() || !io::IsTerminal::is_terminal(&io::stdout())
     }
 
-    /// Gives the file its name.
+    /// Gives the file its name, once its bytes are on the disk: it is whole after a loss of power, too.
     ///
     /// # Errors
     /// When it can't be written.
     pub fn finish(self) -> Result<(), PredictError> {
         self.writer.with(Write::flush)?;
-        if let Some((path, out)) = self.file {
-            path.persist(&out)
-                .map_err(|error| PredictError::local("write", out, error.error))?;
-        }
-        Ok(())
+        let Some(unnamed) = self.file else {
+            return Ok(());
+        };
+        let out = unnamed.out;
+        let named = unnamed
+            .file
+            .sync_all()
+            .and_then(|()| Ok(unnamed.path.persist(&out)?))
+            .and_then(|()| File::open(&unnamed.parent)?.sync_all());
+        named.map_err(|error| PredictError::local("write", out, error))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Rows as a model's ONNX form takes them: each column of the type that it had in training.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use records::{Block, Options, Type};
+use records::{Block, Options, ReadError, Records, Text, Type};
 
 use crate::score::{Column, Kind, Signature, Values};
 
@@ -19,8 +19,10 @@ pub(super) struct Schema {
     pub model_version: Option<String>,
     /// In the order of the probabilities; empty where the model does not tell.
     pub classes: Vec<String>,
+    /// Columns that a later row has, though the first ones do not.
+    later: BTreeSet<String>,
     /// Cells that are no value of their column's type, by column.
-    unread: BTreeMap<String, u64>,
+    unread: BTreeMap<String, Unread>,
 }
 
 struct Input {
@@ -42,7 +44,13 @@ pub(super) struct Columns {
     pub rows: usize,
     /// Rows before these.
     pub first: u64,
-    columns: Vec<Column>,
+    columns: Vec<(String, Held)>,
+}
+
+/// A column as it is held: a text for each row would take many times the memory.
+enum Held {
+    Numbers(Vec<f32>),
+    Text(Text),
 }
 
 impl Columns {
@@ -50,11 +58,15 @@ impl Columns {
     pub fn part(&self, start: usize, end: usize) -> Vec<Column> {
         self.columns
             .iter()
-            .map(|column| Column {
-                name: column.name.clone(),
-                values: match &column.values {
-                    Values::Numbers(values) => Values::Numbers(values[start..end].to_vec()),
-                    Values::Text(values) => Values::Text(values[start..end].to_vec()),
+            .map(|(name, held)| Column {
+                name: name.clone(),
+                values: match held {
+                    Held::Numbers(values) => Values::Numbers(values[start..end].to_vec()),
+                    Held::Text(text) => {
+                        let codes = text.codes[start..end].iter();
+                        let texts = codes.map(|code| text.distinct.get(*code as usize).cloned());
+                        Values::Text(texts.map(Option::unwrap_or_default).collect())
+                    }
                 },
             })
             .collect()
@@ -75,7 +87,8 @@ struct WrittenInput {
 }
 
 impl Schema {
-    pub fn of(signature: &Signature) -> Self {
+    /// Of a model, and for data of which a block takes no more than `memory` bytes.
+    pub fn of(signature: &Signature, memory: u64) -> Self {
         let metadata = |key: &str| signature.metadata.get(key);
         let written: Option<Written> =
             metadata("schema").and_then(|text| serde_json::from_str(text).ok());
@@ -103,7 +116,10 @@ impl Schema {
                 kind: kind(&port.name, port.kind),
             })
             .collect();
-        let mut options = Options::default();
+        let mut options = Options {
+            max_bytes: memory,
+            ..Options::default()
+        };
         if wide.is_none() {
             options.columns =
                 records::Columns::Only(inputs.iter().map(|input| input.name.clone()).collect());
@@ -122,15 +138,40 @@ impl Schema {
             classes: metadata("classes")
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default(),
+            later: BTreeSet::new(),
             unread: BTreeMap::new(),
         }
     }
 
     /// # Errors
+    /// When the block can't be read.
+    pub fn parse(&self, block: &Block) -> Result<Records, ReadError> {
+        records::read(&block.bytes, &self.options)
+    }
+
+    /// What the model reads and `records` lacks.
+    pub fn lacking(&self, records: &Records) -> BTreeSet<String> {
+        let names: BTreeSet<&str> = names(records).collect();
+        let inputs = self.inputs.iter().map(|input| &input.name);
+        match self.wide {
+            Some(_) => BTreeSet::new(),
+            None => inputs
+                .filter(|name| !names.contains(name.as_str()))
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// Takes these columns for missing where they are not.
+    pub fn expect(&mut self, later: BTreeSet<String>) {
+        self.later = later;
+    }
+
+    /// Takes a block that was parsed, behind `first_row` others.
+    ///
+    /// # Errors
     /// The row or column that can't be used, and why.
-    pub fn read(&mut self, block: &Block) -> Result<Columns, String> {
-        let records = records::read(&block.bytes, &self.options)
-            .map_err(|error| at(&error, block.first_row))?;
+    pub fn read(&mut self, records: Records, first_row: u64) -> Result<Columns, String> {
         let mut columns = Vec::new();
         match self.wide {
             Some(kind) => {
@@ -139,16 +180,11 @@ impl Schema {
                         Kind::Number => Cells::Number,
                         Kind::Text => Cells::Text,
                     };
-                    columns.push(self.column(column.name, column.values, kind, block.first_row)?);
+                    columns.push(self.column(column.name, column.values, kind, first_row)?);
                 }
             }
             None => {
-                let names: Vec<String> = records
-                    .columns
-                    .iter()
-                    .map(|column| column.name.clone())
-                    .chain(records.left_out.iter().map(|column| column.name.clone()))
-                    .collect();
+                let names: Vec<String> = names(&records).map(str::to_owned).collect();
                 let mut found: BTreeMap<String, records::Values> = records
                     .columns
                     .into_iter()
@@ -158,16 +194,18 @@ impl Schema {
                     let (name, kind) = (self.inputs[index].name.clone(), self.inputs[index].kind);
                     let values = match found.remove(&name) {
                         Some(values) => values,
-                        None if block.first_row > 0 => missing(block.rows),
+                        None if first_row > 0 || self.later.contains(&name) => {
+                            missing(records.rows)
+                        }
                         None => return Err(no_column(&name, &names)),
                     };
-                    columns.push(self.column(name, values, kind, block.first_row)?);
+                    columns.push(self.column(name, values, kind, first_row)?);
                 }
             }
         }
         Ok(Columns {
             rows: records.rows,
-            first: block.first_row,
+            first: first_row,
             columns,
         })
     }
@@ -178,34 +216,48 @@ impl Schema {
         values: records::Values,
         kind: Cells,
         first_row: u64,
-    ) -> Result<Column, String> {
-        let values = if kind == Cells::Text {
-            Values::Text(text(values, &name)?)
+    ) -> Result<(String, Held), String> {
+        let held = if kind == Cells::Text {
+            Held::Text(text(values, &name)?)
         } else {
-            let (numbers, unread) = numbers(values, kind);
-            if let Some((row, cell)) = unread.first {
-                if numbers.iter().all(|value| value.is_nan()) {
-                    return Err(format!(
-                        "row {}, column `{name}`: `{cell}` is no {}, and no other cell there is one",
-                        first_row + row as u64 + 1,
-                        kind.name()
-                    ));
-                }
-                *self.unread.entry(name.clone()).or_default() += unread.count;
-            }
-            Values::Numbers(numbers)
+            let unread = self.unread.entry(name.clone()).or_insert(Unread::of(kind));
+            unread.first_row = first_row;
+            let numbers = numbers(values, kind, unread);
+            unread.is_read |= numbers.iter().any(|value| !value.is_nan());
+            Held::Numbers(numbers)
         };
-        Ok(Column { name, values })
+        Ok((name, held))
     }
 
-    /// Says what was taken for missing.
-    pub fn warn(&self) {
-        for (name, count) in &self.unread {
-            tracing::warn!(
-                "{name}: {count} cells cannot be read as what they were in training, and count as missing"
-            );
+    /// Says what was taken for missing, as a training does.
+    ///
+    /// # Errors
+    /// The first column of which no cell is what it was in training, though some are there.
+    pub fn finish(&self) -> Result<(), String> {
+        for (name, unread) in &self.unread {
+            match &unread.first {
+                Some((row, cell)) if !unread.is_read => {
+                    return Err(format!(
+                        "row {row}, column `{name}`: `{cell}` is no {}, and no cell of the column is one; correct them, or leave them empty",
+                        unread.kind.name()
+                    ));
+                }
+                _ if unread.count > 0 => tracing::warn!(
+                    "{name}: {} cells cannot be read as {} and count as missing",
+                    unread.count,
+                    unread.kind.name()
+                ),
+                _ => {}
+            }
         }
+        Ok(())
     }
+}
+
+fn names(records: &Records) -> impl Iterator<Item = &str> {
+    let left_out = records.left_out.iter().map(|column| column.name.as_str());
+    let columns = records.columns.iter().map(|column| column.name.as_str());
+    columns.chain(left_out)
 }
 
 fn missing(rows: usize) -> records::Values {
@@ -230,7 +282,7 @@ fn no_column(name: &str, names: &[String]) -> String {
 }
 
 /// The error with its row counted from the dataset's start.
-fn at(error: &records::ReadError, first_row: u64) -> String {
+pub(super) fn at(error: &ReadError, first_row: u64) -> String {
     let place = match (error.row(), error.column()) {
         (Some(row), Some(column)) => format!("row {}, column `{column}`: ", first_row + row),
         (Some(row), None) => format!("row {}: ", first_row + row),
@@ -240,20 +292,14 @@ fn at(error: &records::ReadError, first_row: u64) -> String {
     format!("{place}{} ({})", error.message(), error.remedy())
 }
 
-fn text(values: records::Values, name: &str) -> Result<Vec<String>, String> {
+fn text(values: records::Values, name: &str) -> Result<Text, String> {
     match values {
-        records::Values::Text(text) => Ok(text
-            .codes
-            .iter()
-            .map(|code| {
-                text.distinct
-                    .get(*code as usize)
-                    .cloned()
-                    .unwrap_or_default()
-            })
-            .collect()),
+        records::Values::Text(text) => Ok(text),
         // In a column that is declared as text, and so only where none is.
-        values if is_missing(&values) => Ok(vec![String::new(); length(&values)]),
+        values if is_missing(&values) => Ok(Text {
+            codes: vec![Text::MISSING; length(&values)],
+            ..Text::default()
+        }),
         _ => Err(format!(
             "the column `{name}` holds no text, which the model takes"
         )),
@@ -274,23 +320,47 @@ fn is_missing(values: &records::Values) -> bool {
     matches!(values, records::Values::Number { values, .. } if values.iter().all(|value| value.is_nan()))
 }
 
-/// Cells that are there and are no value of the type.
-#[derive(Default)]
+/// Cells of a column that are there and are no value of its type, in all blocks so far.
 struct Unread {
+    kind: Cells,
     count: u64,
-    first: Option<(usize, String)>,
+    /// The first: its row, from 1, and what it holds.
+    first: Option<(u64, String)>,
+    /// Whether any cell is a value of the type.
+    is_read: bool,
+    /// Rows before the block that is read now.
+    first_row: u64,
+}
+
+impl Unread {
+    fn of(kind: Cells) -> Self {
+        Self {
+            kind,
+            count: 0,
+            first: None,
+            is_read: false,
+            first_row: 0,
+        }
+    }
+
+    fn add(&mut self, row: usize, cell: &dyn std::fmt::Display) {
+        self.count += 1;
+        let row = self.first_row + row as u64 + 1;
+        self.first.get_or_insert_with(|| (row, cell.to_string()));
+    }
 }
 
 /// A column as numbers, by the module's own rules (docs/data.md): dates are days, booleans 0 and 1.
-fn numbers(values: records::Values, kind: Cells) -> (Vec<f32>, Unread) {
-    let mut unread = Unread::default();
+fn numbers(values: records::Values, kind: Cells, unread: &mut Unread) -> Vec<f32> {
     let mut refuse = |row: usize, cell: &dyn std::fmt::Display| {
-        unread.count += 1;
-        unread.first.get_or_insert_with(|| (row, cell.to_string()));
+        unread.add(row, cell);
         f32::NAN
     };
-    let numbers = match values {
-        records::Values::Number { values, .. } if kind == Cells::Number => values,
+    match values {
+        records::Values::Number { values, unfit } if kind == Cells::Number => {
+            unread.count += unfit;
+            values
+        }
         records::Values::Number { mut values, .. } => {
             for (row, value) in values.iter_mut().enumerate() {
                 let fits = kind == Cells::Boolean && matches!(*value, 0.0 | 1.0);
@@ -332,8 +402,7 @@ fn numbers(values: records::Values, kind: Cells) -> (Vec<f32>, Unread) {
                 })
                 .collect()
         }
-    };
-    (numbers, unread)
+    }
 }
 
 fn read(cell: &str, kind: Cells) -> Option<f32> {

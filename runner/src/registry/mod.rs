@@ -11,5 +11,5 @@ pub use alias::{Alias, Change, aliases, promote, rollback};
 pub use error::RegistryError;
 pub use gc::{Found, Garbage, delete, find_garbage, remove};
 pub use models::{Filter, Model, list};
-pub use pull::pull;
+pub use pull::{fetch, pull};
 pub use reference::resolve;

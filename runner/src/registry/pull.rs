@@ -2,7 +2,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use contract::{FileEntry, Manifest, files};
+use contract::{Manifest, files};
 use futures_util::TryStreamExt;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
@@ -43,7 +43,9 @@ pub async fn pull(store: &dyn Store, manifest: &Manifest, to: &Path) -> Result<(
         });
     }
     for file in &manifest.files {
-        fetch(store, manifest, file, &parts.join(&file.path)).await?;
+        let key = format!("{}/{}", manifest.name, file.path);
+        let path = parts.join(&file.path);
+        fetch(store, &key, file.bytes, &file.sha256, &path).await?;
     }
     // As it stands in the store, and last: it marks the copy as whole.
     let key = manifest_key(&manifest.name);
@@ -86,13 +88,18 @@ fn check_folder(folder: &Path, manifest: &Manifest) -> Result<(), RegistryError>
     Ok(())
 }
 
-async fn fetch(
+/// Copies an object of `length` bytes into the file `path`, or what it lacks. The file has the digest `sha256` then, or
+/// is not there.
+///
+/// # Errors
+/// When the file can't be written, or the store lacks the object or holds other bytes.
+pub async fn fetch(
     store: &dyn Store,
-    manifest: &Manifest,
-    file: &FileEntry,
+    key: &str,
+    length: u64,
+    sha256: &str,
     path: &Path,
 ) -> Result<(), RegistryError> {
-    let key = format!("{}/{}", manifest.name, file.path);
     let local = |error| RegistryError::local("write", path, error);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(local)?;
@@ -100,7 +107,7 @@ async fn fetch(
     // Once more from the start, if what was there, or what came, turns out to be wrong.
     for _ in 0..2 {
         let there = fs::metadata(path).map_or(0, |found| found.len());
-        let start = if there > file.bytes { 0 } else { there };
+        let start = if there > length { 0 } else { there };
         let mut digest = if start > 0 {
             digest(path).map_err(local)?
         } else {
@@ -113,17 +120,17 @@ async fn fetch(
             .truncate(start == 0)
             .open(path)
             .map_err(local)?;
-        if start < file.bytes || file.bytes == 0 {
+        if start < length || length == 0 {
             let missing = || StoreError::Damaged {
-                url: store.url(&key),
+                url: store.url(key),
                 problem: "the manifest names it, and it is not there".to_owned(),
             };
-            let download = store.download(&key, start).await?.ok_or_else(missing)?;
+            let download = store.download(key, start).await?.ok_or_else(missing)?;
             let mut chunks = download.chunks;
             let mut bytes = start;
             while let Some(chunk) = chunks.try_next().await? {
                 bytes += chunk.len() as u64;
-                if bytes > file.bytes {
+                if bytes > length {
                     break;
                 }
                 digest.update(&chunk);
@@ -131,13 +138,13 @@ async fn fetch(
             }
             out.sync_all().map_err(local)?;
         }
-        if crate::hex(&digest.finalize()) == file.sha256 {
+        if crate::hex(&digest.finalize()) == sha256 {
             return Ok(());
         }
         fs::remove_file(path).map_err(local)?;
     }
     Err(StoreError::Damaged {
-        url: store.url(&key),
+        url: store.url(key),
         problem: "its bytes do not have the digest that the manifest gives".to_owned(),
     }
     .into())
