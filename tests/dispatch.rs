@@ -406,7 +406,11 @@ fn flags_that_say_how_to_fetch_are_for_a_snapshot_alone() {
         .args(["--data-token-file", "token.txt"])
         .run();
     ended.ends_with(2).says(["--data-token-file", "--snapshot"]);
-    dispatch(&nomad).arg("--snapshot").run().ends_with(2);
+    // Not dispatched without one, as if it had been taken.
+    let ended = dispatch(&nomad).arg("--snapshot").run();
+    ended
+        .ends_with(2)
+        .says(["--snapshot", "name it with --store"]);
     assert!(nomad.state().seen.is_empty());
 }
 

@@ -84,7 +84,7 @@ pub struct Args {
     pub data: data::Args,
 
     /// Fetch the dataset once, from here, put it into the store by its digest, and let each allocation take it from there
-    #[arg(long, requires_all = ["source", "store"], help_heading = "Data")]
+    #[arg(long, requires = "source", help_heading = "Data")]
     pub snapshot: bool,
 
     #[command(flatten)]

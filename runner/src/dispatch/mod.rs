@@ -37,7 +37,8 @@ pub async fn run(args: &Args) -> Result<Exit, Error> {
     let api = Api::new(Connection::new(&args.nomad)?, args.nomad.namespace.clone());
     // What is wrong with the command is said before anything is fetched.
     let mut campaign = Campaign::new(args, args.data.source.as_deref())?;
-    if let Some(store) = store.as_deref().filter(|_| args.snapshot) {
+    if args.snapshot {
+        let store = store.as_deref().ok_or_else(snapshot::needs_a_store)?;
         look(&api, &campaign).await?;
         let url = snapshot::take(args, store).await?;
         campaign = Campaign::new(args, Some(&url))?;

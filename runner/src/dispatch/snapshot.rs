@@ -8,8 +8,11 @@ use crate::nomad::Nomad;
 use crate::store::{Store, data_key};
 
 /// # Errors
-/// When a flag says how to fetch, and nothing is to be fetched here.
+/// When a flag says how to fetch, and nothing is to be fetched here; or there is no place for what is fetched.
 pub fn check_flags(args: &Args) -> Result<(), DispatchError> {
+    if args.snapshot && args.store.store.is_none() {
+        return Err(needs_a_store());
+    }
     let data = &args.data;
     let given = [
         ("--data-sha256", data.data_sha256.is_some()),
@@ -24,6 +27,13 @@ pub fn check_flags(args: &Args) -> Result<(), DispatchError> {
         ))),
         _ => Ok(()),
     }
+}
+
+pub fn needs_a_store() -> DispatchError {
+    DispatchError::Usage(
+        "--snapshot puts the dataset into a store, from which allocations take it: name it with --store, such as gs://bucket/prefix, the job's own"
+            .to_owned(),
+    )
 }
 
 /// The address from which allocations take the dataset. With `--plan` nothing is stored: it is where it would be.
