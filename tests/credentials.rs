@@ -215,3 +215,25 @@ fn an_emulator_gets_no_token() {
     bench.ends(&mut push, 0);
     assert!(bench.asked().is_empty());
 }
+
+#[cfg(all(feature = "s3", feature = "azblob"))]
+#[test]
+fn credentials_of_other_clouds_that_are_none_say_so() {
+    for (store, variable, said) in [
+        ("s3://models", "AWS_REGION", "AWS_ACCESS_KEY_ID"),
+        ("az://models", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY"),
+    ] {
+        let mut list = Command::new(env!("CARGO_BIN_EXE_runner"));
+        // The machine's own credentials are asked for through a proxy that is not there.
+        list.env_clear()
+            .env("HTTP_PROXY", "http://127.0.0.1:9")
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .env(variable, "somewhere")
+            .args(["list", "--store-timeout", "5s", "--store", store]);
+        let output = list.output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(16), "{store}: {text}");
+        assert!(text.contains(said) && text.contains(store), "{text}");
+        assert!(!text.contains("unexpected answer"), "{text}");
+    }
+}

@@ -32,7 +32,11 @@ async fn google_cloud_storage_keeps_every_promise() {
     };
     for store in ["gs://models", "gs://models/sales/close"] {
         let location = Location::parse(store).unwrap();
-        every_promise(store::open(&location, &options).unwrap()).await;
+        let store = store::open(&location, &options).unwrap();
+        every_promise(store.clone()).await;
+        store.create("told", &text("x")).await.unwrap();
+        let told: Vec<_> = store.list("told", Depth::All).try_collect().await.unwrap();
+        assert!(told[0].revision.is_some(), "{told:?}");
     }
 }
 
@@ -81,6 +85,7 @@ async fn every_promise(store: Arc<dyn Store>) {
     listings_know_prefixes_and_depth(&*store).await;
     an_alias_changes_by_compare_and_swap(&store).await;
     deleting_twice_is_deleting_once(&*store).await;
+    deleting_what_was_listed_leaves_what_came_since(&*store).await;
     keys_stay_inside(&*store).await;
 }
 
@@ -234,6 +239,25 @@ async fn deleting_twice_is_deleting_once(store: &dyn Store) {
         store.create("gone/a/b", &text("y")).await.unwrap(),
         Created::New
     );
+}
+
+/// Where a listing tells states apart.
+async fn deleting_what_was_listed_leaves_what_came_since(store: &dyn Store) {
+    let listed = async || -> Vec<store::Entry> {
+        let list = store.list("listed/", Depth::All);
+        list.try_collect().await.unwrap()
+    };
+    store.create("listed/a", &text("x")).await.unwrap();
+    let before = listed().await;
+    store.delete("listed/a").await.unwrap();
+    store.delete_listed(&before[0]).await.unwrap();
+    store.create("listed/a", &text("y")).await.unwrap();
+    if before[0].revision.is_some() {
+        store.delete_listed(&before[0]).await.unwrap();
+        assert_eq!(store.read("listed/a").await.unwrap().unwrap().bytes, "y");
+    }
+    store.delete_listed(&listed().await[0]).await.unwrap();
+    assert!(listed().await.is_empty());
 }
 
 async fn keys_stay_inside(store: &dyn Store) {

@@ -8,8 +8,11 @@ mod model;
 #[path = "support/server.rs"]
 mod server;
 
+use std::io::BufReader;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
 
 use gcs::{Fault, Gcs};
 use model::Model;
@@ -228,6 +231,58 @@ fn what_is_old_is_told_by_the_clock_of_the_store() {
         0,
     );
     assert!(gcs.names().contains(&"m_v2_a/manifest.json".to_owned()));
+}
+
+/// Answers as Azure does, but what it keeps is not what was sent. Returns its address and the methods that it was asked for.
+#[cfg(feature = "azblob")]
+fn azure_that_changes_bytes() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/account", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let seen = seen.clone();
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                while let Some(request) = gcs::http::read_request(&mut reader) {
+                    let answer = match request.method.as_str() {
+                        "GET" => gcs::Response::new(200, "other bytes"),
+                        "DELETE" => gcs::Response::new(202, ""),
+                        _ => gcs::Response::new(201, ""),
+                    };
+                    let what = format!("{} {}", request.method, request.path);
+                    seen.lock().unwrap().push(what);
+                    let answer = answer.header("etag", "\"1\"");
+                    if answer.write(&stream, None).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[cfg(feature = "azblob")]
+#[test]
+fn a_large_file_that_arrives_at_azure_changed_is_taken_back() {
+    let (address, asked) = azure_that_changes_bytes();
+    let large = "0123456789abcdef".repeat(600_000);
+    let model = Model::new("m", "1", "a").file("a.bin", &large).write();
+    let mut push = Command::new(RUNNER);
+    push.env_clear()
+        .env("AZURE_STORAGE_ACCOUNT", "account")
+        .env("AZURE_STORAGE_KEY", "a2V5")
+        .args(["push", "--store", "az://models", "--store-timeout", "1s"])
+        .args(["--store-endpoint", &address])
+        .arg(model.folder());
+    let said = ends(&mut push, 17);
+    assert!(said.contains("a.bin: it arrived damaged"), "{said}");
+    let asked = asked.lock().unwrap();
+    let count = |what: &str| asked.iter().filter(|each| each.starts_with(what)).count();
+    assert_eq!(count("DELETE"), count("GET"), "{asked:?}");
+    assert!(!asked.iter().any(|each| each.contains("manifest")));
 }
 
 /// Every verb that reaches a store, with arguments that are right.

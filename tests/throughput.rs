@@ -6,6 +6,8 @@
 mod gcs;
 #[path = "support/model.rs"]
 mod model;
+#[path = "support/server.rs"]
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -130,6 +132,40 @@ fn a_gibibyte_in_little_memory() {
     let Measured { seconds, peak } = measured(push(&gcs).arg(model.folder()));
     println!("1 GiB: {peak} MiB of memory at most, {seconds:.1} s");
     assert!(peak < 64, "{peak} MiB");
+}
+
+#[cfg(any(feature = "s3", feature = "azblob"))]
+fn large_file_to(store: &str, env: &[(&str, String)]) {
+    const MEBIBYTES: usize = 300;
+    let large = "0123456789abcdef".repeat(MEBIBYTES << 16);
+    let model = Model::new("m", "1", "a").file("model.json", &large).write();
+    drop(large);
+    let mut push = Command::new(runner());
+    push.env_clear()
+        .envs(env.iter().map(|(name, value)| (name, value)))
+        .args(["push", "--quiet", "--store", store])
+        .arg(model.folder());
+    let Measured { seconds, peak } = measured(&mut push);
+    println!("{MEBIBYTES} MiB to {store}: {peak} MiB of memory at most, {seconds:.1} s");
+    assert!(peak < 64, "{peak} MiB");
+}
+
+#[cfg(feature = "s3")]
+#[test]
+#[ignore = "a measurement: needs 1 GiB of memory and disk"]
+fn a_large_file_to_s3_in_little_memory() {
+    if let Some((_server, env)) = server::moto() {
+        large_file_to("s3://models/sales", &env);
+    }
+}
+
+#[cfg(feature = "azblob")]
+#[test]
+#[ignore = "a measurement: needs 1 GiB of memory and disk"]
+fn a_large_file_to_azure_in_little_memory() {
+    if let Some((_server, env)) = server::azurite() {
+        large_file_to("az://models/sales", &env);
+    }
 }
 
 const LISTED: u32 = 10_000;

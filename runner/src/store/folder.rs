@@ -332,6 +332,7 @@ fn read_folder(root: &Path, folder: &str, prefix: &str) -> Result<Vec<Entry>, St
                 0
             },
             modified: modified(&metadata),
+            revision: None,
             key,
         });
     }
@@ -366,6 +367,13 @@ fn make_folders(folder: &Path) -> Result<(), StoreError> {
     match fs::create_dir(folder) {
         Ok(()) => folder.parent().map_or(Ok(()), sync_folder),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        // Somebody deleted the last object beside it, and the folder above with that.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && folder.parent().is_some_and(|parent| !parent.exists()) =>
+        {
+            make_folders(folder)
+        }
         Err(error) => Err(folder_error("make the folder", folder, error)),
     }
 }

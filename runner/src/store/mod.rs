@@ -28,7 +28,8 @@ pub use error::StoreError;
 pub(crate) use error::advice;
 pub use folder::FolderStore;
 pub use layout::{
-    ClaimKey, REJECTED, USES, check_key, data_key, manifest_key, module_key, rejected_key,
+    ClaimKey, REJECTED, USES, check_key, data_key, is_shared, manifest_key, may_be_model,
+    module_key, rejected_key,
 };
 pub use location::Location;
 pub use manifest::{parse as parse_manifest, read_manifest, write_manifest};
@@ -127,6 +128,8 @@ pub struct Entry {
     pub bytes: u64,
     /// Seconds since 1970 by the store's clock, where it tells them.
     pub modified: Option<i64>,
+    /// Where a listing tells it, and the store can delete by it.
+    pub revision: Option<Revision>,
 }
 
 /// How deep a listing goes.
@@ -185,6 +188,12 @@ pub trait Store: Send + Sync {
 
     /// Deletes an object. One that is not there counts as deleted.
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
+
+    /// Deletes an object, but not one that took its place since it was listed, where the store can tell. A request that was
+    /// taken for lost, and is sent again, then does no harm to a later object of that name.
+    async fn delete_listed(&self, entry: &Entry) -> Result<(), StoreError> {
+        self.delete(&entry.key).await
+    }
 
     /// Writes an object if it still is as it was read: `expected` of `None` means that it must not exist.
     async fn replace(

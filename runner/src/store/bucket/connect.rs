@@ -23,6 +23,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub(super) struct Connected {
     pub operator: Operator,
     pub revisions: Revisions,
+    /// Whether each upload is compared on its way: with a checksum that goes along, or that comes back.
+    pub compares: bool,
     /// Of Google alone: others upload through the operator.
     pub uploads: Option<Uploads>,
     /// Seconds by which the store's clock is ahead of this machine's.
@@ -81,6 +83,7 @@ pub(super) fn connect(location: &Location, options: &Options) -> Result<Connecte
     Ok(Connected {
         operator: operator.with_context(context),
         revisions,
+        compares: *scheme != Scheme::Az,
         uploads,
         ahead,
     })

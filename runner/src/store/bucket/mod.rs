@@ -36,6 +36,8 @@ pub(super) struct BucketStore {
     location: Location,
     /// What a state of an object is called there.
     revisions: Revisions,
+    /// Whether it compares what arrives by itself: else what is large is read back.
+    compares: bool,
     patience: Duration,
     uploads: Option<Arc<Uploads>>,
     /// Bytes of objects that may be in memory on their way there, in MiB: however many uploads run at a time.
@@ -56,6 +58,7 @@ impl BucketStore {
         let Connected {
             operator,
             revisions,
+            compares,
             uploads,
             ahead,
         } = connect::connect(location, options)?;
@@ -63,6 +66,7 @@ impl BucketStore {
             operator,
             location: location.clone(),
             revisions,
+            compares,
             patience: options.timeout,
             uploads: uploads.map(Arc::new),
             memory: Arc::new(Semaphore::new(MEMORY as usize)),
@@ -77,6 +81,14 @@ impl BucketStore {
         };
         // A store without revisions can't be compared-and-swapped on: no state equals the empty one.
         Revision(text.unwrap_or_default().to_owned())
+    }
+
+    /// By what a listed object can be deleted and no other.
+    fn deletable(&self, metadata: &Metadata) -> Option<Revision> {
+        let generation = metadata.version().filter(|version| !version.is_empty());
+        generation
+            .filter(|_| self.revisions == Revisions::Generation)
+            .map(|generation| Revision(generation.to_owned()))
     }
 
     fn reader_options(&self, pinned: Option<&Revision>) -> ReaderOptions {
@@ -96,10 +108,20 @@ impl BucketStore {
     }
 
     fn failed(&self, key: &str, error: &opendal::Error) -> StoreError {
-        let failure = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
-        let problem = match (failure, error.kind()) {
+        let problem = match (cause(error), error.kind()) {
             (Some(failure), _) => return self.failure(key, failure),
             (None, ErrorKind::NotFound) => "there is no such bucket or object".to_owned(),
+            // The library's words for credentials of S3 and Azure that it finds nowhere, or can't use.
+            (None, _) if error.message() == "signing http request" => {
+                let why = std::error::Error::source(error).map(ToString::to_string);
+                return StoreError::Credentials {
+                    problem: format!(
+                        "{}: {}. Give them in the environment, such as AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY",
+                        self.url(key),
+                        why.unwrap_or_default()
+                    ),
+                };
+            }
             // OpenDAL's own text: it quotes answers, and no header of a request.
             (None, _) => format!("unexpected answer: {error}"),
         };
@@ -202,6 +224,7 @@ impl Store for BucketStore {
                 std::future::ready(Ok((!nothing).then(|| Entry {
                     bytes: metadata.content_length(),
                     modified: modified(&metadata),
+                    revision: self.deletable(&metadata),
                     key,
                 })))
             })
@@ -212,6 +235,25 @@ impl Store for BucketStore {
         check_key(key)?;
         let deleted = self.operator.delete(key).await;
         deleted.map_err(|error| self.failed(key, &error))
+    }
+
+    async fn delete_listed(&self, entry: &Entry) -> Result<(), StoreError> {
+        let Some(Revision(generation)) = &entry.revision else {
+            return self.delete(&entry.key).await;
+        };
+        check_key(&entry.key)?;
+        let delete = self.operator.delete_with(&entry.key);
+        match delete.if_version_match(generation).await {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    ErrorKind::ConditionNotMatch | ErrorKind::NotFound
+                ) =>
+            {
+                Err(self.failed(&entry.key, &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn replace(
@@ -227,6 +269,11 @@ impl Store for BucketStore {
             Put::NotMet => Replaced::Changed,
         })
     }
+}
+
+/// Why a request came to nothing, when it was the transport that gave up.
+fn cause(error: &opendal::Error) -> Option<&Failure> {
+    std::error::Error::source(error).and_then(|cause| cause.downcast_ref())
 }
 
 /// Seconds since 1970.

@@ -6,11 +6,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
+use md5::{Digest, Md5};
 use opendal::options::WriteOptions;
 use opendal::{Buffer, ErrorKind, Metadata};
 
+use super::transport::Failure;
 use super::uploads::Trouble;
-use super::{BucketStore, Revisions, md5_of};
+use super::{BucketStore, Revisions, cause, md5_of};
 use crate::store::blocking::blocking;
 use crate::store::{Content, Revision, Source, Store, StoreError};
 
@@ -19,6 +22,9 @@ pub(super) const PART: usize = 8 << 20;
 
 /// MiB of all uploads in memory at a time: a few parts.
 pub(super) const MEMORY: u32 = 24;
+
+/// How often at least an upload is begun that gets lost or arrives damaged, however long each takes.
+const UPLOADS: u32 = 3;
 
 /// What a store says of an object that was just written.
 pub(super) struct Stored {
@@ -96,8 +102,12 @@ impl BucketStore {
             .await?
         {
             Ok(metadata) => {
+                let mut md5 = md5_of(&metadata);
+                if md5.is_none() && !self.compares {
+                    md5 = self.read_back(key).await?;
+                }
                 return Ok(Uploaded::Stored(Stored {
-                    md5: md5_of(&metadata),
+                    md5,
                     revision: self.revision(&metadata),
                 }));
             }
@@ -113,6 +123,18 @@ impl BucketStore {
             }
             _ => Err(self.failed(key, &error)),
         }
+    }
+
+    /// The MD5 of what arrived, from a store that tells none of an object that came in parts.
+    async fn read_back(&self, key: &str) -> Result<Option<[u8; 16]>, StoreError> {
+        let Some(download) = self.download(key, 0).await? else {
+            return Ok(None);
+        };
+        let (mut md5, mut chunks) = (Md5::new(), download.chunks);
+        while let Some(chunk) = chunks.try_next().await? {
+            md5.update(&chunk);
+        }
+        Ok(Some(md5.finalize().into()))
     }
 
     async fn write(
@@ -135,25 +157,44 @@ impl BucketStore {
             Err(error) => return Ok(Err(error)),
         };
         let mut at = 0;
-        while at < content.bytes {
-            let part = read_part(file, at, content.bytes, BytesMut::new()).await?;
+        let written = loop {
+            if at == content.bytes {
+                break Ok(writer.close().await);
+            }
+            let part = match read_part(file, at, content.bytes, BytesMut::new()).await {
+                Ok(part) => part,
+                Err(error) => break Err(error),
+            };
             at += part.len() as u64;
             if let Err(error) = writer.write(Buffer::from(part)).await {
-                return Ok(Err(error));
+                break Ok(Err(error));
             }
+        };
+        // Parts that never become an object are kept, and paid for, until they are taken back. A store that did not answer
+        // would not answer that either.
+        let reached = match &written {
+            Ok(Ok(_)) => false,
+            Ok(Err(error)) => !matches!(cause(error), Some(Failure::Unreachable(_))),
+            Err(_) => true,
+        };
+        if reached && let Err(error) = writer.abort().await {
+            tracing::debug!(
+                "{}: an upload could not be taken back: {error}",
+                self.url(key)
+            );
         }
-        Ok(writer.close().await)
+        written
     }
 
     /// Writes an object that must not exist, or must still be as `expected`: over and over while it arrives damaged or the
-    /// upload gets lost.
+    /// upload gets lost. Each request within it has its own patience.
     pub(super) async fn put(
         &self,
         key: &str,
         content: &Content,
         expected: Option<&Revision>,
     ) -> Result<Put, StoreError> {
-        let started = Instant::now();
+        let (mut failures, mut failing_since) = (0, None);
         loop {
             let reason = match self.upload(key, content, expected).await? {
                 Uploaded::Stored(stored) if stored.md5.is_none_or(|md5| md5 == content.md5) => {
@@ -167,10 +208,13 @@ impl BucketStore {
                 Uploaded::Conflict(_) if expected.is_some() => return Ok(Put::NotMet),
                 Uploaded::Conflict(reason) | Uploaded::Again(reason) => reason,
             };
-            if started.elapsed() >= self.patience.min(Duration::from_secs(30)) {
+            failures += 1;
+            let since = *failing_since.get_or_insert_with(Instant::now);
+            if failures >= UPLOADS && since.elapsed() >= self.patience.min(Duration::from_secs(30))
+            {
                 return Err(StoreError::Unreachable {
                     url: self.url(key),
-                    problem: reason,
+                    problem: format!("{reason}; it was sent {failures} times"),
                 });
             }
             tracing::debug!("{}: {reason}, sending it again", self.url(key));
