@@ -527,6 +527,7 @@ fn a_publisher_waits_for_a_removal_and_brings_back_what_it_took() {
     let bytes = std::fs::read(model.folder().join("metrics.json")).unwrap();
     shelf.gcs.put("sales/m_v1_a/metrics.json", bytes, 7);
     // `gc` has looked for uses, found none, and is about to delete.
+    shelf.gcs.state().bucket.time = jiff::Timestamp::now().to_string();
     shelf.gcs.put("sales/_uses/m_v1_a/gc", "", 8);
     std::thread::scope(|scope| {
         let push = scope.spawn(|| shelf.ok(&["push", model.folder().to_str().unwrap()]));

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use contract::{Manifest, files};
+use contract::Manifest;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use super::RegistryError;
-use super::models::{Filter, READERS, manifests};
+use super::models::READERS;
+use super::shelf::{Claims, Shelf, named_by_manifests};
 use crate::store::{
-    ClaimKey, Depth, Entry, Store, StoreError, USES, data_key, manifest_key, module_key,
-    parse_manifest, uses,
+    ClaimKey, Depth, Entry, Store, StoreError, USES, manifest_key, may_be_model, parse_manifest,
+    uses,
 };
 
 /// An object that nothing needs, and why.
@@ -20,6 +21,9 @@ pub struct Garbage {
     pub key: String,
     pub bytes: u64,
     pub why: &'static str,
+    /// As it was listed.
+    #[serde(skip)]
+    entry: Entry,
     /// The model or shared object that goes as a whole, unless a publisher counts on it.
     #[serde(skip)]
     unit: Option<String>,
@@ -31,19 +35,24 @@ pub struct Garbage {
 /// # Errors
 /// When the store refuses or fails. Run again it goes on.
 pub async fn delete(store: &dyn Store, manifest: &Manifest) -> Result<(), RegistryError> {
-    if let Some(claim) = ClaimKey::of(manifest)
-        && let Some(object) = store.read(claim.as_str()).await?
-        && parse_manifest(&object.bytes).is_ok_and(|claimed| claimed.name == manifest.name)
-    {
-        store.delete(claim.as_str()).await?;
-    }
-    store.delete(&manifest_key(&manifest.name)).await?;
     let folder = format!("{}/", manifest.name);
-    let rest: Vec<Entry> = store.list(&folder, Depth::All).try_collect().await?;
-    for entry in rest {
-        store.delete(&entry.key).await?;
+    loop {
+        if let Some(claim) = ClaimKey::of(manifest)
+            && let Some(object) = store.read(claim.as_str()).await?
+            && parse_manifest(&object.bytes).is_ok_and(|claimed| claimed.name == manifest.name)
+        {
+            store.delete(claim.as_str()).await?;
+        }
+        store.delete(&manifest_key(&manifest.name)).await?;
+        let files: Vec<Entry> = store.list(&folder, Depth::All).try_collect().await?;
+        for file in files {
+            store.delete(&file.key).await?;
+        }
+        // Somebody may be publishing this very model again: nobody is to see what is left of that.
+        if store.list(&folder, Depth::All).try_next().await?.is_none() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// What [`find_garbage`] found.
@@ -76,8 +85,10 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
             garbage.push(wasted(entry, "left by a process that was killed", None));
         }
     }
+    let claims = Claims::read(store).await?;
+    let claimed: BTreeSet<String> = claims.name().collect();
     // A claim stands for a commit that anybody may still finish, if all files are there.
-    for (claim, manifest) in claims(store).await? {
+    for (claim, manifest) in claims.readable {
         if shelf.committed.contains(&manifest.name) {
             continue;
         }
@@ -85,10 +96,14 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
             shelf.unfinished.remove(&manifest.name);
         } else if old(&claim) {
             let why = "claims a model whose files are gone";
-            garbage.push(wasted(claim, why, None));
+            garbage.push(wasted(claim, why, Some(manifest.name)));
         }
     }
     let used = shelf.used_since(before);
+    if !claims.complete {
+        tracing::warn!("uploads stay, since a claim that can't be read may name them");
+        shelf.unfinished.clear();
+    }
     for (name, entries) in shelf.unfinished {
         // The youngest file tells whether somebody may still be at it.
         if entries.iter().all(old) && !used.contains(&name) {
@@ -99,13 +114,21 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
     let shared_before = before.min(now - uses::SHARED_AGE);
     let mut shared = shelf.shared;
     shared.retain(|entry| {
-        entry
+        let young = entry
             .modified
-            .is_some_and(|changed| changed < shared_before)
+            .is_none_or(|changed| changed >= shared_before);
+        !young && !used.contains(&entry.key) && !claimed.contains(&entry.key)
     });
     if !shared.is_empty() {
-        let named = named_by_manifests(store).await?;
-        shared.retain(|entry| !named.contains(&entry.key) && !used.contains(&entry.key));
+        match named_by_manifests(store).await?.filter(|_| claims.complete) {
+            Some(named) => shared.retain(|entry| !named.contains(&entry.key)),
+            None => {
+                tracing::warn!(
+                    "snapshots and modules stay, since what can't be read may name them: look at it, with a newer runner perhaps"
+                );
+                shared.clear();
+            }
+        }
         let unnamed = |entry: Entry| {
             let unit = Some(entry.key.clone());
             wasted(entry, "named by no manifest", unit)
@@ -114,91 +137,25 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
     }
     let units: BTreeSet<Option<String>> = garbage.iter().map(|found| found.unit.clone()).collect();
     for (what, mark) in shelf.uses {
-        let is_removal = mark.key.ends_with(&format!("/{}", uses::GC));
-        let left = if is_removal {
-            // That of a unit goes with it.
-            mark.modified.is_some_and(|made| made < now - uses::REMOVAL)
-                && !units.contains(&Some(what))
-        } else {
-            old(&mark)
-        };
-        if left {
-            garbage.push(wasted(mark, "a mark that is no longer needed", None));
+        let why = "a mark that is no longer needed";
+        if !mark.key.ends_with(&format!("/{}", uses::GC)) {
+            if old(&mark) {
+                garbage.push(wasted(mark, why, None));
+            }
+        } else if uses::is_dead(store, mark.modified) && !units.contains(&Some(what.clone())) {
+            // That of a unit goes with it. This one is taken over first: another `gc` may do so at this moment.
+            garbage.push(wasted(mark, why, Some(what)));
         }
     }
     Ok(Found { garbage, before })
 }
 
-/// What a store holds, models aside.
-#[derive(Default)]
-struct Shelf {
-    /// Names of whole models.
-    committed: BTreeSet<String>,
-    /// Files without a manifest, by the name of the model that they would be.
-    unfinished: BTreeMap<String, Vec<Entry>>,
-    /// Snapshots and modules.
-    shared: Vec<Entry>,
-    /// Marks, by what they are about.
-    uses: Vec<(String, Entry)>,
-}
-
-impl Shelf {
-    async fn read(store: &dyn Store) -> Result<Self, StoreError> {
-        let mut shelf = Self::default();
-        let mut entries = store.list("", Depth::All);
-        while let Some(entry) = entries.try_next().await? {
-            match entry.key.split_once('/') {
-                Some(("_data" | "_modules", _)) => shelf.shared.push(entry),
-                Some((USES, mark)) => {
-                    let what = mark
-                        .rsplit_once('/')
-                        .map_or("", |(what, _)| what)
-                        .to_owned();
-                    shelf.uses.push((what, entry));
-                }
-                // Of ours, or a folder that a process works in.
-                Some((name, _)) if name.starts_with(['_', '.']) => {}
-                Some((name, _)) if shelf.committed.contains(name) => {}
-                Some((name, files::MANIFEST_JSON)) => {
-                    shelf.unfinished.remove(name);
-                    shelf.committed.insert(name.to_owned());
-                }
-                Some((name, _)) => {
-                    let files = shelf.unfinished.entry(name.to_owned());
-                    files.or_default().push(entry);
-                }
-                // Nothing of ours is at the top.
-                None => {}
-            }
-        }
-        Ok(shelf)
-    }
-
-    /// Whether all files of a model that is not committed are there.
-    fn holds(&self, manifest: &Manifest) -> bool {
-        let there = self.unfinished.get(&manifest.name);
-        manifest.files.iter().all(|file| {
-            let key = format!("{}/{}", manifest.name, file.path);
-            there.is_some_and(|there| {
-                let mut there = there.iter();
-                there.any(|entry| entry.key == key && entry.bytes == file.bytes)
-            })
-        })
-    }
-
-    /// What a publisher counts on.
-    fn used_since(&self, before: i64) -> BTreeSet<String> {
-        let young = |mark: &Entry| mark.modified.is_none_or(|made| made >= before);
-        let uses = self.uses.iter().filter(|(_, mark)| young(mark));
-        uses.map(|(what, _)| what.clone()).collect()
-    }
-}
-
 fn wasted(entry: Entry, why: &'static str, unit: Option<String>) -> Garbage {
     Garbage {
-        key: entry.key,
+        key: entry.key.clone(),
         bytes: entry.bytes,
         why,
+        entry,
         unit,
     }
 }
@@ -216,15 +173,10 @@ pub async fn remove(store: &dyn Store, found: Found) -> Result<Vec<Garbage>, Sto
     let mut removed = delete_all(store, units.remove(&None).unwrap_or_default()).await?;
     let rest: Vec<Vec<Garbage>> = stream::iter(units)
         .map(|(unit, garbage)| async move {
-            let Some(unit) = unit else {
-                return Ok(Vec::new());
-            };
-            if !uses::condemn(store, &unit, before).await? {
-                return Ok(Vec::new());
+            match unit {
+                Some(unit) => remove_unit(store, &unit, garbage, before).await,
+                None => Ok(Vec::new()),
             }
-            let removed = delete_all(store, garbage).await;
-            uses::release(store, &unit).await?;
-            removed
         })
         .buffer_unordered(READERS)
         .try_collect()
@@ -234,47 +186,58 @@ pub async fn remove(store: &dyn Store, found: Found) -> Result<Vec<Garbage>, Sto
     Ok(removed)
 }
 
+/// Removes what belongs together, unless it is needed after all. Publishers wait until that is over; when it fails, with
+/// requests perhaps still on their way, until the mark is dead.
+async fn remove_unit(
+    store: &dyn Store,
+    unit: &str,
+    mut garbage: Vec<Garbage>,
+    before: i64,
+) -> Result<Vec<Garbage>, StoreError> {
+    let Some(removal) = uses::condemn(store, unit).await? else {
+        return Ok(Vec::new());
+    };
+    // Whoever announces a use, or looks for the mark, does so after this. A publisher all of whose files were new looks for
+    // nothing: its manifest may have come since the store was listed.
+    let needed = uses::is_used(store, unit, before).await?
+        || (may_be_model(unit) && store.stat(&manifest_key(unit)).await?.is_some());
+    if needed {
+        garbage.retain(|found| found.key.starts_with(&format!("{USES}/")));
+    }
+    let removed = stream::iter(garbage)
+        .map(|found| async move {
+            let deleted = match removal.left(store) {
+                Some(left) => tokio::time::timeout(left, store.delete_listed(&found.entry)).await,
+                None => return Err(took_too_long(store, unit)),
+            };
+            deleted.unwrap_or_else(|_| Err(took_too_long(store, unit)))?;
+            Ok(found)
+        })
+        .buffer_unordered(READERS)
+        .try_collect()
+        .await?;
+    if removal.left(store).is_none() {
+        return Err(took_too_long(store, unit));
+    }
+    uses::release(store, unit).await?;
+    Ok(removed)
+}
+
+fn took_too_long(store: &dyn Store, unit: &str) -> StoreError {
+    StoreError::Unreachable {
+        url: store.url(unit),
+        problem: "removing it takes so long that another `runner gc` may take it over soon; what is left stays: run this again in ten minutes"
+            .to_owned(),
+    }
+}
+
 async fn delete_all(store: &dyn Store, garbage: Vec<Garbage>) -> Result<Vec<Garbage>, StoreError> {
     stream::iter(garbage)
         .map(|found| async move {
-            store.delete(&found.key).await?;
+            store.delete_listed(&found.entry).await?;
             Ok(found)
         })
         .buffer_unordered(READERS)
         .try_collect()
         .await
-}
-
-async fn claims(store: &dyn Store) -> Result<Vec<(Entry, Manifest)>, StoreError> {
-    store
-        .list("_claims/", Depth::All)
-        .map(|entry| async move {
-            let entry = entry?;
-            let object = store.read(&entry.key).await?;
-            let manifest = object.and_then(|object| parse_manifest(&object.bytes).ok());
-            Ok(manifest.map(|manifest| (entry, manifest)))
-        })
-        .buffer_unordered(READERS)
-        .try_filter_map(|found| std::future::ready(Ok(found)))
-        .try_collect()
-        .await
-}
-
-/// Records of rejected versions count too: their data is needed to find out what went wrong.
-async fn named_by_manifests(store: &dyn Store) -> Result<BTreeSet<String>, StoreError> {
-    let mut named = BTreeSet::new();
-    for rejected in [false, true] {
-        let filter = Filter {
-            rejected,
-            ..Filter::default()
-        };
-        let keys = |manifest: Manifest| {
-            [
-                data_key(&manifest.data.sha256),
-                module_key(&manifest.module.sha256),
-            ]
-        };
-        named.extend(manifests(store, &filter, keys).await?.into_iter().flatten());
-    }
-    Ok(named)
 }

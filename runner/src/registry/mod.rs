@@ -6,6 +6,7 @@ mod gc;
 mod models;
 mod pull;
 mod reference;
+mod shelf;
 
 pub use alias::{Alias, Change, aliases, promote, rollback};
 pub use error::RegistryError;

@@ -2,10 +2,12 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use contract::{Manifest, Primary};
-use futures_util::stream::{StreamExt, TryStreamExt};
+use futures_util::stream::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 
-use crate::store::{Depth, REJECTED, Store, StoreError, manifest_key, parse_manifest};
+use crate::store::{
+    Depth, REJECTED, Store, StoreError, manifest_key, may_be_model, parse_manifest,
+};
 
 /// Manifests that are read at a time.
 pub(super) const READERS: usize = 64;
@@ -71,6 +73,31 @@ impl Filter {
     }
 }
 
+/// Reads the manifests whose names fit, many at a time, in no order: their keys, and what they say or what is wrong with them.
+pub(super) fn each_manifest<'a>(
+    store: &'a dyn Store,
+    filter: &'a Filter,
+) -> impl Stream<Item = Result<(String, Result<Manifest, String>), StoreError>> + 'a {
+    store
+        .list(&filter.prefix(), Depth::One)
+        .try_filter_map(|entry| {
+            let key = match entry.key.strip_suffix('/') {
+                Some(name) if may_be_model(name) => Some(manifest_key(name)),
+                None if filter.rejected => Some(entry.key),
+                _ => None,
+            };
+            std::future::ready(Ok(key))
+        })
+        .map(move |key| async move {
+            let key = key?;
+            // An upload that was never committed has none.
+            let object = store.read(&key).await?;
+            Ok(object.map(|object| (key, parse_manifest(&object.bytes))))
+        })
+        .buffer_unordered(READERS)
+        .try_filter_map(|found| std::future::ready(Ok(found)))
+}
+
 /// Reads the manifests that fit, many at a time, and makes `of` of each. In no order.
 ///
 /// # Errors
@@ -80,37 +107,15 @@ pub(super) async fn manifests<T: Send>(
     filter: &Filter,
     of: impl Fn(Manifest) -> T + Sync,
 ) -> Result<Vec<T>, StoreError> {
-    let (filter, of) = (filter, &of);
-    store
-        .list(&filter.prefix(), Depth::One)
-        .try_filter_map(|entry| {
-            let key = match entry.key.strip_suffix('/') {
-                Some(name) if !name.contains('/') && !name.starts_with('_') => {
-                    Some(manifest_key(name))
-                }
-                None if filter.rejected => Some(entry.key),
-                _ => None,
-            };
-            std::future::ready(Ok(key))
-        })
-        .map(|key| async move {
-            let key = key?;
-            // An upload that was never committed has none.
-            let Some(object) = store.read(&key).await? else {
-                return Ok(None);
-            };
-            match parse_manifest(&object.bytes) {
-                Ok(manifest) => Ok(Some(manifest)),
-                Err(problem) => {
+    each_manifest(store, filter)
+        .try_filter_map(|(key, manifest)| {
+            let manifest = manifest
+                .inspect_err(|problem| {
                     tracing::warn!("{} is left out: {problem}", store.url(&key));
-                    Ok(None)
-                }
-            }
-        })
-        .buffer_unordered(READERS)
-        .try_filter_map(|manifest| {
+                })
+                .ok();
             let found = manifest.filter(|manifest| filter.fits(manifest));
-            std::future::ready(Ok(found.map(of)))
+            std::future::ready(Ok(found.map(&of)))
         })
         .try_collect()
         .await

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::RegistryError;
 use crate::digest::for_each_chunk;
-use crate::store::{Store, StoreError, manifest_key, read_manifest};
+use crate::store::{Store, StoreError, manifest_key, parse_manifest, read_manifest};
 
 /// Copies a model into the folder `to`, which appears whole or not at all. Every file has the digest that the
 /// manifest gives; what an earlier try brought is not fetched again.
@@ -18,14 +18,7 @@ use crate::store::{Store, StoreError, manifest_key, read_manifest};
 /// When something else is at `to`, it can't be written, or the store lacks a file or holds other bytes.
 pub async fn pull(store: &dyn Store, manifest: &Manifest, to: &Path) -> Result<(), RegistryError> {
     if to.exists() {
-        return match read_manifest(to) {
-            Ok((there, _)) if there == *manifest => check_folder(to, manifest),
-            _ => Err(RegistryError::Occupied {
-                path: to.to_owned(),
-                problem: "there is something else already: choose another folder with --out"
-                    .to_owned(),
-            }),
-        };
+        return check_there(to, manifest);
     }
     let parts = parts_folder(to, &manifest.name)?;
     fs::create_dir_all(&parts).map_err(|error| RegistryError::local("make", &parts, error))?;
@@ -42,6 +35,10 @@ pub async fn pull(store: &dyn Store, manifest: &Manifest, to: &Path) -> Result<(
             problem: "another process is pulling this model to here".to_owned(),
         });
     }
+    // Who held the lock before may have come to its end since then, and have taken its file away.
+    if to.exists() {
+        return check_there(to, manifest);
+    }
     for file in &manifest.files {
         let key = format!("{}/{}", manifest.name, file.path);
         let path = parts.join(&file.path);
@@ -53,12 +50,34 @@ pub async fn pull(store: &dyn Store, manifest: &Manifest, to: &Path) -> Result<(
         url: store.url(&key),
         problem: "it was deleted just now".to_owned(),
     })?;
+    if !parse_manifest(&object.bytes).is_ok_and(|there| there.same_model(manifest)) {
+        return Err(StoreError::Refused {
+            url: store.url(&key),
+            problem: "another model took its name just now: run this again".to_owned(),
+        }
+        .into());
+    }
     let path = parts.join(files::MANIFEST_JSON);
-    fs::write(&path, &object.bytes).map_err(|error| RegistryError::local("write", &path, error))?;
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&object.bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|error| RegistryError::local("write", &path, error))?;
     renameat_with(CWD, &parts, CWD, to, RenameFlags::NOREPLACE)
         .map_err(|error| RegistryError::local("move the model to", to, error.into()))?;
     let _ = fs::remove_file(&lock_path);
     Ok(())
+}
+
+/// What is at the target must be this very model.
+fn check_there(to: &Path, manifest: &Manifest) -> Result<(), RegistryError> {
+    match read_manifest(to) {
+        Ok((there, _)) if there == *manifest => check_folder(to, manifest),
+        _ => Err(RegistryError::Occupied {
+            path: to.to_owned(),
+            problem: "there is something else already: choose another folder with --out".to_owned(),
+        }),
+    }
 }
 
 /// Hidden, beside the target, the same for each try.

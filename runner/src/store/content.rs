@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 use super::{Store, StoreError, data_key, module_key, uses};
 use crate::digest::for_each_chunk;
 
+/// How often an object may go between two looks. A `gc` removes it once.
+const TIMES_GONE: u32 = 10;
+
 /// What an object is to be made of, with checksums that are known before the first byte is sent.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -110,7 +113,11 @@ async fn store_by_content(
             return Ok(key);
         }
         uses::announce(store, &key).await?;
-        if store.stat(&key).await?.is_some() {
+        if store
+            .stat(&key)
+            .await?
+            .is_some_and(|found| found.bytes == bytes)
+        {
             return Ok(key);
         }
     }
@@ -122,8 +129,15 @@ async fn store_by_content(
             std::io::Error::other(format!("its SHA-256 is {}, not {sha256}", content.sha256)),
         ));
     }
-    create_equal(store, &[(key.clone(), content)]).await?;
-    Ok(key)
+    match create_equal(store, &[(key.clone(), content)]).await {
+        Ok(_) => Ok(key),
+        Err(StoreError::Conflict { url, .. }) => Err(StoreError::Damaged {
+            url,
+            problem: "its bytes are not those that its name tells: delete this object, then run this again"
+                .to_owned(),
+        }),
+        Err(error) => Err(error),
+    }
 }
 
 /// Creates objects in order; those that are there already must hold the same bytes. Whether all of them are new.
@@ -131,40 +145,59 @@ pub(super) async fn create_equal(
     store: &dyn Store,
     objects: &[(String, Content)],
 ) -> Result<bool, StoreError> {
-    let (mut left, mut all_new) = (objects, true);
+    let (mut left, mut all_new, mut gone) = (objects, true, 0);
     loop {
         let created = store.create_in_order(left).await?;
         let Some((key, content)) = left.get(created) else {
             return Ok(all_new);
         };
         all_new = false;
-        if !holds(store, key, content).await? {
-            return Err(StoreError::Conflict {
-                url: store.url(key),
-                difference: "holds other bytes".to_owned(),
-            });
+        left = &left[created..];
+        if created > 0 {
+            gone = 0;
         }
-        left = &left[created + 1..];
+        match holds(store, key, content).await? {
+            Some(true) => (left, gone) = (&left[1..], 0),
+            Some(false) => {
+                return Err(StoreError::Conflict {
+                    url: store.url(key),
+                    difference: "holds other bytes".to_owned(),
+                });
+            }
+            // `gc` removed it between the two: its name is free again.
+            None if gone < TIMES_GONE => gone += 1,
+            None => {
+                return Err(StoreError::Refused {
+                    url: store.url(key),
+                    problem: "it is there and gone again, over and over: who deletes it?"
+                        .to_owned(),
+                });
+            }
+        }
     }
 }
 
-/// Whether the object has these bytes. Read as a whole only where the store keeps no MD5 of it.
-async fn holds(store: &dyn Store, key: &str, content: &Content) -> Result<bool, StoreError> {
+/// Whether the object has these bytes; `None` when there is none. Read as a whole only where the store keeps no MD5 of it.
+async fn holds(
+    store: &dyn Store,
+    key: &str,
+    content: &Content,
+) -> Result<Option<bool>, StoreError> {
     let Some(found) = store.stat(key).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     if found.bytes != content.bytes {
-        return Ok(false);
+        return Ok(Some(false));
     }
     if let Some(md5) = found.md5 {
-        return Ok(md5 == content.md5);
+        return Ok(Some(md5 == content.md5));
     }
     let Some(download) = store.download(key, 0).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let (mut digest, mut chunks) = (Sha256::new(), download.chunks);
     while let Some(chunk) = chunks.try_next().await? {
         digest.update(&chunk);
     }
-    Ok(crate::hex(&digest.finalize()) == content.sha256)
+    Ok(Some(crate::hex(&digest.finalize()) == content.sha256))
 }

@@ -4,6 +4,7 @@ use contract::{Manifest, files};
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
+use crate::names::Name;
 
 /// Refuses what can't be one object below the store on every kind of store.
 ///
@@ -55,6 +56,34 @@ pub fn data_key(sha256: &str) -> String {
 #[must_use]
 pub fn module_key(sha256: &str) -> String {
     format!("_modules/{sha256}.wasm")
+}
+
+/// Whether a key is one of [`data_key`] and [`module_key`].
+#[must_use]
+pub fn is_shared(key: &str) -> bool {
+    let digest = |text: &str| {
+        text.len() == 64
+            && text
+                .bytes()
+                .all(|each| matches!(each, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    match key.split_once('/') {
+        Some(("_data", sha256)) => digest(sha256),
+        Some(("_modules", module)) => module.strip_suffix(".wasm").is_some_and(digest),
+        _ => false,
+    }
+}
+
+/// Whether a folder may be a model's: `<save path>_v<version>_<id>`. A guard against taking away what somebody else keeps in
+/// the same place; what is in it is for its manifest to say.
+#[must_use]
+pub fn may_be_model(folder: &str) -> bool {
+    let name = |text: &str| text.parse::<Name>().is_ok();
+    folder.match_indices("_v").any(|(at, mark)| {
+        let (save_path, rest) = (&folder[..at], &folder[at + mark.len()..]);
+        let mut splits = rest.match_indices('_');
+        name(save_path) && splits.any(|(at, _)| name(&rest[..at]) && name(&rest[at + 1..]))
+    })
 }
 
 /// One piece of Nomad's work, whichever allocation does it: there is one model for it.
@@ -145,6 +174,21 @@ mod tests {
         assert_ne!(one_part(&long("a")), one_part(&long("b")));
         for text in ["", "..", "a/b", "a\\b", "a\nb", &long("x")] {
             check_key(&format!("_claims/{}", one_part(text))).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_not_named_like_ours_is_not_taken_for_ours() {
+        for model in ["m_v1_a", "m_v2_v1_0198-ab", "a.b_v4.1_x_y"] {
+            assert!(may_be_model(model), "{model}");
+        }
+        for other in ["datasets", "m_v1", "m_v_a", "_v1_a", "m_v1_", "m v1 a"] {
+            assert!(!may_be_model(other), "{other}");
+        }
+        let sha256 = "0a".repeat(32);
+        assert!(is_shared(&data_key(&sha256)) && is_shared(&module_key(&sha256)));
+        for other in ["_data/rows.csv", "_modules/0a.wasm", &sha256] {
+            assert!(!is_shared(other), "{other}");
         }
     }
 

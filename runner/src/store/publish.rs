@@ -101,23 +101,16 @@ async fn finish_claimed(
     claim: &ClaimKey,
     ours: &Manifest,
 ) -> Result<Published, StoreError> {
-    let url = store.url(claim.as_str());
-    // Claims go only with their model: one that has just gone means that the model was just deleted.
-    let object = store
-        .read(claim.as_str())
-        .await?
-        .ok_or_else(|| StoreError::Refused {
-            url: url.clone(),
-            problem: "the model of this piece of work was deleted just now: run this again"
-                .to_owned(),
-        })?;
-    let manifest = parse(&object.bytes).map_err(|problem| StoreError::Damaged {
-        url: url.clone(),
-        problem,
-    })?;
+    let (mut manifest, mut bytes) = read_claim(store, claim).await?;
+    if store.stat(&manifest_key(&manifest.name)).await?.is_none() {
+        // It was left half-way, perhaps so long ago that `gc` is about to remove it.
+        uses::announce(store, &manifest.name).await?;
+        (manifest, bytes) = read_claim(store, claim).await?;
+    }
     if manifest.name == ours.name
         && let Some(difference) = difference(ours, &manifest)
     {
+        let url = store.url(claim.as_str());
         return Err(StoreError::Conflict { url, difference });
     }
     // A claim is made after the files. They can only be missing when somebody deleted them.
@@ -133,7 +126,23 @@ async fn finish_claimed(
             });
         }
     }
-    commit(store, &manifest, object.bytes).await
+    commit(store, &manifest, bytes).await
+}
+
+/// The model that a claim names, and the claim's bytes, which are that model's manifest.
+async fn read_claim(store: &dyn Store, claim: &ClaimKey) -> Result<(Manifest, Bytes), StoreError> {
+    let url = store.url(claim.as_str());
+    // Claims go only with their model: one that has just gone means that the model was just deleted.
+    let object = store
+        .read(claim.as_str())
+        .await?
+        .ok_or_else(|| StoreError::Refused {
+            url: url.clone(),
+            problem: "the model of this piece of work was deleted just now: run this again"
+                .to_owned(),
+        })?;
+    let manifest = parse(&object.bytes).map_err(|problem| StoreError::Damaged { url, problem })?;
+    Ok((manifest, object.bytes))
 }
 
 /// Creates an object that holds a manifest; one that is there already must be of the same model.

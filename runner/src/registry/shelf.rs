@@ -1,0 +1,150 @@
+//! What a store holds, as `gc` needs to know it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::{Manifest, files};
+use futures_util::stream::{StreamExt, TryStreamExt};
+
+use super::models::{Filter, READERS, each_manifest};
+use crate::store::{
+    Depth, Entry, Store, StoreError, USES, data_key, is_shared, may_be_model, module_key,
+    parse_manifest,
+};
+
+/// What a store holds, models aside. What is not named like something of ours is left out: it may be somebody else's.
+#[derive(Default)]
+pub(super) struct Shelf {
+    /// Names of whole models.
+    pub committed: BTreeSet<String>,
+    /// Files without a manifest, by the name of the model that they would be.
+    pub unfinished: BTreeMap<String, Vec<Entry>>,
+    /// Snapshots and modules.
+    pub shared: Vec<Entry>,
+    /// Marks, by what they are about.
+    pub uses: Vec<(String, Entry)>,
+}
+
+impl Shelf {
+    pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+        let mut shelf = Self::default();
+        let mut entries = store.list("", Depth::All);
+        while let Some(entry) = entries.try_next().await? {
+            match entry.key.split_once('/') {
+                Some(_) if is_shared(&entry.key) => shelf.shared.push(entry),
+                Some((USES, mark)) => {
+                    let what = mark
+                        .rsplit_once('/')
+                        .map_or("", |(what, _)| what)
+                        .to_owned();
+                    shelf.uses.push((what, entry));
+                }
+                Some((name, _)) if !may_be_model(name) || shelf.committed.contains(name) => {}
+                Some((name, files::MANIFEST_JSON)) => {
+                    shelf.unfinished.remove(name);
+                    shelf.committed.insert(name.to_owned());
+                }
+                Some((name, _)) => {
+                    let files = shelf.unfinished.entry(name.to_owned());
+                    files.or_default().push(entry);
+                }
+                // Nothing of ours is at the top.
+                None => {}
+            }
+        }
+        Ok(shelf)
+    }
+
+    /// Whether all files of a model that is not committed are there.
+    pub fn holds(&self, manifest: &Manifest) -> bool {
+        let there = self.unfinished.get(&manifest.name);
+        manifest.files.iter().all(|file| {
+            let key = format!("{}/{}", manifest.name, file.path);
+            there.is_some_and(|there| {
+                let mut there = there.iter();
+                there.any(|entry| entry.key == key && entry.bytes == file.bytes)
+            })
+        })
+    }
+
+    /// What a publisher counts on.
+    pub fn used_since(&self, before: i64) -> BTreeSet<String> {
+        let young = |mark: &Entry| mark.modified.is_none_or(|made| made >= before);
+        let uses = self.uses.iter().filter(|(_, mark)| young(mark));
+        uses.map(|(what, _)| what.clone()).collect()
+    }
+}
+
+/// Pieces of Nomad's work, and the models that were or will be theirs.
+pub(super) struct Claims {
+    pub readable: Vec<(Entry, Manifest)>,
+    /// Whether there are none besides.
+    pub complete: bool,
+}
+
+impl Claims {
+    pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+        let read: Vec<Option<(Entry, Manifest)>> = store
+            .list("_claims/", Depth::All)
+            .map(|entry| async move {
+                let entry = entry?;
+                // One that has gone since it was listed claims nothing.
+                let Some(object) = store.read(&entry.key).await? else {
+                    return Ok::<_, StoreError>(None);
+                };
+                match parse_manifest(&object.bytes) {
+                    Ok(manifest) => Ok(Some(Some((entry, manifest)))),
+                    Err(problem) => {
+                        tracing::warn!("{} can't be read: {problem}", store.url(&entry.key));
+                        Ok(Some(None))
+                    }
+                }
+            })
+            .buffer_unordered(READERS)
+            .try_filter_map(|claim| std::future::ready(Ok(claim)))
+            .try_collect()
+            .await?;
+        Ok(Self {
+            complete: read.iter().all(Option::is_some),
+            readable: read.into_iter().flatten().collect(),
+        })
+    }
+
+    /// Snapshots and modules that models name which anybody may still commit.
+    pub fn name(&self) -> impl Iterator<Item = String> {
+        self.readable
+            .iter()
+            .flat_map(|(_, manifest)| shared_by(manifest))
+    }
+}
+
+/// Snapshots and modules that manifests name. Records of rejected versions count too: their data is needed to find out what
+/// went wrong. `None` when a manifest can't be read, one of a newer runner perhaps: what it names is not known.
+pub(super) async fn named_by_manifests(
+    store: &dyn Store,
+) -> Result<Option<BTreeSet<String>>, StoreError> {
+    let (mut named, mut complete) = (BTreeSet::new(), true);
+    for rejected in [false, true] {
+        let filter = Filter {
+            rejected,
+            ..Filter::default()
+        };
+        let mut manifests = std::pin::pin!(each_manifest(store, &filter));
+        while let Some((key, manifest)) = manifests.try_next().await? {
+            match manifest {
+                Ok(manifest) => named.extend(shared_by(&manifest)),
+                Err(problem) => {
+                    tracing::warn!("{} can't be read: {problem}", store.url(&key));
+                    complete = false;
+                }
+            }
+        }
+    }
+    Ok(complete.then_some(named))
+}
+
+fn shared_by(manifest: &Manifest) -> [String; 2] {
+    [
+        data_key(&manifest.data.sha256),
+        module_key(&manifest.module.sha256),
+    ]
+}
