@@ -325,6 +325,56 @@ fn a_folder_may_hold_many_models_and_one_bad_one_keeps_none_of_the_others() {
 }
 
 #[test]
+fn a_manifest_that_is_damaged_keeps_no_other_model_from_the_store() {
+    let gcs = Gcs::start();
+    let folder = tempfile::tempdir().unwrap();
+    for version in ["1", "2"] {
+        let model = Model::new("m", version, "a").write();
+        std::fs::rename(model.folder(), folder.path().join(&model.manifest().name)).unwrap();
+    }
+    std::fs::write(folder.path().join("m_v1_a/manifest.json"), "{").unwrap();
+    let said = ends(&mut push(&gcs, folder.path()), 1);
+    assert!(said.contains("m_v1_a is no model"), "{said}");
+    let names = gcs.names();
+    assert!(names.contains(&"sales/m_v2_a/manifest.json".to_owned()));
+    assert!(!names.iter().any(|name| name.starts_with("sales/m_v1_a")));
+}
+
+#[test]
+fn a_large_upload_that_breaks_off_late_is_begun_again() {
+    let gcs = Gcs::start();
+    let model = Model::new("m", "1", "a")
+        .file("model.json", &large())
+        .write();
+    // Two parts take two seconds each, longer than all patience together; then the session is lost.
+    for fault in [
+        Fault::RetryAfter(503, 2),
+        Fault::KeepOf(8 << 20),
+        Fault::RetryAfter(503, 2),
+        Fault::KeepOf(8 << 20),
+        Fault::Status(410),
+    ] {
+        gcs.fault(1, "PUT", "upload_id", fault);
+    }
+    let mut push = push(&gcs, model.folder());
+    ends(push.args(["--store-timeout", "4s"]), 0);
+    is_whole(&gcs, &model);
+    assert_eq!(gcs.count("POST", "uploadType=resumable"), 2);
+}
+
+#[test]
+fn an_upload_that_gets_lost_each_time_is_given_up() {
+    let gcs = Gcs::start();
+    let model = Model::new("m", "1", "a")
+        .file("model.json", &large())
+        .write();
+    gcs.fault(99, "PUT", "upload_id", Fault::Status(410));
+    let mut push = push(&gcs, model.folder());
+    let said = ends(push.args(["--store-timeout", "1s"]), 17);
+    assert!(said.contains("the upload broke off (410"), "{said}");
+}
+
+#[test]
 fn under_nomad_folder_and_bucket_have_defaults() {
     let gcs = Gcs::start();
     let alloc = tempfile::tempdir().unwrap();

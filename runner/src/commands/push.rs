@@ -34,6 +34,9 @@ pub struct Args {
     pub store: super::store::Args,
 }
 
+/// A model's folder, and what its manifest says.
+type Read = (PathBuf, Result<Manifest, StoreError>);
+
 /// What became of one model.
 #[derive(Serialize)]
 struct Pushed {
@@ -59,9 +62,15 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let nomad = Nomad::from_environment();
     let folder = folder(&args, &nomad)?;
     let store = destination(&args, &nomad)?.open()?;
-    let models = models(&folder)?;
+    let (mut models, mut results) = (Vec::new(), Vec::new());
+    for (path, manifest) in find_models(&folder)? {
+        match manifest {
+            Ok(manifest) => models.push((path, manifest)),
+            Err(error) => results.push((path.display().to_string(), Err(error))),
+        }
+    }
     store_shared(&*store, &models).await?;
-    let mut results: Vec<(String, Result<Pushed, StoreError>)> = stream::iter(models)
+    let pushed: Vec<(String, Result<Pushed, StoreError>)> = stream::iter(models)
         .map(|(path, manifest)| {
             let store = Arc::clone(&store);
             async move {
@@ -72,6 +81,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         .buffer_unordered(usize::from(args.jobs))
         .collect()
         .await;
+    results.extend(pushed);
     results.sort_by(|(left, _), (right, _)| left.cmp(right));
 
     let (mut pushed, mut failures) = (Vec::new(), Vec::new());
@@ -119,8 +129,9 @@ fn destination(args: &Args, nomad: &Nomad) -> Result<Target, StoreError> {
     }
 }
 
-/// The model in `folder`, or those in the folders right below it, those that missed a gate included.
-fn models(folder: &Path) -> Result<Vec<(PathBuf, Manifest)>, StoreError> {
+/// The model in `folder`, or those in the folders right below it, those that missed a gate included; of one whose manifest
+/// can't be read, why.
+fn find_models(folder: &Path) -> Result<Vec<Read>, StoreError> {
     let holds_model = |folder: &Path| folder.join(files::MANIFEST_JSON).is_file();
     let mut found = Vec::new();
     if holds_model(folder) {
@@ -152,13 +163,11 @@ fn models(folder: &Path) -> Result<Vec<(PathBuf, Manifest)>, StoreError> {
         });
     }
     found.sort();
-    found
-        .into_iter()
-        .map(|path| {
-            let (manifest, _) = store::read_manifest(&path)?;
-            Ok((path, manifest))
-        })
-        .collect()
+    let read = |path: PathBuf| {
+        let manifest = store::read_manifest(&path).map(|(manifest, _)| manifest);
+        (path, manifest)
+    };
+    Ok(found.into_iter().map(read).collect())
 }
 
 /// Modules and data that `runner run` left beside the models go by content, each once.
