@@ -227,6 +227,10 @@ fn a_key_that_comes_late_is_missing_before_and_one_that_never_comes_is_named() {
     let found = predicted(&ended);
     assert_eq!(found.len(), 10_002);
     assert_eq!(&found[10_000..], ["NaN", "3"]);
+    identity("x", "rows.ndjson", "{\"id\":1,\"x\":[1]}\n")
+        .run()
+        .ends_with(4)
+        .says(["column `x` holds lists"]);
     identity("y", "rows.ndjson", &late)
         .run()
         .ends_with(4)

@@ -18,6 +18,10 @@ use crate::workspace::Workspace;
 pub(super) struct Model {
     /// Its folder, or the folder of the ONNX file.
     pub folder: PathBuf,
+    #[cfg_attr(
+        not(feature = "score"),
+        expect(dead_code, reason = "nothing scores it")
+    )]
     pub onnx: PathBuf,
     /// None of an ONNX file alone.
     pub manifest: Option<Manifest>,

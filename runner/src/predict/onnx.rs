@@ -1,18 +1,22 @@
 //! Rows through a model's ONNX form.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use records::{Blocks, Problem, ReadError};
+use records::{Blocks, Columns, Options, Problem, ReadError};
 
 use super::model::Model;
 use super::output::{Output, Writer, push_cell};
-use super::rows::{READ, READ_BYTES, Rows};
+use super::rows::Rows;
 use super::table::{Schema, at};
 use super::{Job, PredictError};
 use crate::score::{Column, Leash, ScoreError, Scorer, Scores, arrange, score};
 
+/// Rows that are read at a time.
+const READ: usize = 10_000;
+const READ_BYTES: usize = 32 << 20;
 /// Rows that are scored at a time.
 const SCORED: usize = 1_000;
 
@@ -126,12 +130,38 @@ impl Work {
         // Each row of CSV has all columns; of JSON a row has those that it gives.
         if block.first_row == 0 && blocks.extension() == "json" {
             let lacking = schema.lacking(&records);
-            schema.expect(self.rows.that_appear(lacking)?);
+            schema.expect(self.that_appear(lacking)?);
         }
         let columns = schema
             .read(records, block.first_row)
             .map_err(|problem| self.column(problem))?;
         Ok(Some(columns))
+    }
+
+    /// Which of the columns `names` appear in any row. Reads as far as all have, and so to the end where one does not.
+    fn that_appear(&self, names: BTreeSet<String>) -> Result<BTreeSet<String>, PredictError> {
+        let mut found = BTreeSet::new();
+        if names.is_empty() {
+            return Ok(found);
+        }
+        let options = Options {
+            columns: Columns::Only(names.clone()),
+            ..Options::default()
+        };
+        let mut blocks = self.rows.open()?;
+        while found != names {
+            let Some(block) = blocks
+                .next(READ, READ_BYTES)
+                .map_err(|error| self.rows.error(error))?
+            else {
+                break;
+            };
+            let records =
+                records::read(&block.bytes, &options).map_err(|error| self.rows.error(error))?;
+            let columns = records.columns.into_iter().map(|column| column.name);
+            found.extend(columns.filter(|name| names.contains(name)));
+        }
+        Ok(found)
     }
 
     fn column(&self, problem: String) -> PredictError {

@@ -1,18 +1,13 @@
 //! The dataset's rows, block by block, and how far one has come.
 
-use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use records::{Blocks, Columns, Options, Problem};
+use records::{Blocks, Options, Problem};
 
 use super::PredictError;
 use crate::size::Size;
-
-/// Rows that are read at a time, and their bytes.
-pub(super) const READ: usize = 10_000;
-pub(super) const READ_BYTES: usize = 32 << 20;
 
 /// A dataset that was fetched.
 pub(super) struct Rows {
@@ -47,32 +42,6 @@ impl Rows {
             ..Options::default()
         };
         Blocks::open(&self.path, &options, self.memory).map_err(|error| self.error(error))
-    }
-
-    /// Which of the columns `names` appear in any row. Reads as far as all have, and so to the end where one does not.
-    pub fn that_appear(&self, names: BTreeSet<String>) -> Result<BTreeSet<String>, PredictError> {
-        let mut found = BTreeSet::new();
-        if names.is_empty() {
-            return Ok(found);
-        }
-        let options = Options {
-            columns: Columns::Only(names.clone()),
-            ..Options::default()
-        };
-        let mut blocks = self.open()?;
-        while found != names {
-            let Some(block) = blocks
-                .next(READ, READ_BYTES)
-                .map_err(|error| self.error(error))?
-            else {
-                break;
-            };
-            let records =
-                records::read(&block.bytes, &options).map_err(|error| self.error(error))?;
-            let columns = records.columns.into_iter().map(|column| column.name);
-            found.extend(columns.filter(|name| names.contains(name)));
-        }
-        Ok(found)
     }
 
     /// Whatever is wrong with the data. Its file is the runner's own and has no name for a person.

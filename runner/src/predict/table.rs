@@ -268,6 +268,11 @@ fn missing(rows: usize) -> records::Values {
 }
 
 fn no_column(name: &str, names: &[String]) -> String {
+    if names.iter().any(|other| other == name) {
+        return format!(
+            "the column `{name}` holds lists or bytes, and the model reads numbers or text"
+        );
+    }
     let nearest = names
         .iter()
         .map(|other| (strsim::jaro_winkler(name, other), other))
