@@ -8,10 +8,9 @@ mod model;
 #[path = "support/server.rs"]
 mod server;
 
-use std::io::BufReader;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+#[cfg(feature = "azblob")]
 use std::sync::{Arc, Mutex};
 
 use gcs::{Fault, Gcs};
@@ -236,7 +235,7 @@ fn what_is_old_is_told_by_the_clock_of_the_store() {
 /// Answers as Azure does, but what it keeps is not what was sent. Returns its address and the methods that it was asked for.
 #[cfg(feature = "azblob")]
 fn azure_that_changes_bytes() -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/account", listener.local_addr().unwrap());
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = asked.clone();
@@ -244,7 +243,7 @@ fn azure_that_changes_bytes() -> (String, Arc<Mutex<Vec<String>>>) {
         for stream in listener.incoming().flatten() {
             let seen = seen.clone();
             std::thread::spawn(move || {
-                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut reader = std::io::BufReader::new(stream.try_clone().unwrap());
                 while let Some(request) = gcs::http::read_request(&mut reader) {
                     let answer = match request.method.as_str() {
                         "GET" => gcs::Response::new(200, "other bytes"),

@@ -147,7 +147,8 @@ fn large_file_to(store: &str, env: &[(&str, String)]) {
         .arg(model.folder());
     let Measured { seconds, peak } = measured(&mut push);
     println!("{MEBIBYTES} MiB to {store}: {peak} MiB of memory at most, {seconds:.1} s");
-    assert!(peak < 64, "{peak} MiB");
+    // Whatever the size of the file.
+    assert!(peak < 96, "{peak} MiB");
 }
 
 #[cfg(feature = "s3")]
