@@ -270,7 +270,7 @@ async fn what_is_not_ours_or_not_understood_is_left_alone() {
     }
     shelf.put(&unnamed, "ours").await;
     shelf.age();
-    assert_eq!(shelf.garbage().await, [unnamed.clone()]);
+    assert_eq!(shelf.garbage().await, [unnamed]);
     // What it names is not known to this runner.
     let newer = Model::new("m", "1", "a")
         .with(|manifest| manifest.schema = 9)

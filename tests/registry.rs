@@ -134,6 +134,22 @@ fn models_are_listed_filtered_and_sorted() {
 }
 
 #[test]
+fn what_is_equally_new_or_good_is_listed_by_name() {
+    Shelf::each(|shelf| {
+        // Manifests arrive in no order of their own.
+        let versions: Vec<String> = (10..40).map(|version| version.to_string()).collect();
+        for version in versions.iter().rev() {
+            shelf.put(scored(version, "a", 0.7, None, 1));
+        }
+        let by_name: Vec<String> = versions.iter().map(|v| format!("m_v{v}_a")).collect();
+        assert_eq!(shelf.names(&[]), by_name);
+        assert_eq!(shelf.names(&["--sort", "roc_auc"]), by_name);
+        let latest = shelf.json(&["show", "m@latest"]);
+        assert_eq!(latest["name"], "m_v10_a");
+    });
+}
+
+#[test]
 fn what_was_uploaded_and_never_committed_is_not_listed() {
     let shelf = Shelf::new("gs://models/sales");
     shelf
@@ -359,6 +375,26 @@ fn old_models_are_deleted_and_promoted_ones_kept() {
         assert_eq!(shelf.names(&["--version", "1"]), ["m_v1_b"]);
         shelf.run(&["delete"], 2);
     });
+}
+
+#[test]
+fn a_model_that_is_promoted_while_others_are_deleted_stays() {
+    let shelf = Shelf::new("gs://models/sales");
+    for version in ["1", "2"] {
+        shelf.put(scored(version, "a", 0.7, None, 1));
+    }
+    let slow = Fault::RetryAfter(503, 3);
+    shelf.gcs.fault(1, "DELETE", "m_v1_a/manifest.json", slow);
+    std::thread::scope(|scope| {
+        let delete = scope.spawn(|| shelf.run(&["delete", "m@1", "m@2"], 16));
+        while shelf.gcs.count("DELETE", "m_v1_a/manifest.json") == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        shelf.ok(&["promote", "m@2", "--alias", "production"]);
+        let (_, said) = delete.join().unwrap();
+        assert!(said.contains("m@production is m_v2_a now"), "{said}");
+    });
+    assert_eq!(shelf.names(&[]), ["m_v2_a"]);
 }
 
 /// Keys of what `gc` finds.

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use contract::Manifest;
+
 use super::list::Which;
 use super::{output, store};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::registry::{self, RegistryError};
 use crate::size;
-use crate::store::{Store, uses};
+use crate::store::{Store, StoreError, uses};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -51,6 +53,22 @@ fn ago(store: &dyn Store, age: Duration) -> jiff::Timestamp {
     ago.unwrap_or(jiff::Timestamp::MIN)
 }
 
+/// The alias that stands for a model at this moment, if one does.
+async fn bearer(store: &dyn Store, manifest: &Manifest) -> Result<Option<String>, StoreError> {
+    let aliases = registry::aliases(store, Some(&manifest.save_path)).await?;
+    let bearer = aliases
+        .iter()
+        .find(|alias| alias.current() == manifest.name);
+    Ok(bearer.map(|alias| format!("{}@{}", alias.save_path, alias.alias)))
+}
+
+fn promoted_to(alias: String, name: &str) -> RegistryError {
+    RegistryError::Promoted {
+        alias,
+        name: name.to_owned(),
+    }
+}
+
 /// # Errors
 /// When a model is not there or is promoted, or the store refuses or fails.
 pub async fn run(args: Args) -> Result<Exit, Error> {
@@ -85,15 +103,18 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         .iter()
         .find(|name| promoted.contains_key(name.as_str()))
     {
-        return Err(RegistryError::Promoted {
-            alias: promoted[name.as_str()].clone(),
-            name: name.clone(),
-        }
-        .into());
+        return Err(promoted_to(promoted[name.as_str()].clone(), name).into());
     }
     for name in &names {
         if !args.dry_run {
             let manifest = registry::resolve(&*store, name).await?;
+            // A deletion of many takes long: one of them may have been promoted since the look above.
+            if let Some(bearer) = bearer(&*store, &manifest).await? {
+                if args.keep_promoted {
+                    continue;
+                }
+                return Err(promoted_to(bearer, name).into());
+            }
             registry::delete(&*store, &manifest).await?;
         }
         let verb = if args.dry_run {

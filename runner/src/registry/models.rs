@@ -143,9 +143,13 @@ pub async fn list(
         model_version: manifest.model_version,
     };
     let mut models = manifests(store, filter, of).await?;
-    models.sort_by(|left, right| match sort {
-        Some(score) => by_score(score, left, right),
-        None => newer(&left.finished, &right.finished),
+    models.sort_by(|left, right| {
+        let order = match sort {
+            Some(score) => by_score(score, left, right),
+            None => newer(&left.finished, &right.finished),
+        };
+        // Manifests come in any order: a listing must not.
+        order.then_with(|| left.name.cmp(&right.name))
     });
     Ok(models)
 }

@@ -34,7 +34,10 @@ pub async fn resolve(store: &dyn Store, reference: &str) -> Result<Manifest, Reg
     };
     let mut found = manifests(store, &filter, |manifest| manifest).await?;
     if what == LATEST {
-        found.sort_by(|left, right| newer(&left.times.finished, &right.times.finished));
+        found.sort_by(|left, right| {
+            let order = newer(&left.times.finished, &right.times.finished);
+            order.then_with(|| left.name.cmp(&right.name))
+        });
         found.truncate(1);
     }
     match found.len() {
