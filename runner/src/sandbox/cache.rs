@@ -5,7 +5,7 @@
 //! are replaced as a whole, never written in place: any number of processes can share the folder.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -43,7 +43,7 @@ impl Cache {
     }
 
     /// What was kept of this module, as a file. `None` when there is nothing that may be used.
-    pub(super) fn get(&self, engine: &str, module: &Digest) -> Option<Vec<u8>> {
+    pub(super) fn get(&self, engine: &str, module: &Digest) -> Option<File> {
         let Self::Folder(folder) = self else {
             return None;
         };
@@ -74,7 +74,7 @@ fn name(engine: &str, module: &Digest) -> String {
     format!("{}-{engine}.cwasm", crate::hex(module))
 }
 
-fn read(folder: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+fn read(folder: &Path, name: &str) -> io::Result<Option<File>> {
     let absent = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Ok(None),
         _ => Err(error),
@@ -96,9 +96,7 @@ fn read(folder: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
     if !metadata.is_file() || metadata.len() > MAX_BYTES {
         return Err(io::Error::other("the entry is no file of this runner's"));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    Ok(Some(file))
 }
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -177,23 +175,24 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
         let cache = Cache::Folder(folder.clone());
-        assert_eq!(cache.get("e", &MODULE), None);
+        assert!(cache.get("e", &MODULE).is_none());
         cache.put("e", &MODULE, b"code");
-        assert_eq!(cache.get("e", &MODULE).as_deref(), Some(&b"code"[..]));
-        assert_eq!(cache.get("other", &MODULE), None);
+        let kept = cache.get("e", &MODULE).map(io::read_to_string);
+        assert_eq!(kept.unwrap().unwrap(), "code");
+        assert!(cache.get("other", &MODULE).is_none());
 
         let entry = folder.join(name("e", &MODULE));
         chmod(&entry, 0o666);
-        assert_eq!(cache.get("e", &MODULE), None);
+        assert!(cache.get("e", &MODULE).is_none());
         chmod(&entry, 0o600);
         chmod(&folder, 0o777);
-        assert_eq!(cache.get("e", &MODULE), None);
+        assert!(cache.get("e", &MODULE).is_none());
         chmod(&folder, 0o700);
         assert!(cache.get("e", &MODULE).is_some());
 
         fs::rename(&entry, home.path().join("elsewhere")).unwrap();
         symlink(home.path().join("elsewhere"), &entry).unwrap();
-        assert_eq!(cache.get("e", &MODULE), None);
+        assert!(cache.get("e", &MODULE).is_none());
     }
 
     #[test]

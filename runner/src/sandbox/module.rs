@@ -155,7 +155,7 @@ impl Engine {
                     path: path.to_owned(),
                     reason: format!("{:#}", error.root_cause()),
                 })?;
-        Ok(compiled::seal(&digest, &code))
+        Ok(compiled::seal(&digest, code))
     }
 
     /// A module from its `.cwasm`, or compiled when that one does not fit.
@@ -194,7 +194,7 @@ impl Engine {
             reason: format!("{:#}", error.root_cause()),
         };
         if let Some(file) = self.cache().get(self.key(), digest) {
-            match compiled::load(self.inner(), &file, digest) {
+            match compiled::map(self.inner(), file, digest) {
                 Ok(module) => return Ok(module),
                 Err(reason) => tracing::warn!("a cached module is compiled anew: {reason}"),
             }
@@ -203,7 +203,7 @@ impl Engine {
         if *self.cache() != Cache::Off {
             let code = module.serialize().map_err(invalid)?;
             self.cache()
-                .put(self.key(), digest, &compiled::seal(digest, &code));
+                .put(self.key(), digest, &compiled::seal(digest, code));
         }
         Ok(module)
     }

@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -6,20 +7,19 @@ use futures_util::TryStreamExt;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
+use super::blocking::Stopped;
 use super::{Store, StoreError, data_key, module_key, uses};
 use crate::digest::for_each_chunk;
 
 /// How often an object may go between two looks. A `gc` removes it once.
 const TIMES_GONE: u32 = 10;
 
-/// What an object is to be made of, with checksums that are known before the first byte is sent.
+/// What an object is to be made of.
 #[derive(Clone, Debug)]
 pub struct Content {
     pub source: Source,
     pub bytes: u64,
-    /// What stores check uploads by.
-    pub md5: [u8; 16],
-    /// What manifests name files by. Lower-case hexadecimal.
+    /// What manifests name files by. Lower-case hexadecimal. A file that has another one by now is not stored.
     pub sha256: String,
 }
 
@@ -34,38 +34,79 @@ impl Content {
     pub fn of_bytes(bytes: Bytes) -> Self {
         Self {
             bytes: bytes.len() as u64,
-            md5: Md5::digest(&bytes).into(),
             sha256: crate::hex(&Sha256::digest(&bytes)),
             source: Source::Bytes(bytes),
         }
     }
 
-    /// Reads the file once, for its checksums.
+    /// Reads the file once, for its digest.
     ///
     /// # Errors
     /// When it can't be read.
     pub async fn of_file(path: &Path) -> Result<Self, StoreError> {
         let path = path.to_owned();
         super::blocking::blocking(move |stopped| {
-            let failed = |source| StoreError::local("read", &path, source);
-            let file = File::open(&path).map_err(failed)?;
-            let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
-            let bytes = for_each_chunk(file, |chunk| {
-                stopped.check()?;
-                md5.update(chunk);
-                sha256.update(chunk);
-                Ok(())
-            })
-            .map_err(failed)?;
+            let (bytes, sha256) = read_through(&path, &stopped, |_| Ok(()))
+                .map_err(|source| StoreError::local("read", &path, source))?;
             Ok(Self {
                 bytes,
-                md5: md5.finalize().into(),
-                sha256: crate::hex(&sha256.finalize()),
+                sha256,
                 source: Source::File(path),
             })
         })
         .await
     }
+
+    /// The MD5, by which buckets check uploads. A folder has no use for it, and it takes three times as long as SHA-256.
+    ///
+    /// # Errors
+    /// When the file can't be read, or is not the one any more whose digest was taken.
+    pub async fn md5(&self) -> Result<[u8; 16], StoreError> {
+        let path = match &self.source {
+            Source::Bytes(bytes) => return Ok(Md5::digest(bytes).into()),
+            Source::File(path) => path.clone(),
+        };
+        let content = self.clone();
+        super::blocking::blocking(move |stopped| {
+            let mut md5 = Md5::new();
+            let (_, sha256) = read_through(&path, &stopped, |chunk| {
+                md5.update(chunk);
+                Ok(())
+            })
+            .map_err(|source| StoreError::local("read", &path, source))?;
+            content.is_still(&path, &sha256)?;
+            Ok(md5.finalize().into())
+        })
+        .await
+    }
+
+    /// # Errors
+    /// When a file that was read again had another digest.
+    pub(super) fn is_still(&self, path: &Path, sha256: &str) -> Result<(), StoreError> {
+        if self.sha256 == sha256 {
+            return Ok(());
+        }
+        let changed = io::Error::other("it changed while it was being stored");
+        Err(StoreError::local("read", path, changed))
+    }
+}
+
+/// Reads a file and hands each piece on. Returns its size and SHA-256.
+///
+/// # Errors
+/// When it can't be read, and what `each` returns.
+pub(super) fn read_through(
+    path: &Path,
+    stopped: &Stopped,
+    mut each: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<(u64, String)> {
+    let mut sha256 = Sha256::new();
+    let bytes = for_each_chunk(File::open(path)?, |chunk| {
+        stopped.check()?;
+        sha256.update(chunk);
+        each(chunk)
+    })?;
+    Ok((bytes, crate::hex(&sha256.finalize())))
 }
 
 /// Stores a module by its digest, once for all versions that it trained. Returns its key.
@@ -126,7 +167,7 @@ async fn store_by_content(
         return Err(StoreError::local(
             "store",
             path,
-            std::io::Error::other(format!("its SHA-256 is {}, not {sha256}", content.sha256)),
+            io::Error::other(format!("its SHA-256 is {}, not {sha256}", content.sha256)),
         ));
     }
     match create_equal(store, &[(key.clone(), content)]).await {
@@ -190,7 +231,7 @@ async fn holds(
         return Ok(Some(false));
     }
     if let Some(md5) = found.md5 {
-        return Ok(Some(md5 == content.md5));
+        return Ok(Some(md5 == content.md5().await?));
     }
     let Some(download) = store.download(key, 0).await? else {
         return Ok(None);

@@ -15,11 +15,11 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::blocking::{Stopped, blocking};
+use super::content::read_through;
 use super::{
     Content, Created, Depth, Download, Entry, LARGEST_READ, Object, Replaced, Revision, Source,
     Stat, Store, StoreError, check_key,
 };
-use crate::digest::for_each_chunk;
 
 /// What one step of a download brings.
 const CHUNK: usize = 1 << 20;
@@ -101,6 +101,10 @@ impl Store for FolderStore {
             let mut folders = BTreeSet::new();
             let mut created = 0;
             for (temporary, path) in temporaries.iter().zip(&paths) {
+                // A manifest says that all files are there: it must not outlive a power failure without them.
+                if created + 1 == paths.len() {
+                    folders.iter().copied().try_for_each(sync_folder)?;
+                }
                 if temporary.become_new(&root, path)? == Created::Exists {
                     break;
                 }
@@ -457,7 +461,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Copies a file and makes sure that it still is what its checksums were taken of.
+/// Copies a file and makes sure that it still is the one whose digest was taken.
 fn copy(
     from: &Path,
     to: &mut File,
@@ -465,24 +469,13 @@ fn copy(
     content: &Content,
     stopped: &Stopped,
 ) -> Result<(), StoreError> {
-    let cannot_read = |source| StoreError::local("read", from, source);
-    let source = File::open(from).map_err(cannot_read)?;
-    let mut md5 = Md5::new();
     let mut unwritten = false;
-    let copied = for_each_chunk(source, |chunk| {
-        stopped.check()?;
-        md5.update(chunk);
+    let copied = read_through(from, stopped, |chunk| {
         to.write_all(chunk).inspect_err(|_| unwritten = true)
     });
-    copied.map_err(|error| match unwritten {
+    let (_, sha256) = copied.map_err(|error| match unwritten {
         true => folder_error("write", to_path, error),
-        false => cannot_read(error),
+        false => StoreError::local("read", from, error),
     })?;
-    let md5: [u8; 16] = md5.finalize().into();
-    if md5 != content.md5 {
-        return Err(cannot_read(io::Error::other(
-            "it changed while it was being stored",
-        )));
-    }
-    Ok(())
+    content.is_still(from, &sha256)
 }

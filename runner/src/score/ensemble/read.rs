@@ -1,7 +1,8 @@
 //! The attributes of a node, checked.
 
+use std::ops::Range;
+
 use tract_onnx::pb::NodeProto;
-use tract_onnx::pb_helpers::AttrTVecType;
 use tract_onnx::tract_hir::internal::*;
 
 use super::finish::{Classifier, Regressor, Transform};
@@ -83,12 +84,9 @@ fn base(node: &NodeProto) -> TractResult<Vec<f32>> {
     Ok(base.unwrap_or_default().to_vec())
 }
 
-/// A list with an entry for each of `count`.
-fn list<'a, T>(node: &'a NodeProto, name: &str, count: usize) -> TractResult<TVec<T>>
-where
-    T: AttrTVecType<'a>,
-{
-    let list = node.get_attr_tvec::<T>(name)?;
+/// A list of whole numbers with an entry for each of `count`.
+fn list<'a>(node: &'a NodeProto, name: &str, count: usize) -> TractResult<&'a [i64]> {
+    let list = node.get_attr_slice::<i64>(name)?;
     node.expect_attr(name, list.len() == count, || {
         format!("{count} entries, and there are {}", list.len())
     })?;
@@ -113,7 +111,7 @@ fn trees(
             double.name
         ));
     }
-    let table = Table::read(node)?;
+    let mut table = Table::read(node)?;
     let mut trees = Trees {
         nodes: Vec::with_capacity(table.tests.len()),
         roots: Vec::new(),
@@ -126,7 +124,7 @@ fn trees(
             .iter()
             .all(|test| matches!(test, Test::Leaf | Test::AtMost)),
     };
-    let by_leaf = weights_by_leaf(node, weights, outputs, &table)?;
+    let by_leaf = weights_by_leaf(node, weights, outputs, &mut table)?;
     let mut laid = 0;
     for root in table.roots(node)? {
         laid += table.lay_out(root, &by_leaf, &mut trees);
@@ -141,7 +139,7 @@ struct Table<'a> {
     keys: Keys,
     trees: &'a [i64],
     tests: Vec<Test>,
-    features: TVec<usize>,
+    features: &'a [i64],
     thresholds: &'a [f32],
     /// Places of the children; 0 in a leaf.
     yes: Vec<u32>,
@@ -175,12 +173,17 @@ impl<'a> Table<'a> {
         }
         let keys = Keys::new(trees, ids);
         node.expect(!keys.double, "no two nodes of one id in a tree")?;
+        let modes = node.get_attr_slice::<Vec<u8>>("nodes_modes")?;
+        node.expect_attr("nodes_modes", modes.len() == count, || {
+            format!("{count} entries, and there are {}", modes.len())
+        })?;
+        let features = list(node, "nodes_featureids", count)?;
         let mut table = Self {
-            tests: list::<&str>(node, "nodes_modes", count)?
-                .into_iter()
-                .map(test)
+            tests: modes
+                .iter()
+                .map(|mode| test(mode))
                 .collect::<TractResult<_>>()?,
-            features: list::<usize>(node, "nodes_featureids", count)?,
+            features,
             keys,
             trees,
             thresholds,
@@ -192,13 +195,9 @@ impl<'a> Table<'a> {
             if table.tests[place] == Test::Leaf {
                 continue;
             }
-            let feature = table.features[place];
-            node.expect_attr(
-                "nodes_featureids",
-                u32::try_from(feature).is_ok(),
-                "columns",
-            )?;
-            let child = |id: i64| {
+            let is_column = u32::try_from(features[place]).is_ok();
+            node.expect_attr("nodes_featureids", is_column, "columns")?;
+            let mut child = |id: i64| {
                 let found = table.keys.find(trees[place], id);
                 node.expect_ok_or_else(found, || format!("node {id} in tree {}", trees[place]))
             };
@@ -231,7 +230,7 @@ impl<'a> Table<'a> {
     }
 
     /// Appends the tree below `root`, and tells how many nodes it has.
-    fn lay_out(&self, root: u32, by_leaf: &[Vec<Weight>], trees: &mut Trees) -> usize {
+    fn lay_out(&self, root: u32, by_leaf: &Weights, trees: &mut Trees) -> usize {
         let first = trees.nodes.len();
         trees.roots.push(first as u32);
         let blank = Node {
@@ -250,14 +249,15 @@ impl<'a> Table<'a> {
             };
             if node.test == Test::Leaf {
                 node.next = trees.weights.len() as u32;
-                node.feature = by_leaf[from].len() as u32;
-                trees.weights.extend_from_slice(&by_leaf[from]);
+                let weights = by_leaf.of(from);
+                node.feature = weights.len() as u32;
+                trees.weights.extend_from_slice(weights);
             } else {
                 node.missing_passes = self.missing.is_some_and(|missing| missing[from] == 1);
                 node.feature = self.features[from] as u32;
                 node.threshold = self.thresholds[from];
                 node.next = trees.nodes.len() as u32;
-                trees.features = trees.features.max(self.features[from].saturating_add(1));
+                trees.features = trees.features.max(node.feature as usize + 1);
                 trees.nodes.extend([blank, blank]);
                 open.push((self.no[from] as usize, node.next as usize + 1));
                 open.push((self.yes[from] as usize, node.next as usize));
@@ -272,44 +272,49 @@ fn weights_by_leaf(
     node: &NodeProto,
     prefix: &str,
     outputs: usize,
-    table: &Table<'_>,
-) -> TractResult<Vec<Vec<Weight>>> {
+    table: &mut Table<'_>,
+) -> TractResult<Weights> {
     let name = |what: &str| format!("{prefix}_{what}");
     let values = node.get_attr_slice::<f32>(&name("weights"))?;
     let count = values.len();
     node.expect(count > 0 && u32::try_from(count).is_ok(), "weights")?;
-    let trees = list::<i64>(node, &name("treeids"), count)?;
-    let ids = list::<i64>(node, &name("nodeids"), count)?;
-    let of = list::<usize>(node, &name("ids"), count)?;
-    let mut by_leaf = vec![Vec::new(); table.tests.len()];
+    let trees = list(node, &name("treeids"), count)?;
+    let ids = list(node, &name("nodeids"), count)?;
+    let of = list(node, &name("ids"), count)?;
+    let mut places = Vec::with_capacity(count);
+    let mut weights = Vec::with_capacity(count);
     for index in 0..count {
         let (tree, id) = (trees[index], ids[index]);
         let place = table.keys.find(tree, id);
-        let place = node.expect_ok_or_else(place, || format!("node {id} in tree {tree}"))?;
-        node.expect(of[index] < outputs, || {
-            format!(
-                "weights of {outputs} outputs, and there is one of output {}",
-                of[index]
-            )
-        })?;
-        by_leaf[place as usize].push(Weight {
-            output: of[index] as u32,
+        places.push(node.expect_ok_or_else(place, || format!("node {id} in tree {tree}"))?);
+        let output = usize::try_from(of[index]).ok();
+        let output = output.filter(|output| *output < outputs);
+        weights.push(Weight {
+            output: node.expect_ok_or_else(output, || {
+                format!(
+                    "weights of {outputs} outputs, and there is one of output {}",
+                    of[index]
+                )
+            })? as u32,
             value: values[index],
         });
     }
-    Ok(by_leaf)
+    Ok(Weights::new(&weights, &places, table.tests.len()))
 }
 
-fn test(mode: &str) -> TractResult<Test> {
+fn test(mode: &[u8]) -> TractResult<Test> {
     Ok(match mode {
-        "LEAF" => Test::Leaf,
-        "BRANCH_LEQ" => Test::AtMost,
-        "BRANCH_LT" => Test::Less,
-        "BRANCH_GTE" => Test::AtLeast,
-        "BRANCH_GT" => Test::More,
-        "BRANCH_EQ" => Test::Equal,
-        "BRANCH_NEQ" => Test::Unequal,
-        other => bail!("nodes_modes holds {other}, which is no mode"),
+        b"LEAF" => Test::Leaf,
+        b"BRANCH_LEQ" => Test::AtMost,
+        b"BRANCH_LT" => Test::Less,
+        b"BRANCH_GTE" => Test::AtLeast,
+        b"BRANCH_GT" => Test::More,
+        b"BRANCH_EQ" => Test::Equal,
+        b"BRANCH_NEQ" => Test::Unequal,
+        other => bail!(
+            "nodes_modes holds {}, which is no mode",
+            String::from_utf8_lossy(other)
+        ),
     })
 }
 
@@ -319,6 +324,8 @@ struct Keys {
     keys: Vec<(i64, i64, u32)>,
     /// Whether a key is there twice.
     double: bool,
+    /// The keys of the tree that was asked for last.
+    last: Range<usize>,
 }
 
 impl Keys {
@@ -333,13 +340,61 @@ impl Keys {
         let double = keys
             .windows(2)
             .any(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
-        Self { keys, double }
+        Self {
+            keys,
+            double,
+            last: 0..0,
+        }
     }
 
-    fn find(&self, tree: i64, id: i64) -> Option<u32> {
-        let found = self
-            .keys
-            .binary_search_by(|(other, key, _)| (*other, *key).cmp(&(tree, id)));
-        found.ok().map(|index| self.keys[index].2)
+    fn find(&mut self, tree: i64, id: i64) -> Option<u32> {
+        // Lists go tree by tree.
+        if self.last.is_empty() || self.keys[self.last.start].0 != tree {
+            let first = self.keys.partition_point(|key| key.0 < tree);
+            let end = self.keys.partition_point(|key| key.0 <= tree);
+            self.last = first..end;
+        }
+        let nodes = &self.keys[self.last.clone()];
+        // Most exporters number a tree's nodes without gaps.
+        let expected = usize::try_from(id.wrapping_sub(nodes.first()?.1)).ok();
+        match expected.and_then(|index| nodes.get(index)) {
+            Some((_, found, place)) if *found == id => Some(*place),
+            _ => {
+                let found = nodes.binary_search_by_key(&id, |key| key.1);
+                found.ok().map(|index| nodes[index].2)
+            }
+        }
+    }
+}
+
+/// The weights of each node, by its place.
+struct Weights {
+    all: Vec<Weight>,
+    /// Where those of a node begin; one more than there are nodes.
+    first: Vec<u32>,
+}
+
+impl Weights {
+    /// `of` tells the place of each weight's node, among `nodes`. A node's weights keep their order.
+    fn new(all: &[Weight], of: &[u32], nodes: usize) -> Self {
+        let mut first = vec![0; nodes + 1];
+        for place in of {
+            first[*place as usize + 1] += 1;
+        }
+        for node in 0..nodes {
+            first[node + 1] += first[node];
+        }
+        let mut next = first.clone();
+        let mut sorted = all.to_vec();
+        for (weight, place) in all.iter().zip(of) {
+            let to = &mut next[*place as usize];
+            sorted[*to as usize] = *weight;
+            *to += 1;
+        }
+        Self { all: sorted, first }
+    }
+
+    fn of(&self, node: usize) -> &[Weight] {
+        &self.all[self.first[node] as usize..self.first[node + 1] as usize]
     }
 }

@@ -53,7 +53,7 @@ impl Uploads {
     pub async fn put(
         &self,
         key: &str,
-        content: &Content,
+        (content, md5): (&Content, &[u8; 16]),
         expected: Option<&Revision>,
     ) -> Result<Uploaded, Trouble> {
         let name = format!("{}{key}", self.prefix);
@@ -67,7 +67,7 @@ impl Uploads {
             )
         };
         let metadata = json!({
-            "md5Hash": STANDARD.encode(content.md5),
+            "md5Hash": STANDARD.encode(md5),
             "contentType": "application/octet-stream",
         });
         let outcome = if content.bytes <= PART as u64 {

@@ -69,7 +69,7 @@ impl BucketStore {
     async fn upload(
         &self,
         key: &str,
-        content: &Content,
+        (content, md5): (&Content, &[u8; 16]),
         expected: Option<&Revision>,
     ) -> Result<Uploaded, StoreError> {
         let needed = if content.bytes <= PART as u64 || self.uploads.is_some() {
@@ -84,7 +84,7 @@ impl BucketStore {
         let Some(uploads) = &self.uploads else {
             return self.upload_through_operator(key, content, expected).await;
         };
-        let uploaded = uploads.put(key, content, expected).await;
+        let uploaded = uploads.put(key, (content, md5), expected).await;
         uploaded.map_err(|trouble| match trouble {
             Trouble::Failure(failure) => self.failure(key, &failure),
             Trouble::Local(error) => error,
@@ -194,10 +194,11 @@ impl BucketStore {
         content: &Content,
         expected: Option<&Revision>,
     ) -> Result<Put, StoreError> {
+        let md5 = content.md5().await?;
         let (mut failures, mut failing_since) = (0, None);
         loop {
-            let reason = match self.upload(key, content, expected).await? {
-                Uploaded::Stored(stored) if stored.md5.is_none_or(|md5| md5 == content.md5) => {
+            let reason = match self.upload(key, (content, &md5), expected).await? {
+                Uploaded::Stored(stored) if stored.md5.is_none_or(|arrived| arrived == md5) => {
                     return Ok(Put::Done);
                 }
                 Uploaded::Stored(stored) => {
