@@ -11,9 +11,9 @@ use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };
 
-use super::ScoreError;
 use super::session::Session;
 use super::signature::{Values, read_text, write_text};
+use super::{MAX_MODEL, ScoreError};
 use crate::exit::Exit;
 
 /// How much of a message is told. Characters.
@@ -79,10 +79,9 @@ fn answer(rows: usize) -> io::Result<()> {
     let mut to = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut length = [0; 8];
     from.read_exact(&mut length)?;
-    let mut model = Vec::new();
-    from.by_ref()
-        .take(u64::from_le_bytes(length))
-        .read_to_end(&mut model)?;
+    let length = u64::from_le_bytes(length);
+    let mut model = Vec::with_capacity(usize::try_from(length.min(MAX_MODEL)).unwrap_or(0));
+    from.by_ref().take(length).read_to_end(&mut model)?;
     let session = Session::load(&model, rows);
     drop(model);
     let session = match session {

@@ -116,6 +116,7 @@ fn trees(
         nodes: Vec::with_capacity(table.tests.len()),
         roots: Vec::new(),
         weights: Vec::new(),
+        ends: Vec::new(),
         outputs,
         features: 0,
         aggregate,
@@ -248,10 +249,9 @@ impl<'a> Table<'a> {
                 ..blank
             };
             if node.test == Test::Leaf {
-                node.next = trees.weights.len() as u32;
-                let weights = by_leaf.of(from);
-                node.feature = weights.len() as u32;
-                trees.weights.extend_from_slice(weights);
+                node.next = trees.ends.len() as u32;
+                trees.weights.extend_from_slice(by_leaf.of(from));
+                trees.ends.push(trees.weights.len() as u32);
             } else {
                 node.missing_passes = self.missing.is_some_and(|missing| missing[from] == 1);
                 node.feature = self.features[from] as u32;

@@ -2,6 +2,8 @@
 
 /// Rows that go through one tree before the next tree has its turn.
 const BLOCK: usize = 1_000;
+/// Rows that go down a tree side by side: a row's next node waits for memory, and which it is cannot be guessed.
+const LANES: usize = 8;
 
 /// How the values of several trees become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +31,10 @@ pub(super) struct Node {
     pub test: Test,
     /// Whether a missing value passes the test.
     pub missing_passes: bool,
-    /// The column that is looked at; in a leaf, how many weights it has.
+    /// The column that is looked at; 0 in a leaf.
     pub feature: u32,
     pub threshold: f32,
-    /// Where values go that pass the test; the others go to the node behind it. In a leaf, its first weight.
+    /// Where values go that pass the test; the others go to the node behind it. In a leaf, its number.
     pub next: u32,
 }
 
@@ -48,7 +50,10 @@ pub(super) struct Weight {
 pub(super) struct Trees {
     pub nodes: Vec<Node>,
     pub roots: Vec<u32>,
+    /// Those of one leaf after those of another.
     pub weights: Vec<Weight>,
+    /// Where the weights of each leaf end, by its number.
+    pub ends: Vec<u32>,
     /// Classes or targets.
     pub outputs: usize,
     /// Columns that rows must have at least.
@@ -101,34 +106,65 @@ impl Trees {
         sums: &mut [f64],
         given: &mut [bool],
     ) {
-        let targets = sums
-            .chunks_exact_mut(self.outputs)
-            .zip(given.chunks_exact_mut(self.outputs));
-        for (row, (sums, given)) in block.chunks_exact(columns).zip(targets) {
-            let leaf = self.leaf::<PLAIN>(root, row);
-            let first = leaf.next as usize;
-            for weight in &self.weights[first..first + leaf.feature as usize] {
-                let output = weight.output as usize;
-                self.add(&mut sums[output], given[output], weight.value);
-                given[output] = true;
+        let rows = block.len() / columns;
+        let mut first = 0;
+        while first < rows {
+            let lanes = LANES.min(rows - first);
+            let leaves = if lanes == LANES {
+                self.leaves::<PLAIN>(root, &block[first * columns..], columns)
+            } else {
+                // The last few go several times.
+                std::array::from_fn(|lane| {
+                    let row = first + lane.min(lanes - 1);
+                    self.leaf::<PLAIN>(root, &block[row * columns..(row + 1) * columns])
+                })
+            };
+            for (lane, leaf) in leaves.into_iter().take(lanes).enumerate() {
+                let of_row = (first + lane) * self.outputs..(first + lane + 1) * self.outputs;
+                let (sums, given) = (&mut sums[of_row.clone()], &mut given[of_row]);
+                for weight in self.weights_of(leaf) {
+                    let output = weight.output as usize;
+                    self.add(&mut sums[output], given[output], weight.value);
+                    given[output] = true;
+                }
+            }
+            first += lanes;
+        }
+    }
+
+    fn weights_of(&self, leaf: u32) -> &[Weight] {
+        let leaf = leaf as usize;
+        let begin = if leaf == 0 { 0 } else { self.ends[leaf - 1] };
+        &self.weights[begin as usize..self.ends[leaf] as usize]
+    }
+
+    /// The leaf of each of the first [`LANES`] rows. Who has arrived waits for the others.
+    #[inline(always)]
+    fn leaves<const PLAIN: bool>(&self, root: u32, rows: &[f32], columns: usize) -> [u32; LANES] {
+        let mut at = [root; LANES];
+        loop {
+            let mut moved = false;
+            for (lane, at) in at.iter_mut().enumerate() {
+                let node = &self.nodes[*at as usize];
+                let value = rows[lane * columns + node.feature as usize];
+                let inner = node.test != Test::Leaf;
+                let next = node.next + u32::from(!node.passes::<PLAIN>(value));
+                *at = if inner { next } else { *at };
+                moved |= inner;
+            }
+            if !moved {
+                return at.map(|leaf| self.nodes[leaf as usize].next);
             }
         }
     }
 
-    #[inline(always)]
-    fn leaf<const PLAIN: bool>(&self, root: u32, row: &[f32]) -> &Node {
+    fn leaf<const PLAIN: bool>(&self, root: u32, row: &[f32]) -> u32 {
         let mut node = &self.nodes[root as usize];
         while node.test != Test::Leaf {
-            let value = row[node.feature as usize];
-            let passes = if PLAIN {
-                value <= node.threshold
-            } else {
-                node.test.passes(value, node.threshold)
-            };
-            let passes = passes || (node.missing_passes && value.is_nan());
+            let passes = node.passes::<PLAIN>(row[node.feature as usize]);
             node = &self.nodes[node.next as usize + usize::from(!passes)];
         }
-        node
+        node.next
     }
 
     #[inline(always)]
@@ -140,6 +176,18 @@ impl Trees {
             Aggregate::Max if given => sum.max(value),
             Aggregate::Min | Aggregate::Max => value,
         };
+    }
+}
+
+impl Node {
+    #[inline(always)]
+    fn passes<const PLAIN: bool>(&self, value: f32) -> bool {
+        let passes = if PLAIN {
+            value <= self.threshold
+        } else {
+            self.test.passes(value, self.threshold)
+        };
+        passes | (self.missing_passes & value.is_nan())
     }
 }
 
