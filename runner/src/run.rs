@@ -14,7 +14,7 @@ use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
-use crate::score::parity;
+use crate::score::parity::Gate;
 use crate::store::{self, FolderStore, REJECTED, Store, StoreError};
 use crate::timings::{FETCH, TRAIN, Timings};
 use crate::workspace::{self, Workspace};
@@ -135,6 +135,7 @@ pub async fn run_one(
             seed: run.seed,
         },
     };
+    let gate = plan.parity.then(|| Gate::ready(&plan.limits));
     let status = timings
         .time(
             TRAIN,
@@ -152,14 +153,14 @@ pub async fn run_one(
             aside(move || outputs::check(&left, status, &limits)),
         )
         .await?;
-    let parity = if plan.parity {
-        timings
-            .time("parity", parity::check(&model, &outputs, &plan.limits))
-            .await
-    } else {
-        Parity::NotChecked {
-            reason: "--no-parity was given".to_owned(),
+    let parity = match gate {
+        Some(gate) => {
+            let checked = gate.check(&model, &outputs, &plan.limits);
+            timings.time("parity", checked).await
         }
+        None => Parity::NotChecked {
+            reason: "--no-parity was given".to_owned(),
+        },
     };
     let manifest = manifest(plan, run, prepared, (outputs, parity), started, timings);
     Ok(Trained {

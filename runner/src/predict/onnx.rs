@@ -12,7 +12,7 @@ use super::output::{Output, Writer, push_cell};
 use super::rows::Rows;
 use super::table::{Schema, at};
 use super::{Job, PredictError};
-use crate::score::{Column, Leash, ScoreError, Scorer, Scores, arrange, score};
+use crate::score::{Column, ScoreError, Scorer, Scores, Standby, arrange};
 
 /// Rows that are read at a time.
 const READ: usize = 10_000;
@@ -39,7 +39,8 @@ pub(super) async fn predict(
         writer: output.writer(),
     };
     // What is wrong with the rows is no error of the scorer's: it comes through beside it.
-    let done = score(job.limits.timeout, move |leash| Ok(work.all(leash)));
+    let standby = Standby::start(job.limits.memory);
+    let done = standby.score(job.limits.timeout, move |scorer| Ok(work.all(scorer)));
     done.await.map_err(failed(&path))?
 }
 
@@ -66,9 +67,9 @@ struct Work {
 }
 
 impl Work {
-    fn all(&self, leash: &Leash) -> Result<(), PredictError> {
+    fn all(&self, mut scorer: Scorer) -> Result<(), PredictError> {
         let failed = failed(&self.path);
-        let mut scorer = Scorer::start(leash, &self.path, SCORED, self.memory).map_err(&failed)?;
+        scorer.load(&self.path, SCORED).map_err(&failed)?;
         let mut schema = Schema::of(scorer.signature(), self.memory);
         let mut lines = Lines::new(self.name(&schema), &schema);
         let mut blocks = self.rows.open()?;

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 /// How much of a message is told. Characters.
 const MAX_MESSAGE: usize = 1_000;
 
-/// The first argument of the process that scores. The rows of a block and the bytes of memory follow.
+/// The first argument of the process that scores. The bytes of memory follow.
 pub(super) const VERB: &str = "score-aside";
 
 /// How an answer begins.
@@ -27,21 +27,20 @@ const ACCEPTED: u8 = 1;
 const REFUSED: u8 = 0;
 const MACHINE_REFUSED: u8 = 2;
 
-/// Is the process that scores, if `arguments` ask for it: reads a model and then blocks of rows on stdin, and answers
-/// on stdout, until stdin ends.
+/// Is the process that scores, if `arguments` ask for it: reads a model (its length, the rows of a block, itself) and
+/// then blocks of rows on stdin, and answers on stdout, until stdin ends.
 #[must_use]
 pub fn serve_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit> {
     let mut arguments = arguments.into_iter().skip(1);
     if arguments.next()? != VERB {
         return None;
     }
-    let mut number = || arguments.next()?.to_str()?.parse::<u64>().ok();
-    let (rows, memory) = (number()?, number()?);
+    let memory = arguments.next()?.to_str()?.parse().ok()?;
     // Whoever asked may be gone.
-    Some(serve(usize::try_from(rows).ok()?, memory).map_or(Exit::Local, |()| Exit::Done))
+    Some(serve(memory).map_or(Exit::Local, |()| Exit::Done))
 }
 
-fn serve(rows: usize, memory: u64) -> io::Result<()> {
+fn serve(memory: u64) -> io::Result<()> {
     std::panic::set_hook(Box::new(|panic| {
         eprintln!("{}", short(panic.payload_as_str().unwrap_or("it panicked")));
     }));
@@ -49,7 +48,7 @@ fn serve(rows: usize, memory: u64) -> io::Result<()> {
         let reason = format!("it cannot be limited: {error}");
         return refuse(&mut io::stdout().lock(), MACHINE_REFUSED, &reason);
     }
-    answer(rows)
+    answer()
 }
 
 /// Gives up what is not needed here.
@@ -74,12 +73,16 @@ fn lock(memory: u64) -> rustix::io::Result<()> {
     Ok(())
 }
 
-fn answer(rows: usize) -> io::Result<()> {
+fn answer() -> io::Result<()> {
     let mut from = BufReader::with_capacity(1 << 16, io::stdin().lock());
     let mut to = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let mut length = [0; 8];
-    from.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length);
+    let mut number = || {
+        let mut number = [0; 8];
+        from.read_exact(&mut number)?;
+        io::Result::Ok(u64::from_le_bytes(number))
+    };
+    let (length, rows) = (number()?, number()?);
+    let rows = usize::try_from(rows).map_err(io::Error::other)?;
     let mut model = Vec::with_capacity(usize::try_from(length.min(MAX_MODEL)).unwrap_or(0));
     from.by_ref().take(length).read_to_end(&mut model)?;
     let session = Session::load(&model, rows);

@@ -6,8 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use super::aside::{VERB, read_answer};
 use super::signature::{Signature, Values, read_text};
@@ -21,46 +23,82 @@ const LEAST_MEMORY: u64 = 256 << 20;
 /// How much of what the process says at its end is told. Bytes.
 const LAST_WORDS: u64 = 1_000;
 
-/// Does `work` on a thread of its own. The process that it starts there is killed when the time is over, and when the
-/// future is dropped, as a signal does.
-///
-/// # Errors
-/// Those of `work`, or [`ScoreError::Timeout`].
-pub async fn score<T: Send + 'static>(
-    limit: Option<Duration>,
-    work: impl FnOnce(&Leash) -> Result<T, ScoreError> + Send + 'static,
-) -> Result<T, ScoreError> {
-    let leash = Leash::default();
-    let held = leash.clone();
-    let _kill = Kill(leash);
-    let working = tokio::task::spawn_blocking(move || work(&held));
-    let ended = match limit {
-        None => working.await,
-        Some(limit) => match tokio::time::timeout(limit, working).await {
-            Ok(ended) => ended,
-            Err(_) => return Err(ScoreError::Timeout(limit)),
-        },
-    };
-    // What a model makes of us is the model's fault too.
-    ended.unwrap_or_else(|error| Err(ScoreError::Died(error.to_string())))
+/// A process that can score, started before its model is there: starting takes as long as scoring a small model.
+/// It is killed when this is dropped.
+pub struct Standby {
+    leash: Leash,
+    work: mpsc::Sender<Work>,
+    started: io::Result<()>,
+}
+
+type Work = Box<dyn FnOnce(Result<Scorer, ScoreError>) + Send>;
+
+impl Standby {
+    /// Starts a process that may use `memory` bytes, and 256 MiB at least.
+    #[must_use]
+    pub fn start(memory: u64) -> Self {
+        let leash = Leash::default();
+        let held = leash.clone();
+        let (work, works) = mpsc::channel::<Work>();
+        // A thread of its own, that lasts: the process ends with the thread that started it.
+        let thread = std::thread::Builder::new().name("scores".to_owned());
+        let started = thread.spawn(move || {
+            let scorer = Scorer::start(&held, memory);
+            if let Ok(work) = works.recv() {
+                work(scorer);
+            }
+        });
+        Self {
+            leash,
+            work,
+            started: started.map(|_| ()),
+        }
+    }
+
+    /// Does `work` on that thread. The process is killed when the time is over, and when the future is dropped, as a
+    /// signal does.
+    ///
+    /// # Errors
+    /// Those of `work` and of the start, or [`ScoreError::Timeout`].
+    pub async fn score<T: Send + 'static>(
+        mut self,
+        limit: Option<Duration>,
+        work: impl FnOnce(Scorer) -> Result<T, ScoreError> + Send + 'static,
+    ) -> Result<T, ScoreError> {
+        std::mem::replace(&mut self.started, Ok(())).map_err(ScoreError::Start)?;
+        let (answer, answered) = oneshot::channel();
+        let job: Work = Box::new(move |scorer| {
+            // Nobody may want to know any more.
+            let _ = answer.send(scorer.and_then(work));
+        });
+        // Where it gets lost, so does the answer.
+        let _ = self.work.send(job);
+        let ended = match limit {
+            None => answered.await,
+            Some(limit) => match tokio::time::timeout(limit, answered).await {
+                Ok(ended) => ended,
+                Err(_) => return Err(ScoreError::Timeout(limit)),
+            },
+        };
+        // What a model makes of us is the model's fault too.
+        ended.unwrap_or_else(|_| Err(ScoreError::Died("a thread of the runner panicked".into())))
+    }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        self.leash.stop();
+    }
 }
 
 /// Holds the process, so that it can be killed from elsewhere.
 #[derive(Clone, Default)]
-pub struct Leash(Arc<Mutex<State>>);
+struct Leash(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     child: Option<Child>,
     stopped: bool,
-}
-
-struct Kill(Leash);
-
-impl Drop for Kill {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
 }
 
 impl Leash {
@@ -96,7 +134,7 @@ impl Leash {
     }
 }
 
-/// A model in a process of its own.
+/// A process, and the model that it has been given.
 pub struct Scorer {
     leash: Leash,
     stdin: BufWriter<ChildStdin>,
@@ -107,21 +145,10 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// Starts a process for blocks of `rows` rows that may use `memory` bytes (256 MiB at least), and loads the model
-    /// there.
-    ///
-    /// # Errors
-    /// When the process can't be started, or the model can't be run.
-    pub fn start(
-        leash: &Leash,
-        model: &Path,
-        rows: usize,
-        memory: u64,
-    ) -> Result<Self, ScoreError> {
+    fn start(leash: &Leash, memory: u64) -> Result<Self, ScoreError> {
         let memory = memory.max(LEAST_MEMORY);
         let mut child = Command::new(SELF)
-            .arg(VERB)
-            .args([rows.to_string(), memory.to_string()])
+            .args([VERB, &memory.to_string()])
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -139,19 +166,21 @@ impl Scorer {
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(ScoreError::Start(io::Error::other("it has no pipes")));
         };
-        let mut scorer = Self {
+        Ok(Self {
             leash: leash.clone(),
             stdin: BufWriter::with_capacity(1 << 16, stdin),
             stdout: BufReader::with_capacity(1 << 16, stdout),
             stderr,
             signature: Signature::default(),
-            rows,
-        };
-        scorer.signature = scorer.load(model)?;
-        Ok(scorer)
+            rows: 0,
+        })
     }
 
-    fn load(&mut self, model: &Path) -> Result<Signature, ScoreError> {
+    /// Hands over a model, and makes ready for blocks of `rows` rows.
+    ///
+    /// # Errors
+    /// When the file can't be read, or the model can't be run.
+    pub fn load(&mut self, model: &Path, rows: usize) -> Result<(), ScoreError> {
         let unread = |source| ScoreError::Read {
             path: model.to_owned(),
             source,
@@ -163,7 +192,8 @@ impl Scorer {
                 Size(MAX_MODEL)
             )));
         }
-        let written = self.stdin.write_all(&length.to_le_bytes());
+        let head = [length, rows as u64].map(u64::to_le_bytes);
+        let written = self.stdin.write_all(head.as_flattened());
         self.written(written)?;
         // By hand, to know which end failed: the other process says nothing before it has the whole model.
         let mut file = BufReader::with_capacity(1 << 16, file);
@@ -184,7 +214,10 @@ impl Scorer {
         self.answer()?;
         let text = read_text(&mut self.stdout);
         let text = text.map_err(|_| self.died())?;
-        serde_json::from_str(&text).map_err(|error| ScoreError::Model(error.to_string()))
+        self.signature =
+            serde_json::from_str(&text).map_err(|error| ScoreError::Model(error.to_string()))?;
+        self.rows = rows;
+        Ok(())
     }
 
     #[must_use]

@@ -34,7 +34,7 @@ mod scored {
     use std::time::Duration;
 
     pub use super::aside::serve_if_asked;
-    pub use super::client::{Leash, Scorer, score};
+    pub use super::client::{Scorer, Standby};
     pub use super::columns::{Column, Scores, arrange};
     pub use super::signature::{Kind, Port, Signature, Values};
     use crate::exit::Exit;

@@ -8,51 +8,72 @@ use contract::{Parity, files};
 use crate::outputs::Outputs;
 use crate::sandbox::Limits;
 
-/// Compares a model's two forms. `model` is its folder. The process that scores has as much memory as the guest had,
-/// 256 MiB at least, and as much time, at most a minute.
+/// What compares a model's two forms, made ready while the guest trains. Without the feature `score` nothing does.
+pub struct Gate {
+    #[cfg(feature = "score")]
+    standby: super::Standby,
+}
+
 #[cfg(feature = "score")]
-pub async fn check(model: &Path, outputs: &Outputs, limits: &Limits) -> Parity {
-    use super::{ScoreError, score};
-    let check = match comparable(outputs) {
-        Ok(check) => check.clone(),
-        Err(reason) => return Parity::NotChecked { reason },
-    };
-    let deviation = gate::deviation(outputs, &check);
-    let file = model.join(files::MODEL_ONNX);
-    let limit = limits
-        .timeout
-        .map_or(gate::MOST, |limit| limit.min(gate::MOST));
-    let memory = limits.memory;
-    let compared = score(Some(limit), move |leash| {
-        gate::compare_with(leash, &file, &check, deviation, memory)
-    });
-    match compared.await {
-        Ok(parity) => parity,
-        // This machine's fault, not the model's, and no word on the model: whoever looks on gets to know.
-        Err(error @ (ScoreError::Start(_) | ScoreError::Read { .. })) => {
-            tracing::warn!(
-                "the model goes on unproven: its {} was not compared with the module, since {error}",
-                files::MODEL_ONNX
-            );
-            Parity::NotChecked {
-                reason: error.to_string(),
-            }
+impl Gate {
+    /// The process that scores has as much memory as the guest, 256 MiB at least.
+    #[must_use]
+    pub fn ready(limits: &Limits) -> Self {
+        Self {
+            standby: super::Standby::start(limits.memory),
         }
-        Err(error) => Parity::Failed {
-            reason: error.to_string(),
-        },
+    }
+
+    /// Compares the forms of the model in the folder `model`. That takes as much time as the guest may take, at most a
+    /// minute.
+    pub async fn check(self, model: &Path, outputs: &Outputs, limits: &Limits) -> Parity {
+        use super::ScoreError;
+        let check = match comparable(outputs) {
+            Ok(check) => check.clone(),
+            Err(reason) => return Parity::NotChecked { reason },
+        };
+        let deviation = gate::deviation(outputs, &check);
+        let file = model.join(files::MODEL_ONNX);
+        let limit = limits
+            .timeout
+            .map_or(gate::MOST, |limit| limit.min(gate::MOST));
+        let compared = self.standby.score(Some(limit), move |scorer| {
+            gate::compare_with(scorer, &file, &check, deviation)
+        });
+        match compared.await {
+            Ok(parity) => parity,
+            // This machine's fault, not the model's, and no word on the model: whoever looks on gets to know.
+            Err(error @ (ScoreError::Start(_) | ScoreError::Read { .. })) => {
+                tracing::warn!(
+                    "the model goes on unproven: its {} was not compared with the module, since {error}",
+                    files::MODEL_ONNX
+                );
+                Parity::NotChecked {
+                    reason: error.to_string(),
+                }
+            }
+            Err(error) => Parity::Failed {
+                reason: error.to_string(),
+            },
+        }
     }
 }
 
-/// Without `score` nothing is compared.
 #[cfg(not(feature = "score"))]
-#[allow(clippy::unused_async)]
-pub async fn check(_: &Path, outputs: &Outputs, _: &Limits) -> Parity {
-    Parity::NotChecked {
-        reason: match comparable(outputs) {
-            Ok(_) => "this runner was built without the feature `score`".to_owned(),
-            Err(reason) => reason,
-        },
+impl Gate {
+    #[must_use]
+    pub fn ready(_: &Limits) -> Self {
+        Self {}
+    }
+
+    #[allow(clippy::unused_async)]
+    pub async fn check(self, _: &Path, outputs: &Outputs, _: &Limits) -> Parity {
+        Parity::NotChecked {
+            reason: match comparable(outputs) {
+                Ok(_) => "this runner was built without the feature `score`".to_owned(),
+                Err(reason) => reason,
+            },
+        }
     }
 }
 
@@ -81,21 +102,20 @@ mod gate {
 
     use crate::outputs::Outputs;
     use crate::score::compare::compare;
-    use crate::score::{Column, Leash, ScoreError, Scorer, Scores, Values, arrange};
+    use crate::score::{Column, ScoreError, Scorer, Scores, Values, arrange};
 
     /// A thousand rows take a model of any use less.
     pub const MOST: Duration = Duration::from_secs(60);
 
     pub fn compare_with(
-        leash: &Leash,
+        mut scorer: Scorer,
         model: &Path,
         check: &Check,
         deviation: f64,
-        memory: u64,
     ) -> Result<Parity, ScoreError> {
         let rows = check.labels.len().max(check.predictions.len());
         let columns: Vec<Column> = check.columns.iter().map(column).collect();
-        let mut scorer = Scorer::start(leash, model, rows, memory)?;
+        scorer.load(model, rows)?;
         let block = arrange(scorer.signature(), &columns, rows)
             .map_err(|reason| ScoreError::Model(format!("on the rows of check.json: {reason}")))?;
         scorer.send(block)?;
