@@ -173,7 +173,7 @@ fn in_folder(cluster: &Cluster) -> String {
 fn specification(cluster: &Cluster, trees: u32, gate: f64, more: &str) -> String {
     let sample = std::fs::read_to_string(repository().join("tests/data/pipeline.toml")).unwrap();
     let text = sample
-        .replace("n_estimators = 200", &format!("n_estimators = {trees}"))
+        .replace("n_estimators = 100", &format!("n_estimators = {trees}"))
         .replace("roc_auc = 0.7", &format!("roc_auc = {gate}"));
     let path = cluster.path("spec.toml");
     std::fs::write(&path, text + more).unwrap();

@@ -110,18 +110,18 @@ class Bench:
 
     def sample_specification(self, trees):
         text = (ROOT / "tests/data/pipeline.toml").read_text(encoding="utf-8")
-        assert "n_estimators = 200" in text
-        text = text.replace("n_estimators = 200", f"n_estimators = {trees}")
+        assert "n_estimators = 100" in text
+        text = text.replace("n_estimators = 100", f"n_estimators = {trees}")
         return self.specification(f"sample-{trees}.toml", f"importance = 0\n{text}")
 
     def sample(self):
-        spec = self.sample_specification(200)
+        spec = self.sample_specification(100)
         self.train(SAMPLE, spec, 0)  # fills the cache of compiled code
         runs = {"peer": [], "sandbox": []}
         for seed in range(5):
-            runs["peer"].append(self.stored_by_peer("sample", SAMPLE, 200, seed))
+            runs["peer"].append(self.stored_by_peer("sample", SAMPLE, 100, seed))
             runs["sandbox"].append(self.train(SAMPLE, spec, seed))
-        yield Row("sample pipeline, forest of 200 trees, data to stored model", "pandas + scikit-learn",
+        yield Row("sample pipeline, forest of 100 trees, data to stored model", "pandas + scikit-learn",
                   {who: middle(each) for who, each in runs.items()},
                   [("wall", "sandbox", "peer", 0.1), ("memory", "sandbox", "peer", 0.25)])
 

@@ -84,7 +84,8 @@ def sample(data, folder, trees, seed):
     cut = len(rows) - round(0.2 * len(rows))
     train, test = order[:cut], order[cut:]
     won = rows["IsWon"].astype(int)
-    model = make_pipeline(encode, RandomForestClassifier(int(trees), random_state=int(seed), n_jobs=1))
+    forest = RandomForestClassifier(int(trees), min_samples_leaf=10, random_state=int(seed), n_jobs=1)
+    model = make_pipeline(encode, forest)
     x = rows[numbers + categories]
     return fit_and_store(model, x.iloc[train], won.iloc[train], x.iloc[test], won.iloc[test], folder)
 

@@ -43,11 +43,11 @@ pub fn assemble(name: &str) -> Vec<u8> {
     wat::parse_file(root().join(format!("tests/guests/{name}.wat"))).unwrap()
 }
 
-/// `tests/data/pipeline.toml` with a tenth of its trees.
+/// `tests/data/pipeline.toml` with a fifth of its trees.
 pub fn sample_specification() -> String {
     let text = std::fs::read_to_string(data("pipeline.toml")).unwrap();
-    assert!(text.contains("n_estimators = 200"));
-    text.replace("n_estimators = 200", "n_estimators = 20")
+    assert!(text.contains("n_estimators = 100"));
+    text.replace("n_estimators = 100", "n_estimators = 20")
 }
 
 /// A `runner` command in a folder of its own, which sees nothing of this machine's environment.

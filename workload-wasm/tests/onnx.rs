@@ -180,7 +180,7 @@ fn the_documented_programs_give_the_same_answers_to_the_same_rows() {
     };
     let specification = std::fs::read_to_string(sample("pipeline.toml")).unwrap();
     let fixture = Fixture::of_sample("opportunityHistory.json")
-        .specification(&specification.replace("n_estimators = 200", "n_estimators = 20"))
+        .specification(&specification.replace("n_estimators = 100", "n_estimators = 20"))
         .trained();
     let model = fixture.path("model");
     let (in_python, in_javascript) = (model.join("use.py"), model.join("use.js"));
