@@ -1,5 +1,6 @@
 //! Gradients of a network's loss, and the steps that Adam makes of them. In f32, row-major throughout.
 
+use super::matrix::{multiply_add, multiply_transposed_add, transpose};
 use crate::forms::{Layer, Link, sigmoid};
 use crate::learners::random::Random;
 
@@ -33,6 +34,8 @@ pub(super) struct Trainer {
     /// The loss's derivatives by the values of a layer, and of the layer before.
     deltas: Vec<f32>,
     deltas_before: Vec<f32>,
+    /// A layer's weights, transposed.
+    transposed: Vec<f32>,
     steps: i32,
     pub learning_rate: f32,
     /// Weight of the squared weights in the loss (L2), spread over the rows of a batch.
@@ -97,6 +100,7 @@ impl Trainer {
             biases,
             deltas: Vec::new(),
             deltas_before: Vec::new(),
+            transposed: Vec::new(),
             steps: 0,
             learning_rate: 0.001,
             alpha: 0.0,
@@ -160,21 +164,23 @@ impl Trainer {
             let biases = &self.biases[layer].values;
             let (before, after) = self.values.split_at_mut(layer + 1);
             let (inputs, outputs) = (&before[layer], &mut after[0]);
+            let width = biases.len();
+            let in_width = self.weights[layer].values.len() / width;
             outputs.clear();
-            let in_width = self.weights[layer].values.len() / biases.len();
-            for input in inputs.chunks_exact(in_width) {
-                let start = outputs.len();
+            for _ in batch.rows {
                 outputs.extend_from_slice(biases);
-                let output = &mut outputs[start..];
-                let rows = self.weights[layer].values.chunks_exact(biases.len());
-                for (input, weights) in input.iter().zip(rows) {
-                    if *input != 0.0 {
-                        add_scaled(output, *input, weights);
-                    }
-                }
-                if layer < last {
-                    output.iter_mut().for_each(|value| *value = value.max(0.0));
-                }
+            }
+            multiply_add(
+                outputs,
+                inputs,
+                &self.weights[layer].values,
+                in_width,
+                width,
+            );
+            if layer < last {
+                outputs.iter_mut().for_each(|value| {
+                    *value = if *value > 0.0 { *value } else { 0.0 };
+                });
             }
         }
     }
@@ -189,32 +195,31 @@ impl Trainer {
         let bias_gradient = &mut self.biases[layer].gradient;
         let width = bias_gradient.len();
         let in_width = weights.len() / width;
+        let (inputs, deltas) = (self.values[layer].as_slice(), self.deltas.as_slice());
         let decay = self.alpha / count;
+        weight_gradient.fill(0.0);
+        multiply_transposed_add(weight_gradient, inputs, deltas, in_width, width);
         for (gradient, weight) in weight_gradient.iter_mut().zip(weights.iter()) {
-            *gradient = decay * weight;
+            *gradient = *gradient / count + decay * weight;
         }
         bias_gradient.fill(0.0);
-        self.deltas_before.clear();
-        let inputs = self.values[layer].chunks_exact(in_width);
-        for (input, deltas) in inputs.zip(self.deltas.chunks_exact(width)) {
+        for deltas in deltas.chunks_exact(width) {
             add_scaled(bias_gradient, 1.0 / count, deltas);
-            let rows = weight_gradient.chunks_exact_mut(width);
-            for (input, gradient) in input.iter().zip(rows) {
-                if *input != 0.0 {
-                    add_scaled(gradient, *input / count, deltas);
-                }
-            }
-            if layer > 0 {
-                let rows = weights.chunks_exact(width);
-                // The rectifier passes on what came from values above 0 only.
-                let before = input.iter().zip(rows).map(|(input, weights)| {
-                    if *input > 0.0 {
-                        dot(weights, deltas)
-                    } else {
-                        0.0
-                    }
-                });
-                self.deltas_before.extend(before);
+        }
+        if layer > 0 {
+            transpose(weights, width, &mut self.transposed);
+            self.deltas_before.clear();
+            self.deltas_before.resize(inputs.len(), 0.0);
+            multiply_add(
+                &mut self.deltas_before,
+                deltas,
+                &self.transposed,
+                width,
+                in_width,
+            );
+            // The rectifier passes on what came from values above 0 only.
+            for (delta, input) in self.deltas_before.iter_mut().zip(inputs) {
+                *delta = if *input > 0.0 { *delta } else { 0.0 };
             }
         }
         std::mem::swap(&mut self.deltas, &mut self.deltas_before);
@@ -256,18 +261,4 @@ fn add_scaled(sums: &mut [f32], scale: f32, values: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += scale * value;
     }
-}
-
-/// In eight sums side by side: processors add them at once.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let (a_whole, b_whole) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest = a_whole.remainder().iter().zip(b_whole.remainder());
-    let rest: f32 = rest.map(|(a, b)| a * b).sum();
-    for (a, b) in a_whole.zip(b_whole) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f32>() + rest
 }

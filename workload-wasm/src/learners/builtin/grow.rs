@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use super::bins::Bins;
 use super::goal::Goal;
+use super::partition::partition;
 use super::split::{Column, Found, Part, Search, Split};
+use super::sums::{self, STEP};
 use crate::forms::Node;
 use crate::learners::Features;
 use crate::learners::random::Random;
@@ -36,6 +38,9 @@ pub(super) struct Grower<'a, G: Goal> {
     undrawn: Vec<u32>,
     /// The rows that go right while a stretch is parted.
     right: Vec<u32>,
+    /// The columns that were found to be constant in a node, and whether a column is one of them.
+    constant: Vec<u32>,
+    is_constant: Vec<bool>,
     /// How much the splits by each column have decreased the impurity, over all trees.
     pub importance: Vec<f64>,
 }
@@ -62,6 +67,8 @@ impl<'a, G: Goal> Grower<'a, G> {
             deltas: Vec::new(),
             undrawn: Vec::new(),
             right: Vec::new(),
+            constant: Vec::new(),
+            is_constant: vec![false; features.columns.len()],
             importance: vec![0.0; features.columns.len()],
         }
     }
@@ -85,13 +92,8 @@ impl<'a, G: Goal> Grower<'a, G> {
         }];
         let deltas = self.goal.deltas(weights);
         while let Some(next) = open.pop() {
-            let mut sums = G::ZERO;
-            self.deltas.clear();
-            for row in &self.rows[next.start..next.end] {
-                let delta = deltas[*row as usize];
-                G::add(&mut sums, delta);
-                self.deltas.push(delta);
-            }
+            gather(&deltas, &self.rows[next.start..next.end], &mut self.deltas);
+            let sums = sums::total::<G>(&self.deltas);
             match self.split(&next, sums, random) {
                 None => nodes[next.node] = Node::Leaf(self.goal.leaf(&sums)),
                 Some((split, varying)) => {
@@ -145,7 +147,8 @@ impl<'a, G: Goal> Grower<'a, G> {
         let undrawn = &mut self.undrawn;
         undrawn.clear();
         undrawn.extend_from_slice(&open.varying);
-        let mut constant: Vec<u32> = Vec::new();
+        let constant = &mut self.constant;
+        constant.clear();
         let mut known_constant = columns - undrawn.len();
         let mut best: Option<Split> = None;
         let mut drawn = 0;
@@ -188,8 +191,17 @@ impl<'a, G: Goal> Grower<'a, G> {
         let varying = match constant.is_empty() {
             true => Rc::clone(&open.varying),
             false => {
+                for column in constant.iter() {
+                    self.is_constant[*column as usize] = true;
+                }
                 let others = open.varying.iter().copied();
-                others.filter(|column| !constant.contains(column)).collect()
+                let varying = others
+                    .filter(|column| !self.is_constant[*column as usize])
+                    .collect();
+                for column in constant.iter() {
+                    self.is_constant[*column as usize] = false;
+                }
+                varying
             }
         };
         Some((best, varying))
@@ -197,20 +209,27 @@ impl<'a, G: Goal> Grower<'a, G> {
 
     /// Puts the rows that go left before those that go right, both in order; says where the latter begin.
     fn part(&mut self, open: &Open, split: Split) -> usize {
-        let values = &self.features.columns[split.feature as usize].values;
-        self.right.clear();
-        let mut middle = open.start;
-        for index in open.start..open.end {
-            let row = self.rows[index];
-            let value = values[row as usize];
-            if value <= split.threshold || (split.missing_left && value.is_nan()) {
-                self.rows[middle] = row;
-                middle += 1;
-            } else {
-                self.right.push(row);
-            }
+        let values = self.features.columns[split.feature as usize]
+            .values
+            .as_slice();
+        let rows = &mut self.rows[open.start..open.end];
+        if self.right.len() < rows.len() {
+            self.right.resize(rows.len(), 0);
         }
-        self.rows[middle..open.end].copy_from_slice(&self.right);
-        middle
+        let left = partition(rows, &mut self.right, |row| {
+            split.goes_left(values[row as usize])
+        });
+        open.start + left
     }
+}
+
+/// The deltas of some rows.
+fn gather<D: Copy>(deltas: &[D], rows: &[u32], gathered: &mut Vec<D>) {
+    gathered.clear();
+    gathered.reserve(rows.len());
+    let (chunks, last) = rows.as_chunks::<STEP>();
+    for rows in chunks {
+        gathered.extend_from_slice(&rows.map(|row| deltas[row as usize]));
+    }
+    gathered.extend(last.iter().map(|row| deltas[*row as usize]));
 }

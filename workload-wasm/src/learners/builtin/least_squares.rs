@@ -9,6 +9,8 @@ use crate::learners::{Cause, Features, Fitted, Target, Training, Wants};
 const COLLINEAR: f64 = 1e-11;
 /// Rows that are centered at a time.
 const BLOCK: usize = 256;
+/// Columns whose products are summed up at a time: so many times so many sums stay in registers.
+const TILE: usize = 4;
 
 /// Minimizes the squared errors plus `alpha` times the squared coefficients; the intercept is free.
 pub(super) struct LeastSquares {
@@ -57,51 +59,55 @@ struct Normal {
     with_target: Vec<f64>,
 }
 
+/// Some rows of some columns, centered.
+type Tile = [[f64; TILE]; BLOCK];
+
 impl Normal {
     fn new(features: &Features, target: &[f32], weights: Option<&[f32]>) -> Self {
         let width = features.columns.len();
-        let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
-        let total: f64 = (0..features.rows).map(weight).sum();
-        let mean = |values: &[f32]| {
-            let rows = values.iter().enumerate();
-            let sum: f64 = rows
-                .map(|(row, value)| weight(row) * f64::from(*value))
-                .sum();
-            sum / total
-        };
-        let mut normal = Normal {
-            means: features.columns.iter().map(|c| mean(&c.values)).collect(),
-            target_mean: mean(target),
-            products: (0..width).map(|column| vec![0.0; column + 1]).collect(),
-            with_target: vec![0.0; width],
-        };
-        let mut block = vec![0.0; BLOCK * width];
+        let columns = features.columns.iter().map(|column| &column.values[..]);
+        let columns: Vec<&[f32]> = columns.chain([target]).collect();
+        let means: Vec<f64> = columns.iter().map(|values| mean(values, weights)).collect();
+        let tiles = columns.len().div_ceil(TILE);
+        let mut centered: Vec<Tile> = vec![[[0.0; TILE]; BLOCK]; tiles];
+        let mut weighted = centered.clone();
+        let mut sums = vec![[[0.0; TILE]; TILE]; tiles * tiles];
         for start in (0..features.rows).step_by(BLOCK) {
             let rows = BLOCK.min(features.rows - start);
-            for (index, column) in features.columns.iter().enumerate() {
-                let values = &column.values[start..start + rows];
-                for (place, value) in values.iter().enumerate() {
-                    block[place * width + index] = f64::from(*value) - normal.means[index];
+            let some = columns.chunks(TILE).zip(means.chunks(TILE));
+            for (tile, (columns, means)) in centered.iter_mut().zip(some) {
+                center(&mut tile[..rows], columns, means, start);
+            }
+            let left = match weights {
+                None => &centered,
+                Some(weights) => {
+                    let weights = &weights[start..start + rows];
+                    for (weighted, centered) in weighted.iter_mut().zip(&centered) {
+                        for ((to, from), weight) in weighted.iter_mut().zip(centered).zip(weights) {
+                            *to = from.map(|value| f64::from(*weight) * value);
+                        }
+                    }
+                    &weighted
+                }
+            };
+            for i in 0..tiles {
+                for j in 0..=i {
+                    multiply(
+                        &left[i][..rows],
+                        &centered[j][..rows],
+                        &mut sums[i * tiles + j],
+                    );
                 }
             }
-            for (place, row) in block.chunks_exact(width).take(rows).enumerate() {
-                let residual = f64::from(target[start + place]) - normal.target_mean;
-                normal.add(row, residual, weight(start + place));
-            }
         }
-        normal
-    }
-
-    fn add(&mut self, row: &[f64], target: f64, weight: f64) {
-        for (value, (products, with_target)) in row
-            .iter()
-            .zip(self.products.iter_mut().zip(&mut self.with_target))
-        {
-            let weighted = weight * value;
-            *with_target += weighted * target;
-            for (product, other) in products.iter_mut().zip(row) {
-                *product += weighted * other;
-            }
+        let product = |i: usize, j: usize| sums[i / TILE * tiles + j / TILE][i % TILE][j % TILE];
+        Normal {
+            products: (0..width)
+                .map(|i| (0..=i).map(|j| product(i, j)).collect())
+                .collect(),
+            with_target: (0..width).map(|column| product(width, column)).collect(),
+            target_mean: means[width],
+            means: means[..width].to_vec(),
         }
     }
 
@@ -144,4 +150,58 @@ impl Normal {
         }
         solution
     }
+}
+
+/// The weighted mean, in four sums side by side.
+fn mean(values: &[f32], weights: Option<&[f32]>) -> f64 {
+    let mut sums = [0.0_f64; 4];
+    let (fours, rest) = values.as_chunks::<4>();
+    let Some(weights) = weights else {
+        for four in fours {
+            sums = std::array::from_fn(|lane| sums[lane] + f64::from(four[lane]));
+        }
+        let rest: f64 = rest.iter().map(|value| f64::from(*value)).sum();
+        return (sums.iter().sum::<f64>() + rest) / values.len() as f64;
+    };
+    let weighted = values.iter().zip(weights);
+    let sum: f64 = weighted
+        .map(|(value, weight)| f64::from(*weight) * f64::from(*value))
+        .sum();
+    sum / weights.iter().map(|weight| f64::from(*weight)).sum::<f64>()
+}
+
+/// Fills a tile with the rows from `start` on of up to `TILE` columns, less their means.
+fn center(tile: &mut [[f64; TILE]], columns: &[&[f32]], means: &[f64], start: usize) {
+    let rows = tile.len();
+    let values = |index: usize| {
+        columns
+            .get(index)
+            .map(|values| &values[start..start + rows])
+    };
+    if let (Some(a), Some(b), Some(c), Some(d)) = (values(0), values(1), values(2), values(3)) {
+        let rows = a.iter().zip(b).zip(c.iter().zip(d));
+        for (row, ((a, b), (c, d))) in tile.iter_mut().zip(rows) {
+            let values = [*a, *b, *c, *d];
+            *row = std::array::from_fn(|index| f64::from(values[index]) - means[index]);
+        }
+    } else {
+        for (index, (values, mean)) in columns.iter().zip(means).enumerate() {
+            for (row, value) in tile.iter_mut().zip(&values[start..start + rows]) {
+                row[index] = f64::from(*value) - mean;
+            }
+        }
+    }
+}
+
+/// Adds the products of two tiles' columns.
+fn multiply(left: &[[f64; TILE]], right: &[[f64; TILE]], sums: &mut [[f64; TILE]; TILE]) {
+    let mut tile = *sums;
+    for (left, right) in left.iter().zip(right) {
+        for (sums, left) in tile.iter_mut().zip(left) {
+            for (sum, right) in sums.iter_mut().zip(right) {
+                *sum += left * right;
+            }
+        }
+    }
+    *sums = tile;
 }

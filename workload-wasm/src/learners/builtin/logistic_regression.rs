@@ -13,6 +13,8 @@ use crate::learners::{Cause, Features, Fitted, ParameterError, Training, Wants};
 
 /// Values are multiplied this many at a time; rows are padded with zeros to a multiple of it.
 const LANES: usize = 4;
+/// Rows that are gone through together: coefficients and gradient are read once for all of them.
+const ROWS: usize = 4;
 /// Factors of `1 + exp(-|z|)`, each at most 2, whose logarithm is taken at once: their product stays below 2^512.
 const FACTORS: usize = 512;
 
@@ -96,7 +98,7 @@ impl Method for Configured {
     }
 }
 
-/// The features, row-major, each row padded with zeros.
+/// The features, row-major, each row padded with zeros; rows of zeros stand behind the last one.
 struct Matrix {
     width: usize,
     values: Vec<f32>,
@@ -105,7 +107,7 @@ struct Matrix {
 impl Matrix {
     fn new(features: &Features) -> Self {
         let width = features.columns.len().next_multiple_of(LANES);
-        let mut values = vec![0.0; features.rows * width];
+        let mut values = vec![0.0; features.rows.next_multiple_of(ROWS) * width];
         // Blocks of rows: their place in the matrix stays in the cache while column after column is copied in.
         for (block, rows) in values.chunks_mut(256 * width).enumerate() {
             for (index, column) in features.columns.iter().enumerate() {
@@ -164,33 +166,38 @@ impl Problem<'_> {
         let mut loss = 0.0;
         let mut product = 1.0_f64;
         let mut factors = 0;
-        let rows = self.rows.values.chunks_exact(width).zip(self.codes);
-        for (index, (row, code)) in rows.enumerate() {
-            let z = intercept + dot(coefficients, row);
-            let target = f64::from(*code);
-            // ln(1 + exp(z)) - target z = max(z, 0) - target z + ln(1 + exp(-|z|)).
-            let small = (-z.abs()).exp();
-            let inverse = 1.0 / (1.0 + small);
-            let probability = if z >= 0.0 { inverse } else { small * inverse };
-            let mut error = probability - target;
-            match self.weights {
-                None => {
-                    loss += z.max(0.0) - target * z;
-                    product *= 1.0 + small;
-                    factors += 1;
-                    if factors == FACTORS {
-                        loss += product.ln();
-                        (product, factors) = (1.0, 0);
+        let blocks = self.rows.values.chunks_exact(ROWS * width);
+        for (block, (rows, codes)) in blocks.zip(self.codes.chunks(ROWS)).enumerate() {
+            let products = dots(coefficients, rows);
+            let mut errors = [0.0; ROWS];
+            for (place, code) in codes.iter().enumerate() {
+                let z = intercept + products[place];
+                let target = f64::from(*code);
+                // ln(1 + exp(z)) - target z = max(z, 0) - target z + ln(1 + exp(-|z|)).
+                let small = (-z.abs()).exp();
+                let inverse = 1.0 / (1.0 + small);
+                let probability = if z >= 0.0 { inverse } else { small * inverse };
+                let mut error = probability - target;
+                match self.weights {
+                    None => {
+                        loss += z.max(0.0) - target * z;
+                        product *= 1.0 + small;
+                        factors += 1;
+                        if factors == FACTORS {
+                            loss += product.ln();
+                            (product, factors) = (1.0, 0);
+                        }
+                    }
+                    Some(weights) => {
+                        let weight = f64::from(weights[block * ROWS + place]);
+                        loss += weight * (z.max(0.0) - target * z + small.ln_1p());
+                        error *= weight;
                     }
                 }
-                Some(weights) => {
-                    let weight = f64::from(weights[index]);
-                    loss += weight * (z.max(0.0) - target * z + small.ln_1p());
-                    error *= weight;
-                }
+                errors[place] = error;
+                intercept_gradient[0] += error;
             }
-            add_scaled(gradient, error, row);
-            intercept_gradient[0] += error;
+            add_scaled_rows(gradient, errors, rows);
         }
         loss + product.ln()
     }
@@ -249,6 +256,41 @@ fn add_scaled(sums: &mut [f64], scale: f64, row: &[f32]) {
     for (sums, values) in sums.chunks_exact_mut(LANES).zip(row.chunks_exact(LANES)) {
         for (sum, value) in sums.iter_mut().zip(values) {
             *sum += scale * f64::from(*value);
+        }
+    }
+}
+
+/// The products of `ROWS` rows with the coefficients.
+fn dots(coefficients: &[f64], rows: &[f32]) -> [f64; ROWS] {
+    let width = coefficients.len();
+    let (coefficients, _) = coefficients.as_chunks::<LANES>();
+    let rows: [&[[f32; LANES]]; ROWS] =
+        std::array::from_fn(|row| rows[row * width..(row + 1) * width].as_chunks().0);
+    let mut sums = [[0.0_f64; LANES]; ROWS];
+    let pairs = rows[0].iter().zip(rows[1]).zip(rows[2].iter().zip(rows[3]));
+    for (coefficients, ((a, b), (c, d))) in coefficients.iter().zip(pairs) {
+        for (sums, values) in sums.iter_mut().zip([a, b, c, d]) {
+            for (sum, (coefficient, value)) in sums.iter_mut().zip(coefficients.iter().zip(values))
+            {
+                *sum += coefficient * f64::from(*value);
+            }
+        }
+    }
+    sums.map(|sums| (sums[0] + sums[1]) + (sums[2] + sums[3]))
+}
+
+/// Adds `ROWS` rows, each times its own number.
+fn add_scaled_rows(sums: &mut [f64], scales: [f64; ROWS], rows: &[f32]) {
+    let width = sums.len() / LANES * LANES;
+    let (sums, _) = sums.as_chunks_mut::<LANES>();
+    let rows: [&[[f32; LANES]]; ROWS] =
+        std::array::from_fn(|row| rows[row * width..(row + 1) * width].as_chunks().0);
+    let pairs = rows[0].iter().zip(rows[1]).zip(rows[2].iter().zip(rows[3]));
+    for (sums, ((a, b), (c, d))) in sums.iter_mut().zip(pairs) {
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            let one = scales[0] * f64::from(a[lane]) + scales[1] * f64::from(b[lane]);
+            let two = scales[2] * f64::from(c[lane]) + scales[3] * f64::from(d[lane]);
+            *sum += one + two;
         }
     }
 }

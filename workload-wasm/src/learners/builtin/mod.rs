@@ -17,11 +17,15 @@ mod lbfgs;
 mod least_squares;
 pub(super) mod linear;
 pub(super) mod logistic_regression;
+mod matrix;
 pub(super) mod mlp;
+mod partition;
 pub(super) mod random_forest;
 pub(super) mod ridge;
+mod scan;
 mod smo;
 mod split;
+mod sums;
 pub(super) mod svc;
 pub(super) mod svr;
 

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use super::histogram::Rows;
-use super::search::{Limits, Place, Search, Split, minus};
+use super::search::{Limits, Search, Split, minus};
+use super::tree::{Branch, Grown, Tree};
 use super::{Quantum, Sums};
-use crate::forms::{CategorySet, Node};
 use crate::learners::builtin::bins::Bins;
+use crate::learners::builtin::partition::partition;
 
 /// Histograms that leaves keep, in bytes, at most. A leaf without one has its rows summed up anew when it is split.
 const ROOM: usize = 256 << 20;
@@ -37,31 +38,6 @@ pub(in crate::learners::builtin) struct Ground<'a> {
     pub used: &'a [bool],
     pub packed: &'a [i64],
     pub quantum: Quantum,
-}
-
-/// A tree, and where its rows ended.
-pub(in crate::learners::builtin) struct Tree {
-    /// The root first; leaves are empty, their values stand in `leaves`.
-    nodes: Vec<Branch>,
-    pub leaves: Vec<Grown>,
-}
-
-enum Branch {
-    /// The index of the leaf.
-    Leaf(usize),
-    Split {
-        split: Split,
-        sides: Box<[u8; 256]>,
-        left: usize,
-        right: usize,
-    },
-}
-
-/// A leaf of a grown tree.
-pub(in crate::learners::builtin) struct Grown {
-    pub sums: Sums,
-    /// Its stretch of [`Grower::rows_of`].
-    stretch: Range<usize>,
 }
 
 /// A leaf that may be split.
@@ -224,20 +200,11 @@ impl<'a> Grower<'a> {
 
     /// Puts the rows that go left before those that go right, both in order; says where the latter begin.
     fn part(&mut self, stretch: Range<usize>, split: &Split, sides: &[u8; 256]) -> usize {
-        let codes = &self.bins.columns[split.feature].codes;
+        let codes = self.bins.columns[split.feature].codes.as_slice();
         let rows = &mut self.rows[stretch.clone()];
-        let others = &mut self.right[..rows.len()];
-        let (mut left, mut right) = (0, 0);
-        for index in 0..rows.len() {
-            let row = rows[index];
-            // Both are written, one is kept: nothing to guess for the processor.
-            rows[left] = row;
-            others[right] = row;
-            let goes_left = usize::from(sides[usize::from(codes[row as usize])]);
-            left += goes_left;
-            right += 1 - goes_left;
-        }
-        rows[left..].copy_from_slice(&others[..right]);
+        let left = partition(rows, &mut self.right, |row| {
+            sides[usize::from(codes[row as usize])] == 1
+        });
         stretch.start + left
     }
 
@@ -313,63 +280,4 @@ fn sum(rows: &[u32], packed: &[i64]) -> Sums {
         hessians += packed & i64::from(u32::MAX);
     }
     [gradients as f64, hessians as f64]
-}
-
-impl Tree {
-    /// The leaf that a row of the bins ends in.
-    pub fn leaf_of(&self, bins: &Bins, row: u32) -> usize {
-        let mut node = 0;
-        loop {
-            match &self.nodes[node] {
-                Branch::Leaf(leaf) => return *leaf,
-                Branch::Split {
-                    split,
-                    sides,
-                    left,
-                    right,
-                } => {
-                    let code = bins.columns[split.feature].codes[row as usize];
-                    node = match sides[usize::from(code)] {
-                        1 => *left,
-                        _ => *right,
-                    };
-                }
-            }
-        }
-    }
-
-    /// The tree as a form takes it, with a value for each leaf.
-    pub fn nodes(&self, bins: &Bins, values: &[f32]) -> Vec<Node> {
-        let nodes = self.nodes.iter().map(|node| match node {
-            Branch::Leaf(leaf) => Node::Leaf(vec![values[*leaf]]),
-            Branch::Split {
-                split, left, right, ..
-            } => {
-                let column = &bins.columns[split.feature];
-                let feature = split.feature as u32;
-                let (missing_left, left, right) = (split.missing_left, *left, *right);
-                match &split.place {
-                    Place::UpTo(bin) => Node::Threshold {
-                        feature,
-                        // The last bin has no bound: all values go left.
-                        threshold: column.bounds.get(*bin).copied().unwrap_or(f32::MAX),
-                        missing_left,
-                        left,
-                        right,
-                    },
-                    Place::Bins(codes) => Node::Categories {
-                        feature,
-                        set: CategorySet {
-                            categories: column.count as u32,
-                            left: codes.iter().map(|code| u32::from(*code)).collect(),
-                        },
-                        missing_left,
-                        left,
-                        right,
-                    },
-                }
-            }
-        });
-        nodes.collect()
-    }
 }

@@ -153,9 +153,14 @@ fn add<const WIDTH: usize>(codes: &[u8], rows: &[u32], packed: &[i64], sums: &mu
     };
     let mut near = [([0; WIDTH], 0); AHEAD];
     for rows in rows.chunks(AHEAD) {
-        for (near, row) in near.iter_mut().zip(rows) {
-            let row = *row as usize;
-            *near = (codes[row], packed[row]);
+        let (fours, rest) = rows.as_chunks::<4>();
+        let (near_fours, near_rest) = near[..rows.len()].as_chunks_mut::<4>();
+        let fetch = |row: u32| (codes[row as usize], packed[row as usize]);
+        for (near, rows) in near_fours.iter_mut().zip(fours) {
+            *near = rows.map(fetch);
+        }
+        for (near, row) in near_rest.iter_mut().zip(rest) {
+            *near = fetch(*row);
         }
         for (codes, packed) in &near[..rows.len()] {
             for (sums, code) in sums.iter_mut().zip(codes) {

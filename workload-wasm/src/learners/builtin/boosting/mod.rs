@@ -10,10 +10,12 @@ mod objective;
 mod search;
 #[cfg(test)]
 mod tests;
+mod tree;
 
-pub(super) use grow::{Ground, Grower, Tree};
+pub(super) use grow::{Ground, Grower};
 pub(super) use objective::Objective;
 pub(super) use search::{Categories, Limits};
+pub(super) use tree::Tree;
 
 /// Sums of gradients and of Hessians over some rows, in [`Quantum`]s: whole numbers below 2^53.
 type Sums = [f64; 2];

@@ -1,0 +1,91 @@
+//! Sums over the rows of a node, several rows at a time.
+
+use super::goal::Goal;
+
+/// Rows that are gone through at a time. A loop that does more in each turn turns less often, and at every turn the
+/// sandbox's engine looks whether the guest is to stop.
+pub(super) const STEP: usize = 8;
+
+/// Sums that rows are added to in turns: an addition does not wait for the one before.
+const LANES: usize = 4;
+
+/// The sums of the rows that go left and of those that don't, and how many go left.
+#[inline(always)]
+pub(super) fn sides<G: Goal>(
+    rows: &[u32],
+    deltas: &[G::Delta],
+    left: impl Fn(u32) -> bool,
+) -> ([G::Sums; 2], usize) {
+    let count = rows.len();
+    // A place for either side: nothing for the processor to guess.
+    let mut lanes = [[G::ZERO; 2]; LANES];
+    let mut right_rows = 0;
+    let (rows, last_rows) = rows.as_chunks::<STEP>();
+    let (deltas, last_deltas) = deltas.as_chunks::<STEP>();
+    for (rows, deltas) in rows.iter().zip(deltas) {
+        for index in 0..STEP {
+            let side = usize::from(!left(rows[index]));
+            G::add(&mut lanes[index % LANES][side], deltas[index]);
+            right_rows += side;
+        }
+    }
+    for (row, delta) in last_rows.iter().zip(last_deltas) {
+        let side = usize::from(!left(*row));
+        G::add(&mut lanes[0][side], *delta);
+        right_rows += side;
+    }
+    let sums = [0, 1].map(|side| {
+        let pairs = [0, 1].map(|lane| G::plus(&lanes[lane][side], &lanes[lane + 2][side]));
+        G::plus(&pairs[0], &pairs[1])
+    });
+    (sums, count - right_rows)
+}
+
+/// The sums of some rows.
+pub(super) fn total<G: Goal>(deltas: &[G::Delta]) -> G::Sums {
+    let mut lanes = [G::ZERO; LANES];
+    let (chunks, last) = deltas.as_chunks::<STEP>();
+    for deltas in chunks {
+        for index in 0..STEP {
+            G::add(&mut lanes[index % LANES], deltas[index]);
+        }
+    }
+    for delta in last {
+        G::add(&mut lanes[0], *delta);
+    }
+    G::plus(
+        &G::plus(&lanes[0], &lanes[2]),
+        &G::plus(&lanes[1], &lanes[3]),
+    )
+}
+
+/// The smallest and the largest of some rows' values, and how many are missing.
+pub(super) fn ends(rows: &[u32], values: &[f32]) -> (f32, f32, usize) {
+    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let mut absent = 0;
+    let mut look = |lane: usize, row: u32| {
+        let number = values[row as usize];
+        absent += usize::from(number.is_nan());
+        // Neither is true of a missing value.
+        low[lane] = if number < low[lane] {
+            number
+        } else {
+            low[lane]
+        };
+        high[lane] = if number > high[lane] {
+            number
+        } else {
+            high[lane]
+        };
+    };
+    let (chunks, last) = rows.as_chunks::<STEP>();
+    for rows in chunks {
+        for (index, row) in rows.iter().enumerate() {
+            look(index % LANES, *row);
+        }
+    }
+    last.iter().for_each(|row| look(0, *row));
+    let least = low.into_iter().fold(f32::INFINITY, f32::min);
+    let most = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    (least, most, absent)
+}
