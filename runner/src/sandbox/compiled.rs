@@ -43,7 +43,10 @@ pub fn seal(module: &Digest, mut code: Vec<u8>) -> Vec<u8> {
 
 /// Checks the end of a file against the checksum of what lies before it, and the module that it should belong to.
 fn check(trailer: &[u8], checksum: u32, module: &Digest) -> Result<(), Unusable> {
-    if trailer[..8] != MAGIC || trailer[40..44] != checksum.to_le_bytes() {
+    let whole = trailer[..8] == MAGIC
+        && trailer[40..44] == checksum.to_le_bytes()
+        && trailer[44..] == [0; 4];
+    if !whole {
         return Err(Unusable::Damaged);
     }
     if trailer[8..40] != *module {
@@ -114,7 +117,7 @@ mod tests {
         let module = [7; 32];
         let file = seal(&module, b"code".to_vec());
         assert_eq!(unseal(&file, &module), Ok(&b"code"[..]));
-        for at in 0..file.len() - 4 {
+        for at in 0..file.len() {
             let mut damaged = file.clone();
             damaged[at] ^= 1;
             assert!(unseal(&damaged, &module).is_err(), "byte {at}");
