@@ -87,10 +87,9 @@ def timed(command):
 
 def alone(runner, model, x, block=1_000):
     """The scoring process by itself, its model loaded: blocks in over the pipe, scores out."""
-    process = subprocess.Popen([runner, "score-aside", str(block), str(4 << 30)], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE)
+    process = subprocess.Popen([runner, "score-aside", str(4 << 30)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     bytes_ = pathlib.Path(model).read_bytes()
-    process.stdin.write(struct.pack("<Q", len(bytes_)) + bytes_)
+    process.stdin.write(struct.pack("<QQ", len(bytes_), block) + bytes_)
     process.stdin.flush()
     assert process.stdout.read(1) == b"\1"
     process.stdout.read(struct.unpack("<I", process.stdout.read(4))[0])
