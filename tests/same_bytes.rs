@@ -74,7 +74,9 @@ impl Executor {
             .arg(workload())
             .arg("--data")
             .arg(dataset)
-            .args(["--spec", "pipeline.toml", "--engine", self.engine])
+            // An emulator cannot start the process that scores.
+            .args(["--spec", "pipeline.toml", "--no-parity"])
+            .args(["--engine", self.engine])
             .args(["--seed", "7", "--out", "out", "--cache-dir"])
             .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
             .env_clear()
