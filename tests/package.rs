@@ -211,6 +211,8 @@ fn the_packaged_code_runs_by_the_runner_of_its_architecture() {
         };
         let folder = TempDir::new().unwrap();
         let out = folder.path().join("out");
+        let specification = folder.path().join("pipeline.toml");
+        fs::write(&specification, "target = \"cultivar\"\n").unwrap();
         let ended = command
             .arg("run")
             .arg(package.join(format!("workload-{arch}.cwasm")))
@@ -218,6 +220,8 @@ fn the_packaged_code_runs_by_the_runner_of_its_architecture() {
             .args(["--no-parity", "--trust-compiled", "--no-cache"])
             .args(["--seed", "7", "--data"])
             .arg(data("wine.csv"))
+            .arg("--spec")
+            .arg(&specification)
             .arg("--out")
             .arg(&out)
             .env_clear()
