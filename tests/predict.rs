@@ -441,17 +441,8 @@ fn a_signal_ends_a_prediction_and_leaves_nothing() {
         std::fs::create_dir(run.folder.path().join("scratch")).unwrap();
         let scratch = run.folder.path().join("scratch");
         let mut run = run.env("TMPDIR", scratch);
-        let mut child = run.command.spawn().unwrap();
-        let scorer = support::scorer_of(child.id());
-        let killed = Command::new("kill")
-            .args([signal, &child.id().to_string()])
-            .status();
-        assert!(killed.unwrap().success());
-        assert_eq!(child.wait().unwrap().code(), Some(status));
-        support::is_gone(scorer);
-        let mut left = support::files_below(run.folder.path());
-        left.sort();
-        assert_eq!(left, ["model.onnx", "rows.csv"]);
+        let left = ["model.onnx", "rows.csv"];
+        support::is_stopped_while_it_scores(&mut run, signal, status, &left);
         let scratch = std::fs::read_dir(run.folder.path().join("scratch"));
         assert_eq!(scratch.unwrap().count(), 0);
     }

@@ -237,17 +237,8 @@ fn a_signal_ends_a_run_at_its_gate_and_leaves_nothing() {
     for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
         let run = train(&Graph::endless().bytes(), CHECK);
         let mut run = run.args(["--store", "store", "--no-cache"]);
-        let mut child = run.command.spawn().unwrap();
-        let scorer = support::scorer_of(child.id());
-        let killed = Command::new("kill")
-            .args([signal, &child.id().to_string()])
-            .status();
-        assert!(killed.unwrap().success());
-        assert_eq!(child.wait().unwrap().code(), Some(status));
-        support::is_gone(scorer);
-        let mut left = support::files_below(run.folder.path());
-        left.sort();
-        assert_eq!(left, ["guest.wasm", "rows.csv"]);
+        let left = ["guest.wasm", "rows.csv"];
+        support::is_stopped_while_it_scores(&mut run, signal, status, &left);
     }
 }
 

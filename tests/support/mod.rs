@@ -241,8 +241,25 @@ pub fn files_below(folder: &Path) -> Vec<String> {
     files
 }
 
+/// Sends a signal to a runner once it scores ONNX: it ends with `status`, and so does what scores. `left`, sorted, are the
+/// files in its folder then.
+#[track_caller]
+pub fn is_stopped_while_it_scores(run: &mut Runner, signal: &str, status: i32, left: &[&str]) {
+    let mut child = run.command.spawn().unwrap();
+    let scorer = scorer_of(child.id());
+    let killed = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(status));
+    is_gone(scorer);
+    let mut found = files_below(run.folder.path());
+    found.sort();
+    assert_eq!(found, left);
+}
+
 /// The process in which the runner `parent` scores ONNX, once there is one.
-pub fn scorer_of(parent: u32) -> u32 {
+fn scorer_of(parent: u32) -> u32 {
     let begin = std::time::Instant::now();
     loop {
         for process in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -269,7 +286,7 @@ fn parent_of(process: u32) -> Option<u32> {
 
 /// Waits until a process has ended.
 #[track_caller]
-pub fn is_gone(process: u32) {
+fn is_gone(process: u32) {
     let begin = std::time::Instant::now();
     while parent_of(process).is_some() {
         assert!(begin.elapsed().as_secs() < 20, "{process} is still there");
