@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use md5::Md5;
+use sha2::digest::Output;
 use sha2::{Digest, Sha256};
 
 use super::blocking::Stopped;
@@ -233,12 +234,21 @@ async fn holds(
     if let Some(md5) = found.md5 {
         return Ok(Some(md5 == content.md5().await?));
     }
+    let digest = digest_of::<Sha256>(store, key).await?;
+    Ok(digest.map(|digest| crate::hex(&digest) == content.sha256))
+}
+
+/// The digest of an object, which is read as a whole; `None` when there is none.
+pub(super) async fn digest_of<D: Digest + Send>(
+    store: &dyn Store,
+    key: &str,
+) -> Result<Option<Output<D>>, StoreError> {
     let Some(download) = store.download(key, 0).await? else {
         return Ok(None);
     };
-    let (mut digest, mut chunks) = (Sha256::new(), download.chunks);
+    let (mut digest, mut chunks) = (D::new(), download.chunks);
     while let Some(chunk) = chunks.try_next().await? {
         digest.update(&chunk);
     }
-    Ok(Some(crate::hex(&digest.finalize()) == content.sha256))
+    Ok(Some(digest.finalize()))
 }

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::TryStreamExt;
-use md5::{Digest, Md5};
+use md5::Md5;
 use opendal::options::WriteOptions;
 use opendal::{Buffer, ErrorKind, Metadata};
 
@@ -15,6 +14,7 @@ use super::transport::Failure;
 use super::uploads::Trouble;
 use super::{BucketStore, Revisions, cause, md5_of};
 use crate::store::blocking::blocking;
+use crate::store::content::digest_of;
 use crate::store::{Content, Revision, Source, Store, StoreError};
 
 /// The size of one request of a large upload.
@@ -103,8 +103,9 @@ impl BucketStore {
         {
             Ok(metadata) => {
                 let mut md5 = md5_of(&metadata);
+                // A store that tells none of an object that came in parts.
                 if md5.is_none() && !self.compares {
-                    md5 = self.read_back(key).await?;
+                    md5 = digest_of::<Md5>(self, key).await?.map(Into::into);
                 }
                 return Ok(Uploaded::Stored(Stored {
                     md5,
@@ -123,18 +124,6 @@ impl BucketStore {
             }
             _ => Err(self.failed(key, &error)),
         }
-    }
-
-    /// The MD5 of what arrived, from a store that tells none of an object that came in parts.
-    async fn read_back(&self, key: &str) -> Result<Option<[u8; 16]>, StoreError> {
-        let Some(download) = self.download(key, 0).await? else {
-            return Ok(None);
-        };
-        let (mut md5, mut chunks) = (Md5::new(), download.chunks);
-        while let Some(chunk) = chunks.try_next().await? {
-            md5.update(&chunk);
-        }
-        Ok(Some(md5.finalize().into()))
     }
 
     async fn write(
