@@ -1,17 +1,14 @@
 //! `runner delete`: take models out of a store.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
-
-use contract::Manifest;
 
 use super::list::Which;
 use super::{output, store};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::registry::{self, RegistryError};
+use crate::registry::{self, Alias, RegistryError};
 use crate::size;
-use crate::store::{Store, StoreError, uses};
+use crate::store::{Store, uses};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -53,20 +50,13 @@ fn ago(store: &dyn Store, age: Duration) -> jiff::Timestamp {
     ago.unwrap_or(jiff::Timestamp::MIN)
 }
 
-/// The alias that stands for a model at this moment, if one does.
-async fn bearer(store: &dyn Store, manifest: &Manifest) -> Result<Option<String>, StoreError> {
-    let aliases = registry::aliases(store, Some(&manifest.save_path)).await?;
-    let bearer = aliases
-        .iter()
-        .find(|alias| alias.current() == manifest.name);
-    Ok(bearer.map(|alias| format!("{}@{}", alias.save_path, alias.alias)))
-}
-
-fn promoted_to(alias: String, name: &str) -> RegistryError {
-    RegistryError::Promoted {
-        alias,
+/// That a model must not go, if an alias stands for it.
+fn promoted(aliases: &[Alias], name: &str) -> Option<RegistryError> {
+    let bearer = aliases.iter().rfind(|alias| alias.current() == name)?;
+    Some(RegistryError::Promoted {
+        alias: format!("{}@{}", bearer.save_path, bearer.alias),
         name: name.to_owned(),
-    }
+    })
 }
 
 /// # Errors
@@ -74,13 +64,6 @@ fn promoted_to(alias: String, name: &str) -> RegistryError {
 pub async fn run(args: Args) -> Result<Exit, Error> {
     let store = args.store.required()?.open()?;
     let aliases = registry::aliases(&*store, None).await?;
-    let promoted: BTreeMap<&str, String> = aliases
-        .iter()
-        .map(|alias| {
-            let bearer = format!("{}@{}", alias.save_path, alias.alias);
-            (alias.current(), bearer)
-        })
-        .collect();
     let mut names = Vec::new();
     if let Some(age) = args.older_than {
         let models = registry::list(&*store, &args.which.filter(false), None).await?;
@@ -98,22 +81,20 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     names.sort();
     names.dedup();
     if args.keep_promoted {
-        names.retain(|name| !promoted.contains_key(name.as_str()));
-    } else if let Some(name) = names
-        .iter()
-        .find(|name| promoted.contains_key(name.as_str()))
-    {
-        return Err(promoted_to(promoted[name.as_str()].clone(), name).into());
+        names.retain(|name| promoted(&aliases, name).is_none());
+    } else if let Some(refusal) = names.iter().find_map(|name| promoted(&aliases, name)) {
+        return Err(refusal.into());
     }
     for name in &names {
         if !args.dry_run {
             let manifest = registry::resolve(&*store, name).await?;
             // A deletion of many takes long: one of them may have been promoted since the look above.
-            if let Some(bearer) = bearer(&*store, &manifest).await? {
+            let aliases = registry::aliases(&*store, Some(&manifest.save_path)).await?;
+            if let Some(refusal) = promoted(&aliases, name) {
                 if args.keep_promoted {
                     continue;
                 }
-                return Err(promoted_to(bearer, name).into());
+                return Err(refusal.into());
             }
             registry::delete(&*store, &manifest).await?;
         }
