@@ -8,7 +8,7 @@ die() {
 
 command -v nomad >/dev/null || die "there is no \`nomad\` on the PATH: install it (https://developer.hashicorp.com/nomad/install), 1.8 or later"
 [ "$(id -u)" = 0 ] || die "Nomad's exec driver needs root: sudo -E env PATH=\"\$PATH\" just $(basename "$0")"
-for tool in python3 setsid sha256sum; do
+for tool in pkill python3 setsid sha256sum; do
   command -v "$tool" >/dev/null || die "$tool is needed"
 done
 
@@ -20,7 +20,7 @@ esac
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/nomad-runner.XXXXXX")
 chmod 755 "$work"
-agent= files=
+agent= files= sessions=()
 
 end() {
   local status=$?
@@ -39,7 +39,8 @@ end() {
     kill -TERM "$agent" && wait "$agent" 2>/dev/null
   fi
   [ -z "$files" ] || kill "$files" 2>/dev/null
-  # What a killed agent left: processes that have a file below the folder open.
+  # What a killed agent left: processes of its session, and those that have a file below the folder open.
+  for session in "${sessions[@]}"; do pkill -KILL -s "$session"; done
   for process in /proc/[0-9]*; do
     ! find "$process/fd" -lname "$work/*" -print -quit 2>/dev/null | grep -q . || kill -KILL "${process#/proc/}"
   done
@@ -124,6 +125,7 @@ configure() {
 start_agent() {
   setsid env -i PATH="$PATH" nomad agent "$@" -config=jobs/agent.dev.hcl -config="$work/agent.hcl" >>"$work/agent.log" 2>&1 &
   agent=$!
+  sessions+=("$agent")
   for _ in $(seq 300); do
     kill -0 "$agent" 2>/dev/null || { tail -5 "$work/agent.log" >&2; die "the agent ended"; }
     if nomad operator api /v1/nodes 2>/dev/null | grep -q '"Status":"ready"'; then return 0; fi
