@@ -8,7 +8,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use onnx::{Graph, leaves};
+use onnx::{Graph, leaves, leaves_in_turn};
 use serde_json::{Value, json};
 use support::{Ended, Runner, data, models, read_json, root, skipped, workload};
 
@@ -134,6 +134,39 @@ fn a_module_that_lies_misses_the_gate() {
     // An operator may let it pass, and the manifest tells.
     let ended = train(&model, &lie).arg("--no-parity").run().ends_with(0);
     assert_eq!(parity(&ended)["status"], "not_checked");
+}
+
+#[test]
+fn a_model_is_scored_while_its_module_goes_on_and_judged_by_what_is_there_in_the_end() {
+    if !cfg!(feature = "score") {
+        return skipped("early scoring", "built without the feature `score`");
+    }
+    let honest = Graph::identity("x").bytes();
+    let lie = CHECK.replace("\"predictions\":[1.0,2.5,", "\"predictions\":[1.0,7.5,");
+    let end = ("predictions.csv", &b"row,predicted\n1,1\n"[..]);
+    let other = ("model.onnx", &b"no model"[..]);
+    for (first, later, verdict, early) in [
+        (&honest[..], end, "equal", true),
+        (b"no model", ("model.onnx", &honest[..]), "equal", false),
+        (&honest, other, "failed", false),
+        (&honest, ("check.json", lie.as_bytes()), "differs", false),
+    ] {
+        let files: [(&str, &[u8]); 5] = [
+            ("model.json", b"{}"),
+            ("metrics.json", METRICS.as_bytes()),
+            end,
+            ("check.json", CHECK.as_bytes()),
+            ("model.onnx", first),
+        ];
+        let ended = train(first, CHECK)
+            .file("guest.wasm", leaves_in_turn(&files, &[later]))
+            .arg("-v")
+            .run();
+        let ended = ended.ends_with(if verdict == "equal" { 0 } else { 5 });
+        assert_eq!(parity(&ended)["status"], verdict, "then {later:?}");
+        let says = ended.stderr().contains("scored while the module went on");
+        assert_eq!(says, early, "{}", ended.stderr());
+    }
 }
 
 #[test]

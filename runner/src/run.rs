@@ -135,7 +135,7 @@ pub async fn run_one(
             seed: run.seed,
         },
     };
-    let gate = plan.parity.then(|| Gate::ready(&plan.limits));
+    let gate = plan.parity.then(|| Gate::ready(&plan.limits, &model));
     let status = timings
         .time(
             TRAIN,

@@ -5,6 +5,11 @@ use std::fmt::Write;
 
 /// A module that leaves `files` in its model folder, whatever the mode.
 pub fn leaves(files: &[(&str, &[u8])]) -> Vec<u8> {
+    leaves_in_turn(files, &[])
+}
+
+/// A module that leaves `files`, counts for a while, and leaves what comes `later`, in place of files of those names.
+pub fn leaves_in_turn(files: &[(&str, &[u8])], later: &[(&str, &[u8])]) -> Vec<u8> {
     let quoted = |bytes: &[u8]| {
         bytes.iter().fold(String::new(), |mut text, byte| {
             write!(text, "\\{byte:02x}").unwrap();
@@ -12,7 +17,10 @@ pub fn leaves(files: &[(&str, &[u8])]) -> Vec<u8> {
         })
     };
     let (mut parts, mut calls, mut at) = (String::new(), String::new(), 64);
-    for (name, bytes) in files {
+    for (index, (name, bytes)) in files.iter().chain(later).enumerate() {
+        if index == files.len() {
+            calls.push_str("(call $wait)\n");
+        }
         let text = at + name.len();
         writeln!(
             parts,
@@ -39,6 +47,12 @@ pub fn leaves(files: &[(&str, &[u8])]) -> Vec<u8> {
           (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
           (memory (export "memory") 4)
           {parts}
+          ;; By counting: whoever sleeps in a training goes on at once.
+          (func $wait (local $left i64)
+            (local.set $left (i64.const 1000000000))
+            (loop $again
+              (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+              (br_if $again (i64.ne (local.get $left) (i64.const 0)))))
           (func $leave (param $name i32) (param $name_length i32) (param $text i32) (param $length i32)
             (local $folder i32)
             (local.set $folder (i32.const 2))
@@ -46,7 +60,7 @@ pub fn leaves(files: &[(&str, &[u8])]) -> Vec<u8> {
               (local.set $folder (i32.add (local.get $folder) (i32.const 1)))
               (if (i32.gt_u (local.get $folder) (i32.const 8)) (then unreachable))
               (br_if $next (call $open (local.get $folder) (i32.const 0) (local.get $name)
-                (local.get $name_length) (i32.const 1) (i64.const 64) (i64.const 0) (i32.const 0)
+                (local.get $name_length) (i32.const 9) (i64.const 64) (i64.const 0) (i32.const 0)
                 (i32.const 32))))
             (i32.store (i32.const 16) (local.get $text))
             (i32.store (i32.const 20) (local.get $length))

@@ -20,7 +20,7 @@ const MAX_REPORT: u64 = 64 << 20;
 /// How much of either end of `model.json` tells whether it is whole. Bytes.
 const END: u64 = 64;
 /// Rows of `check.json`.
-const MAX_CHECK_ROWS: usize = 1_000;
+pub(crate) const MAX_CHECK_ROWS: usize = 1_000;
 
 /// A model that keeps the contract.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,9 +90,8 @@ pub fn check(model: &Path, status: i32, limits: &Limits) -> Result<Outputs, Outp
     }
     let metrics = metrics(&folder, status)?;
     whole(&folder)?;
-    let check: Option<Check> = read(&folder, files::CHECK_JSON, MAX_REPORT)?;
-    if let Some(check) = &check {
-        check_rows(check)?;
+    let check = rows_in(&folder)?;
+    if check.is_some() {
         folder.remove(files::CHECK_JSON)?;
         files.retain(|file| file.path != files::CHECK_JSON);
     }
@@ -195,7 +194,22 @@ fn metrics(folder: &Folder, status: i32) -> Result<Metrics, OutputError> {
     }
 }
 
-fn check_rows(check: &Check) -> Result<(), OutputError> {
+/// The rows of `check.json` in a folder that a guest may still be filling. `None` when it is not there.
+///
+/// # Errors
+/// When it is refused or invalid, or can't be read.
+#[cfg(feature = "score")]
+pub(crate) fn check_rows(model: &Path) -> Result<Option<Check>, OutputError> {
+    rows_in(&Folder::open(model)?)
+}
+
+fn rows_in(folder: &Folder) -> Result<Option<Check>, OutputError> {
+    let check = read(folder, files::CHECK_JSON, MAX_REPORT)?;
+    check.as_ref().map(of_one_length).transpose()?;
+    Ok(check)
+}
+
+fn of_one_length(check: &Check) -> Result<(), OutputError> {
     let lengths = check
         .columns
         .iter()

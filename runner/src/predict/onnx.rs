@@ -67,7 +67,7 @@ struct Work {
 }
 
 impl Work {
-    fn all(&self, mut scorer: Scorer) -> Result<(), PredictError> {
+    fn all(&self, scorer: &mut Scorer) -> Result<(), PredictError> {
         let failed = failed(&self.path);
         scorer.load(&self.path, SCORED).map_err(&failed)?;
         let mut schema = Schema::of(scorer.signature(), self.memory);
@@ -83,7 +83,7 @@ impl Work {
                 let block = arrange(scorer.signature(), &part, end - start)
                     .map_err(|problem| self.column(problem))?;
                 if let Some(rows) = pending.take() {
-                    self.receive(&mut scorer, rows, &mut lines)?;
+                    self.receive(scorer, rows, &mut lines)?;
                 }
                 scorer.send(block).map_err(&failed)?;
                 lines.flush(&self.writer)?;
@@ -92,7 +92,7 @@ impl Work {
             self.rows.at(blocks.offset(), columns.first + count as u64);
         }
         if let Some(rows) = pending {
-            self.receive(&mut scorer, rows, &mut lines)?;
+            self.receive(scorer, rows, &mut lines)?;
         }
         schema.finish().map_err(|problem| self.column(problem))?;
         lines.flush(&self.writer)

@@ -9,6 +9,8 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::aside::{VERB, read_answer};
@@ -20,6 +22,8 @@ use crate::size::Size;
 const SELF: &str = "/proc/self/exe";
 /// The process has this much memory, however little the module had: tract and a small model take some of it. Bytes.
 const LEAST_MEMORY: u64 = 256 << 20;
+/// Larger models are not loaded early: the guest still has its memory, and the process takes ten times as much. Bytes.
+const MAX_EARLY: u64 = 4 << 20;
 /// How much of what the process says at its end is told. Bytes.
 const LAST_WORDS: u64 = 1_000;
 
@@ -31,7 +35,9 @@ pub struct Standby {
     started: io::Result<()>,
 }
 
-type Work = Box<dyn FnOnce(Result<Scorer, ScoreError>) + Send>;
+/// Gets the process, or why there is none, and gives it back where more may come.
+type Work =
+    Box<dyn FnOnce(Result<Scorer, ScoreError>) -> Option<Result<Scorer, ScoreError>> + Send>;
 
 impl Standby {
     /// Starts a process that may use `memory` bytes, and 256 MiB at least.
@@ -43,15 +49,35 @@ impl Standby {
         // A thread of its own, that lasts: the process ends with the thread that started it.
         let thread = std::thread::Builder::new().name("scores".to_owned());
         let started = thread.spawn(move || {
-            let scorer = Scorer::start(&held, memory);
-            if let Ok(work) = works.recv() {
-                work(scorer);
+            let mut scorer = Some(Scorer::start(&held, memory));
+            while let Some(now) = scorer.take()
+                && let Ok(work) = works.recv()
+            {
+                scorer = work(now);
             }
         });
         Self {
             leash,
             work,
             started: started.map(|_| ()),
+        }
+    }
+
+    /// Returns what does `work` on that thread, too, before anybody waits for it.
+    pub(super) fn early(
+        &self,
+        work: impl FnOnce(&mut Scorer) + Send + 'static,
+    ) -> impl FnOnce() + Send + 'static {
+        let works = self.work.clone();
+        move || {
+            let early: Work = Box::new(move |mut scorer| {
+                if let Ok(scorer) = &mut scorer {
+                    work(scorer);
+                }
+                Some(scorer)
+            });
+            // Where it gets lost, there is nothing to be early for.
+            let _ = works.send(early);
         }
     }
 
@@ -63,13 +89,18 @@ impl Standby {
     pub async fn score<T: Send + 'static>(
         mut self,
         limit: Option<Duration>,
-        work: impl FnOnce(Scorer) -> Result<T, ScoreError> + Send + 'static,
+        work: impl FnOnce(&mut Scorer) -> Result<T, ScoreError> + Send + 'static,
     ) -> Result<T, ScoreError> {
         std::mem::replace(&mut self.started, Ok(())).map_err(ScoreError::Start)?;
         let (answer, answered) = oneshot::channel();
         let job: Work = Box::new(move |scorer| {
+            let (result, _ended_after) = match scorer {
+                Ok(mut scorer) => (work(&mut scorer), Some(scorer)),
+                Err(error) => (Err(error), None),
+            };
             // Nobody may want to know any more.
-            let _ = answer.send(scorer.and_then(work));
+            let _ = answer.send(result);
+            None
         });
         // Where it gets lost, so does the answer.
         let _ = self.work.send(job);
@@ -116,10 +147,10 @@ impl Leash {
         });
     }
 
-    /// Ends the process if it has not ended, and tells how it did.
-    fn end(&self) -> String {
+    /// Ends the process with this id if it has not ended, and tells how it did.
+    fn end(&self, process: u32) -> String {
         self.with(|state| {
-            let Some(mut child) = state.child.take() else {
+            let Some(mut child) = state.child.take_if(|child| child.id() == process) else {
                 return String::new();
             };
             let _ = child.kill();
@@ -137,11 +168,15 @@ impl Leash {
 /// A process, and the model that it has been given.
 pub struct Scorer {
     leash: Leash,
+    process: u32,
     stdin: BufWriter<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     stderr: ChildStderr,
     signature: Signature,
     rows: usize,
+    memory: u64,
+    /// Whether it was handed a model, or some of one.
+    used: bool,
 }
 
 impl Scorer {
@@ -156,6 +191,7 @@ impl Scorer {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(ScoreError::Start)?;
+        let process = child.id();
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         leash.with(|state| {
             if state.stopped {
@@ -168,12 +204,27 @@ impl Scorer {
         };
         Ok(Self {
             leash: leash.clone(),
+            process,
             stdin: BufWriter::with_capacity(1 << 16, stdin),
             stdout: BufReader::with_capacity(1 << 16, stdout),
             stderr,
             signature: Signature::default(),
             rows: 0,
+            memory,
+            used: false,
         })
+    }
+
+    /// Another process in place of one that was handed a model already: it takes no second one.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub(super) fn renew(&mut self) -> Result<(), ScoreError> {
+        if self.used {
+            self.leash.end(self.process);
+            *self = Self::start(&self.leash, self.memory)?;
+        }
+        Ok(())
     }
 
     /// Hands over a model, and makes ready for blocks of `rows` rows.
@@ -181,17 +232,42 @@ impl Scorer {
     /// # Errors
     /// When the file can't be read, or the model can't be run.
     pub fn load(&mut self, model: &Path, rows: usize) -> Result<(), ScoreError> {
+        self.give(model, OFlags::empty(), MAX_MODEL, rows, |_| ())
+    }
+
+    /// The same while the guest that wrote the model goes on. Returns the SHA-256 of what was loaded, since there may be
+    /// another model in the end.
+    ///
+    /// # Errors
+    /// As [`Scorer::load`], and when the model is too large to be loaded while the guest has its memory.
+    pub(super) fn load_early(&mut self, model: &Path, rows: usize) -> Result<String, ScoreError> {
+        let mut sha256 = Sha256::new();
+        self.give(model, OFlags::NOFOLLOW, MAX_EARLY, rows, |bytes| {
+            sha256.update(bytes);
+        })?;
+        Ok(crate::hex(&sha256.finalize()))
+    }
+
+    fn give(
+        &mut self,
+        model: &Path,
+        flags: OFlags,
+        most: u64,
+        rows: usize,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), ScoreError> {
         let unread = |source| ScoreError::Read {
             path: model.to_owned(),
             source,
         };
-        let (file, length) = open(model).map_err(unread)?;
-        if length > MAX_MODEL {
+        let (file, length) = open(model, flags).map_err(unread)?;
+        if length > most {
             return Err(ScoreError::Model(format!(
                 "it is larger than {}",
-                Size(MAX_MODEL)
+                Size(most)
             )));
         }
+        self.used = true;
         let head = [length, rows as u64].map(u64::to_le_bytes);
         let written = self.stdin.write_all(head.as_flattened());
         self.written(written)?;
@@ -204,6 +280,7 @@ impl Scorer {
             if some == 0 {
                 return Err(unread(io::Error::other("it became shorter meanwhile")));
             }
+            each(&bytes[..some]);
             let written = self.stdin.write_all(&bytes[..some]);
             self.written(written)?;
             file.consume(some);
@@ -277,7 +354,7 @@ impl Scorer {
     }
 
     fn died(&mut self) -> ScoreError {
-        let how = self.leash.end();
+        let how = self.leash.end(self.process);
         let mut words = Vec::new();
         // Whatever can be read of it.
         let _ = self
@@ -295,9 +372,10 @@ impl Scorer {
 }
 
 /// A model's file and its length.
-fn open(model: &Path) -> io::Result<(File, u64)> {
+fn open(model: &Path, flags: OFlags) -> io::Result<(File, u64)> {
     // A pipe is told from a file, rather than waited for.
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let flags = flags | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags)
@@ -311,6 +389,6 @@ fn open(model: &Path) -> io::Result<(File, u64)> {
 
 impl Drop for Scorer {
     fn drop(&mut self) {
-        self.leash.end();
+        self.leash.end(self.process);
     }
 }

@@ -5,6 +5,7 @@
 //! | `session`, `ensemble` | tract, and our operators for tree ensembles |
 //! | `aside` | the process that scores, with what it gives up beforehand |
 //! | `client`, `signature` | the runner's end of the pipe, and what goes through it |
+//! | `early` | notices a model that a guest has written, while the guest goes on |
 //! | `columns` | columns of a table -> inputs of a model; its outputs -> labels, probabilities, predictions |
 //! | `parity` | the gate before a model is published |
 
@@ -16,6 +17,8 @@ mod client;
 mod columns;
 #[cfg(feature = "score")]
 mod compare;
+#[cfg(feature = "score")]
+mod early;
 #[cfg(feature = "score")]
 mod ensemble;
 pub mod parity;

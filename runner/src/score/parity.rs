@@ -2,9 +2,15 @@
 //! says of them.
 
 use std::path::Path;
+#[cfg(feature = "score")]
+use std::sync::{Arc, OnceLock};
 
-use contract::{Parity, files};
+use contract::{Check, FileEntry, Parity, files};
 
+#[cfg(feature = "score")]
+use super::compare::compare;
+#[cfg(feature = "score")]
+use crate::outputs::MAX_CHECK_ROWS;
 use crate::outputs::Outputs;
 use crate::sandbox::Limits;
 
@@ -12,15 +18,32 @@ use crate::sandbox::Limits;
 pub struct Gate {
     #[cfg(feature = "score")]
     standby: super::Standby,
+    #[cfg(feature = "score")]
+    early: Arc<OnceLock<gate::Early>>,
+    /// Where folders can't be watched, nothing is early.
+    #[cfg(feature = "score")]
+    _watch: std::io::Result<super::early::Watch>,
 }
 
 #[cfg(feature = "score")]
 impl Gate {
-    /// The process that scores has as much memory as the guest, 256 MiB at least.
+    /// The process that scores has as much memory as the guest, 256 MiB at least. A guest that leaves `check.json` and
+    /// then `model.onnx` in the folder `model` before it is done finds the model scored when it is.
     #[must_use]
-    pub fn ready(limits: &Limits) -> Self {
+    pub fn ready(limits: &Limits, model: &Path) -> Self {
+        let standby = super::Standby::start(limits.memory);
+        let early = Arc::<OnceLock<gate::Early>>::default();
+        let (folder, result) = (model.to_owned(), early.clone());
+        let score = standby.early(move |scorer| {
+            if let Some(early) = gate::Early::score(scorer, &folder) {
+                // It is called once.
+                let _ = result.set(early);
+            }
+        });
         Self {
-            standby: super::Standby::start(limits.memory),
+            _watch: super::early::when_written(model, files::MODEL_ONNX, score),
+            early,
+            standby,
         }
     }
 
@@ -28,8 +51,8 @@ impl Gate {
     /// minute.
     pub async fn check(self, model: &Path, outputs: &Outputs, limits: &Limits) -> Parity {
         use super::ScoreError;
-        let check = match comparable(outputs) {
-            Ok(check) => check.clone(),
+        let (check, onnx) = match comparable(outputs) {
+            Ok((check, onnx)) => (check.clone(), onnx.sha256.clone()),
             Err(reason) => return Parity::NotChecked { reason },
         };
         let deviation = gate::deviation(outputs, &check);
@@ -37,8 +60,20 @@ impl Gate {
         let limit = limits
             .timeout
             .map_or(gate::MOST, |limit| limit.min(gate::MOST));
+        let early = self.early;
         let compared = self.standby.score(Some(limit), move |scorer| {
-            gate::compare_with(scorer, &file, &check, deviation)
+            let scores = match early.get() {
+                Some(early) if early.is_of(&onnx, &check) => {
+                    tracing::debug!("{} was scored while the module went on", files::MODEL_ONNX);
+                    &early.scores
+                }
+                _ => {
+                    scorer.renew()?;
+                    scorer.load(&file, MAX_CHECK_ROWS)?;
+                    &gate::score(scorer, &check)?
+                }
+            };
+            compare(&check, scores, deviation).map_err(ScoreError::Model)
         });
         match compared.await {
             Ok(parity) => parity,
@@ -62,7 +97,7 @@ impl Gate {
 #[cfg(not(feature = "score"))]
 impl Gate {
     #[must_use]
-    pub fn ready(_: &Limits) -> Self {
+    pub fn ready(_: &Limits, _: &Path) -> Self {
         Self {}
     }
 
@@ -77,17 +112,16 @@ impl Gate {
     }
 }
 
-/// The rows to compare on, where there are both forms.
-fn comparable(outputs: &Outputs) -> Result<&contract::Check, String> {
-    if !outputs
-        .files
-        .iter()
-        .any(|file| file.path == files::MODEL_ONNX)
-    {
-        return Err(format!("the module left no {}", files::MODEL_ONNX));
-    }
+/// The rows to compare on, and the other form, where there are both.
+fn comparable(outputs: &Outputs) -> Result<(&Check, &FileEntry), String> {
+    let mut files = outputs.files.iter();
+    let onnx = files
+        .find(|file| file.path == files::MODEL_ONNX)
+        .ok_or_else(|| format!("the module left no {}", files::MODEL_ONNX))?;
     match &outputs.check {
-        Some(check) if !(check.labels.is_empty() && check.predictions.is_empty()) => Ok(check),
+        Some(check) if !(check.labels.is_empty() && check.predictions.is_empty()) => {
+            Ok((check, onnx))
+        }
         Some(_) => Err(format!("{} holds no rows", files::CHECK_JSON)),
         None => Err(format!("the module left no {}", files::CHECK_JSON)),
     }
@@ -98,30 +132,51 @@ mod gate {
     use std::path::Path;
     use std::time::Duration;
 
-    use contract::{Check, CheckValues, Parity};
+    use contract::{Check, CheckValues, files};
 
-    use crate::outputs::Outputs;
-    use crate::score::compare::compare;
+    use crate::outputs::{self, MAX_CHECK_ROWS, Outputs};
     use crate::score::{Column, ScoreError, Scorer, Scores, Values, arrange};
 
     /// A thousand rows take a model of any use less.
     pub const MOST: Duration = Duration::from_secs(60);
 
-    pub fn compare_with(
-        mut scorer: Scorer,
-        model: &Path,
-        check: &Check,
-        deviation: f64,
-    ) -> Result<Parity, ScoreError> {
+    /// What a model said while the guest that left it went on.
+    pub struct Early {
+        onnx: String,
+        check: Check,
+        pub scores: Scores,
+    }
+
+    impl Early {
+        /// `None` where something is missing or wrong: the guest may mend it, and what it does not is found in the end.
+        pub fn score(scorer: &mut Scorer, model: &Path) -> Option<Self> {
+            let check = outputs::check_rows(model).ok()??;
+            let onnx = scorer
+                .load_early(&model.join(files::MODEL_ONNX), MAX_CHECK_ROWS)
+                .ok()?;
+            let scores = score(scorer, &check).ok()?;
+            Some(Self {
+                onnx,
+                check,
+                scores,
+            })
+        }
+
+        /// Whether these are the model, by its SHA-256, and the rows that there are in the end.
+        pub fn is_of(&self, onnx: &str, check: &Check) -> bool {
+            self.onnx == onnx && self.check == *check
+        }
+    }
+
+    /// What the model that `scorer` has says of the rows.
+    pub fn score(scorer: &mut Scorer, check: &Check) -> Result<Scores, ScoreError> {
         let rows = check.labels.len().max(check.predictions.len());
         let columns: Vec<Column> = check.columns.iter().map(column).collect();
-        scorer.load(model, rows)?;
         let block = arrange(scorer.signature(), &columns, rows)
             .map_err(|reason| ScoreError::Model(format!("on the rows of check.json: {reason}")))?;
         scorer.send(block)?;
         let outputs = scorer.receive()?;
-        let scores = Scores::of(scorer.signature(), outputs, rows).map_err(ScoreError::Model)?;
-        compare(check, &scores, deviation).map_err(ScoreError::Model)
+        Scores::of(scorer.signature(), outputs, rows).map_err(ScoreError::Model)
     }
 
     fn column(column: &contract::CheckColumn) -> Column {

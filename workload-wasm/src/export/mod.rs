@@ -6,6 +6,6 @@ mod onnx;
 mod predictions;
 
 pub use check::check;
-pub use model::{Model, ModelError};
+pub use model::{FittedBy, Model, ModelError};
 pub use onnx::{NotExported, PublishedAs, onnx};
 pub use predictions::predictions_csv;

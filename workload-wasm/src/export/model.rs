@@ -9,12 +9,22 @@ use crate::table::{ModelTarget, Table};
 pub struct Model {
     /// [`Model::FORMAT`].
     pub format: u32,
+    /// Not in models of earlier modules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted_by: Option<FittedBy>,
     pub target: ModelTarget,
     /// Columns of the dataset that the model reads, in its order.
     pub inputs: Vec<Input>,
     /// In the order of the columns that the form was fitted on.
     pub features: Vec<Encoder>,
     pub model: Form,
+}
+
+/// Which learner found the numbers, in the words of a specification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FittedBy {
+    pub algorithm: String,
+    pub engine: String,
 }
 
 /// Why a `model.json` is none.

@@ -8,10 +8,12 @@ use super::PipelineError;
 use crate::environment::Environment;
 use crate::specification::{Specification, SpecificationError};
 
-/// Files that are written together, at the end, or not at all.
+/// Files that are all there in the end, or none of them: what was written goes when this is dropped before
+/// [`Outputs::finish`].
 #[derive(Default)]
 pub(super) struct Outputs {
     files: Vec<(PathBuf, Vec<u8>)>,
+    written: Vec<PathBuf>,
 }
 
 impl Outputs {
@@ -29,27 +31,38 @@ impl Outputs {
         Ok(())
     }
 
-    /// Writes all files; when one cannot be written, removes those that were.
-    pub fn write(self) -> Result<(), PipelineError> {
-        for (index, (path, bytes)) in self.files.iter().enumerate() {
-            let written = match path.parent() {
-                Some(folder) => std::fs::create_dir_all(folder),
-                None => Ok(()),
-            }
-            .and_then(|()| std::fs::write(path, bytes));
-            if let Err(reason) = written {
-                for (written, _) in &self.files[..=index] {
-                    // It may not be there; the first error is the one to tell.
-                    let _ = std::fs::remove_file(written);
-                }
-                return Err(PipelineError::File {
-                    path: path.clone(),
-                    action: "written",
-                    reason,
-                });
-            }
+    /// Writes a file before the others.
+    pub fn write(&mut self, path: PathBuf, bytes: &[u8]) -> Result<(), PipelineError> {
+        let written = match path.parent() {
+            Some(folder) => std::fs::create_dir_all(folder),
+            None => Ok(()),
         }
+        .and_then(|()| std::fs::write(&path, bytes));
+        // One that was written in part goes too.
+        self.written.push(path.clone());
+        written.map_err(|reason| PipelineError::File {
+            path,
+            action: "written",
+            reason,
+        })
+    }
+
+    /// Writes all files that were added.
+    pub fn finish(mut self) -> Result<(), PipelineError> {
+        for (path, bytes) in std::mem::take(&mut self.files) {
+            self.write(path, &bytes)?;
+        }
+        self.written.clear();
         Ok(())
+    }
+}
+
+impl Drop for Outputs {
+    fn drop(&mut self) {
+        for path in &self.written {
+            // It may not be there; the error that led here is the one to tell.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -60,7 +73,7 @@ pub(super) fn write_json(
 ) -> Result<(), PipelineError> {
     let mut outputs = Outputs::default();
     outputs.add_json(folder, name, value)?;
-    outputs.write()
+    outputs.finish()
 }
 
 /// Indented, for people read these files too.

@@ -7,13 +7,14 @@ use super::files::Outputs;
 use super::fit::FittedModel;
 use super::prepare::Prepared;
 use crate::environment::Environment;
-use crate::export::{Model, NotExported, PublishedAs, check, onnx, predictions_csv};
+use crate::export::{FittedBy, Model, NotExported, PublishedAs, check, onnx, predictions_csv};
 use crate::features::Input;
 use crate::forms::Predictions;
+use crate::learners::Learner;
 use crate::table::TargetValues;
 
 /// What `model.json` holds.
-pub(super) fn model(prepared: &Prepared, fitted: FittedModel) -> Model {
+pub(super) fn model(prepared: &Prepared, fitted: FittedModel, learner: &dyn Learner) -> Model {
     let inputs = prepared
         .table
         .columns
@@ -31,6 +32,10 @@ pub(super) fn model(prepared: &Prepared, fitted: FittedModel) -> Model {
         .collect();
     Model {
         format: Model::FORMAT,
+        fitted_by: Some(FittedBy {
+            algorithm: learner.algorithm().to_owned(),
+            engine: learner.engine().to_owned(),
+        }),
         target: prepared.target.model.clone(),
         inputs,
         features: fitted.encoders,
@@ -38,29 +43,47 @@ pub(super) fn model(prepared: &Prepared, fitted: FittedModel) -> Model {
     }
 }
 
-/// `model.onnx`, or why there is none.
-pub(super) fn exported(environment: &Environment, model: &Model) -> Result<Vec<u8>, NotExported> {
+/// Writes `check.json`, and `model.onnx` unless it tells why there is none: the runner compares the two while the rest is
+/// made.
+pub(super) fn write_onnx(
+    environment: &Environment,
+    prepared: &Prepared,
+    model: &Model,
+    outputs: &mut Outputs,
+) -> Result<Option<NotExported>, PipelineError> {
+    let folder = environment.resolve(contract::files::MODEL);
+    let check = check(&prepared.table, model, &prepared.parts.held_out);
+    let check = serde_json::to_vec(&check).map_err(|reason| PipelineError::Json {
+        file: contract::files::CHECK_JSON,
+        reason,
+    })?;
+    outputs.write(folder.join(contract::files::CHECK_JSON), &check)?;
     let published_as = PublishedAs {
         save_path: environment.save_path.clone(),
         model_version: environment.model_version.clone(),
     };
-    onnx(model, &published_as)
+    match onnx(model, &published_as) {
+        Ok(onnx) => {
+            outputs.write(folder.join(contract::files::MODEL_ONNX), &onnx)?;
+            Ok(None)
+        }
+        Err(reason) => Ok(Some(reason)),
+    }
 }
 
-/// Writes every file of the contract.
+/// Writes every other file of the contract.
 pub(super) fn write(
     environment: &Environment,
     prepared: &Prepared,
     model: &Model,
-    onnx: Option<Vec<u8>>,
     predictions: &Predictions,
     metrics: &Metrics,
+    mut outputs: Outputs,
 ) -> Result<(), PipelineError> {
     let held_out = &prepared.parts.held_out;
     let folder = environment.resolve(contract::files::MODEL);
     let actual = actual(prepared, held_out);
     let csv = predictions_csv(held_out, Some(&actual), predictions, &model.target.classes);
-    let mut outputs = Outputs::default();
     outputs.add(
         folder.join(contract::files::MODEL_JSON),
         model.to_json().map_err(|reason| PipelineError::Json {
@@ -68,20 +91,12 @@ pub(super) fn write(
             reason,
         })?,
     );
-    if let Some(onnx) = onnx {
-        outputs.add(folder.join(contract::files::MODEL_ONNX), onnx);
-    }
     outputs.add_json(&folder, contract::files::METRICS_JSON, metrics)?;
     outputs.add(
         environment.resolve(&environment.prediction_path),
         csv.into_bytes(),
     );
-    outputs.add_json(
-        &folder,
-        contract::files::CHECK_JSON,
-        &check(&prepared.table, model, held_out),
-    )?;
-    outputs.write()
+    outputs.finish()
 }
 
 /// The targets of rows as people write them.

@@ -21,7 +21,7 @@ pub fn predict(environment: &Environment, log: &mut Log<'_>) -> Result<(), Pipel
         environment.resolve(&environment.prediction_path),
         csv.into_bytes(),
     );
-    outputs.write()?;
+    outputs.finish()?;
     log.say(format_args!(
         "predicted {} of {} rows into {}",
         model.target.column, table.rows, environment.prediction_path

@@ -1,11 +1,11 @@
 use contract::{ErrorReport, Gate, Importance, Metrics};
 
 use super::PipelineError;
-use super::files::specification;
+use super::files::{Outputs, specification};
 use super::fit::{FittedModel, Recipe};
 use super::learner::{check_gates, idle_flags, learner};
 use super::measure::{cross_validate, measure};
-use super::outputs::{exported, model, write};
+use super::outputs::{model, write, write_onnx};
 use super::prepare::prepare;
 use crate::environment::{Environment, Setting};
 use crate::log::Log;
@@ -73,7 +73,9 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
         .extend(idle_flags(environment, learner.as_ref()));
     let impurity_importance = impurity_importance(&fitted);
     let cross_validation = cross_validate(&recipe, &prepared, &specification)?;
-    let model = model(&prepared, fitted);
+    let model = model(&prepared, fitted, learner.as_ref());
+    let mut outputs = Outputs::default();
+    let not_exported = write_onnx(environment, &prepared, &model, &mut outputs)?;
     let predictions = model.predict(&prepared.table, &prepared.parts.held_out);
     let mut metrics = Metrics {
         learner: Some(contract::Learner {
@@ -89,15 +91,16 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     let folds = metrics.cross_validation.as_ref();
     let mean = folds.and_then(|folds| folds.scores.get(&metrics.primary.name));
     metrics.primary.validation = metrics.primary.validation.or(mean.copied());
-    let onnx = match exported(environment, &model) {
-        Ok(onnx) => Some(onnx),
-        Err(reason) => {
-            metrics.onnx_left_out = Some(reason.to_string());
-            None
-        }
-    };
+    metrics.onnx_left_out = not_exported.map(|reason| reason.to_string());
     describe(&metrics, log);
-    write(environment, &prepared, &model, onnx, &predictions, &metrics)?;
+    write(
+        environment,
+        &prepared,
+        &model,
+        &predictions,
+        &metrics,
+        outputs,
+    )?;
     Ok(Trained { metrics })
 }
 

@@ -193,6 +193,7 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
     };
     let model = Model {
         format: Model::FORMAT,
+        fitted_by: None,
         target: ModelTarget {
             column: "target".to_owned(),
             task,

@@ -248,13 +248,15 @@ impl Arrays {
             floats("nodes_values", self.thresholds),
             ints("nodes_truenodeids", self.left),
             ints("nodes_falsenodeids", self.right),
-            ints("nodes_missing_value_tracks_true", self.missing_left),
             ints(&format!("{leaf}_treeids"), self.leaf_trees),
             ints(&format!("{leaf}_nodeids"), self.leaf_nodes),
             ints(&format!("{leaf}_ids"), self.leaf_outputs),
             floats(&format!("{leaf}_weights"), self.leaf_values),
             string("post_transform", "NONE"),
         ];
+        if self.missing_left.iter().any(|left| *left != 0) {
+            attributes.push(ints("nodes_missing_value_tracks_true", self.missing_left));
+        }
         if classifier {
             let classes = (0..outputs as i64).collect();
             attributes.push(ints("classlabels_int64s", classes));
