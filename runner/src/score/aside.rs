@@ -28,7 +28,7 @@ const REFUSED: u8 = 0;
 const MACHINE_REFUSED: u8 = 2;
 
 /// Is the process that scores, if `arguments` ask for it: reads a model (its length, the rows of a block, itself) and
-/// then blocks of rows on stdin, and answers on stdout, until stdin ends.
+/// then blocks of rows on stdin, and answers on stdout, first that it is ready, until stdin ends.
 #[must_use]
 pub fn serve_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit> {
     let mut arguments = arguments.into_iter().skip(1);
@@ -48,6 +48,10 @@ fn serve(memory: u64) -> io::Result<()> {
         let reason = format!("it cannot be limited: {error}");
         return refuse(&mut io::stdout().lock(), MACHINE_REFUSED, &reason);
     }
+    let mut to = io::stdout().lock();
+    accept(&mut to)?;
+    to.flush()?;
+    drop(to);
     answer()
 }
 

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::aside::{VERB, read_answer};
-use super::signature::{Signature, Values, read_text};
+use super::signature::{MAX_COLUMNS, Signature, Values, read_text};
 use super::{MAX_MODEL, ScoreError};
 use crate::size::Size;
 
@@ -268,6 +268,7 @@ impl Scorer {
             )));
         }
         self.used = true;
+        self.ready()?;
         let head = [length, rows as u64].map(u64::to_le_bytes);
         let written = self.stdin.write_all(head.as_flattened());
         self.written(written)?;
@@ -291,8 +292,15 @@ impl Scorer {
         self.answer()?;
         let text = read_text(&mut self.stdout);
         let text = text.map_err(|_| self.died())?;
-        self.signature =
+        let signature: Signature =
             serde_json::from_str(&text).map_err(|error| ScoreError::Model(error.to_string()))?;
+        let mut ports = signature.inputs.iter().chain(&signature.outputs);
+        if !ports.all(|port| (1..=MAX_COLUMNS).contains(&port.columns)) {
+            return Err(ScoreError::Model(
+                "it names ports that no table has".to_owned(),
+            ));
+        }
+        self.signature = signature;
         self.rows = rows;
         Ok(())
     }
@@ -338,6 +346,14 @@ impl Scorer {
         values.map_err(|_| self.died())
     }
 
+    /// The process says so before it is handed anything: one that does not come so far tells of the machine alone.
+    fn ready(&mut self) -> Result<(), ScoreError> {
+        match read_answer(&mut self.stdout) {
+            Ok(answer) => answer,
+            Err(_) => Err(ScoreError::Start(io::Error::other(self.last_words()))),
+        }
+    }
+
     /// A pipe that is closed tells nothing: whatever was said before does.
     fn written(&mut self, written: io::Result<()>) -> Result<(), ScoreError> {
         match written {
@@ -354,6 +370,11 @@ impl Scorer {
     }
 
     fn died(&mut self) -> ScoreError {
+        ScoreError::Died(self.last_words())
+    }
+
+    /// How the process ended, and what it said of it.
+    fn last_words(&mut self) -> String {
         let how = self.leash.end(self.process);
         let mut words = Vec::new();
         // Whatever can be read of it.
@@ -363,11 +384,11 @@ impl Scorer {
             .take(LAST_WORDS)
             .read_to_end(&mut words);
         let words = crate::harmless(String::from_utf8_lossy(&words).trim());
-        ScoreError::Died(if words.is_empty() {
+        if words.is_empty() {
             how
         } else {
             format!("{how}: {words}")
-        })
+        }
     }
 }
 

@@ -11,10 +11,7 @@ use tract_onnx::tract_hir::internal::{DimLike, Factoid, ShapeFactoid, format_err
 use tract_onnx::tract_hir::tract_core::internal::{bail, ensure};
 
 use super::ensemble;
-use super::signature::{Kind, Port, Signature, Values};
-
-/// More columns of outputs are none of a model of tables.
-const MAX_COLUMNS: usize = 10_000;
+use super::signature::{Kind, MAX_COLUMNS, Port, Signature, Values};
 
 /// What is told of a model's metadata.
 const METADATA: [&str; 4] = ["save_path", "model_version", "classes", "schema"];

@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+/// More columns of an input or output are none of a model of tables.
+pub(super) const MAX_COLUMNS: usize = 10_000;
 /// A longer text in a cell is none. Bytes.
 const MAX_TEXT: usize = 16 << 20;
 

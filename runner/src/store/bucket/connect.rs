@@ -98,7 +98,9 @@ fn google_endpoint(options: &Options) -> String {
     } else {
         format!("http://{}", endpoint.trim_end_matches('/'))
     };
-    tracing::debug!("Google Cloud Storage at {endpoint}");
+    // A user and a password may stand before the host.
+    let shown = endpoint.rsplit('@').next().unwrap_or_default();
+    tracing::debug!("Google Cloud Storage at {shown}");
     endpoint
 }
 
