@@ -170,7 +170,7 @@ large-csv *options: build guest
 same-bytes: dist guest
     ./setup.sh --emulator x86_64
     ./setup.sh --emulator aarch64
-    cargo test -p runner --all-features --locked --test same_bytes -- --include-ignored --nocapture
+    cargo test --workspace --all-features --locked --test same_bytes -- --include-ignored --nocapture
 
 # Static runners -> dist/runner-amd64, dist/runner-arm64 (long)
 [group('ship')]
@@ -187,7 +187,7 @@ package:
 [doc('The training module is the same, byte for byte, wherever it is built')]
 [group('ship')]
 same-guest: guest
-    cargo test -p runner --all-features --locked --test package -- --ignored
+    cargo test --workspace --all-features --locked --test package -- --ignored
 
 # Of dist/<version>/, and of a runner without scoring, which it builds (long).
 [doc('The sizes in the README, from what `just package` made')]

@@ -13,6 +13,7 @@ mod neighbors;
 mod network;
 mod rows;
 mod trees;
+mod walk;
 
 pub use kernel::{Kernel, KernelFunction, Machine, Machines, PAIR_MARGIN, Pair};
 pub use linear::Linear;

@@ -1,10 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use super::walk::Walk;
 use super::{FormError, Link, Predictions, all_finite};
 use crate::learners::Features;
-
-/// Rows that go through one tree before the next tree has its turn: both stay in the cache.
-const BLOCK: usize = 1024;
 
 /// An ensemble of binary trees in flat arrays.
 ///
@@ -226,40 +224,8 @@ impl Trees {
     }
 
     /// Calls `reached(row, tree, leaf)` for every row and tree: the leaf is the index of its values, `leaf_width` each.
-    pub fn visit(&self, features: &Features, mut reached: impl FnMut(usize, usize, usize)) {
-        let sets: Vec<BitSet> = self.category_sets.iter().map(BitSet::new).collect();
-        for start in (0..features.rows).step_by(BLOCK) {
-            let end = (start + BLOCK).min(features.rows);
-            for (tree, root) in self.roots.iter().enumerate() {
-                for row in start..end {
-                    reached(row, tree, self.leaf(*root as usize, features, row, &sets));
-                }
-            }
-        }
-    }
-
-    fn leaf(&self, root: usize, features: &Features, row: usize, sets: &[BitSet]) -> usize {
-        let mut node = root;
-        loop {
-            let next = self.next[node] as usize;
-            let split = self.split[node];
-            if split == Split::Leaf {
-                return next;
-            }
-            let value = features.columns[self.feature[node] as usize].values[row];
-            let left = match split {
-                Split::Leaf | Split::Threshold => value <= self.threshold[node],
-                // Not the same as `<=`: a missing value is neither above nor below.
-                Split::ThresholdMissingLeft => value.is_nan() || value <= self.threshold[node],
-                Split::Categories => sets[self.set[node] as usize]
-                    .contains(value)
-                    .unwrap_or(false),
-                Split::CategoriesMissingLeft => sets[self.set[node] as usize]
-                    .contains(value)
-                    .unwrap_or(true),
-            };
-            node = next + usize::from(!left);
-        }
+    pub fn visit(&self, features: &Features, reached: impl FnMut(usize, usize, usize)) {
+        Walk::new(self).visit(features, reached);
     }
 
     pub(super) fn check(&self, features: usize) -> Result<(), FormError> {
@@ -319,38 +285,6 @@ impl Trees {
             Ok(())
         } else {
             Err(FormError::Node { node })
-        }
-    }
-}
-
-/// A [`CategorySet`] that can be asked quickly.
-struct BitSet {
-    categories: u32,
-    words: Vec<u64>,
-}
-
-impl BitSet {
-    fn new(set: &CategorySet) -> Self {
-        let mut words = vec![0_u64; set.categories.div_ceil(64) as usize];
-        for code in &set.left {
-            if let Some(word) = words.get_mut(*code as usize / 64) {
-                *word |= 1 << (code % 64);
-            }
-        }
-        BitSet {
-            categories: set.categories,
-            words,
-        }
-    }
-
-    /// Whether the category goes left; `None` for a missing value or an unknown category.
-    fn contains(&self, value: f32) -> Option<bool> {
-        // A negative or missing value fails the first comparison.
-        if value >= 0.0 && value < self.categories as f32 {
-            let code = value as usize;
-            Some(self.words[code / 64] >> (code % 64) & 1 == 1)
-        } else {
-            None
         }
     }
 }
