@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,17 @@ class Learner:
     def __init__(self, algorithm, engine, parameters, theirs, tolerance=NARROW, scaled=True, regression=False):
         self.algorithm, self.engine, self.parameters = algorithm, engine, parameters
         self.theirs, self.tolerance, self.scaled, self.regression = theirs, tolerance, scaled, regression
+
+
+@dataclass
+class Data:
+    """Rows x columns, without gaps but where some columns hold category codes, which only boosting takes."""
+
+    name: str
+    values: np.ndarray
+    target: np.ndarray
+    regression: bool
+    categories: tuple = ()
 
 
 def engines(algorithm, names, *rest, **options):
@@ -96,34 +108,53 @@ EXPLAINED = {
 }
 
 
-def opportunities():
-    """The closed deals of the sample: numbers as columns, categories one-hot, gaps filled with the median."""
+def deals():
+    """The closed deals of the sample."""
     rows = json.loads((ROOT / "tests/data/opportunityHistory.json").read_text(encoding="utf-8"))
     rows = [row for row in rows if row["IsClosed"]]
-    rows = [row | {f"Account.{key}": value for key, value in (row.get("Account") or {}).items()} for row in rows]
-    columns = []
+    return [row | {f"Account.{key}": value for key, value in (row.get("Account") or {}).items()} for row in rows]
+
+
+def numbers(rows):
     for name in ("Amount", "PushCount", "Activities__c", "Account.NumberOfEmployees"):
-        values = np.array([float("nan") if row.get(name) is None else float(row[name]) for row in rows])
-        columns.append(np.where(np.isnan(values), np.nanmedian(values), values))
+        yield np.array([float("nan") if row.get(name) is None else float(row[name]) for row in rows])
+
+
+def opportunities(rows):
+    """Numbers as columns, categories one-hot, gaps filled with the median."""
+    columns = [np.where(np.isnan(values), np.nanmedian(values), values) for values in numbers(rows)]
     for name in ("Type", "LeadSource", "CurrencyIsoCode", "Account.Industry", "Competitor__c"):
         present = [row.get(name) for row in rows]
         columns += [np.array([value == label for value in present], dtype=float)
                     for label in sorted({value for value in present if value is not None})]
-    return np.column_stack(columns), np.array([int(row["IsWon"]) for row in rows])
+    return np.column_stack(columns)
+
+
+def coded(rows):
+    """Numbers as columns, categories as codes, gaps as they are; and which columns hold codes."""
+    columns = list(numbers(rows))
+    first = len(columns)
+    for name in ("OwnerId", "Type", "LeadSource", "Account.Industry", "Competitor__c"):
+        labels = sorted({row[name] for row in rows if row.get(name) is not None})
+        codes = {label: code for code, label in enumerate(labels)}
+        columns.append([codes.get(row.get(name), float("nan")) for row in rows])
+    return np.column_stack(columns), tuple(range(first, len(columns)))
 
 
 def sets():
-    """Name, values (rows x columns, no gaps), target, whether it is a regression."""
-    values, won = opportunities()
-    yield "sample", values, won, False
-    yield "sample, log of the amount", values[:, 1:], np.log1p(values[:, 0]), True
+    rows = deals()
+    values, won = opportunities(rows), np.array([int(row["IsWon"]) for row in rows])
+    yield Data("sample", values, won, False)
+    yield Data("sample, log of the amount", values[:, 1:], np.log1p(values[:, 0]), True)
+    values, categories = coded(rows)
+    yield Data("sample, categories as codes", values, won, False, categories)
     for name, load, regression in [
         ("breast cancer", datasets.load_breast_cancer, False),
         ("wine", datasets.load_wine, False),
         ("diabetes", datasets.load_diabetes, True),
     ]:
         data = load()
-        yield name, data.data, data.target, regression
+        yield Data(name, data.data, data.target, regression)
 
 
 def score(learner, target, predicted):
@@ -134,8 +165,9 @@ def score(learner, target, predicted):
     return metrics.accuracy_score(target, predicted.argmax(axis=1))
 
 
-def theirs(learner, seed, x_train, y_train, x_test):
-    model = learner.theirs(seed).fit(x_train, y_train)
+def theirs(learner, data, seed, x_train, y_train, x_test):
+    more = {"categorical_feature": list(data.categories)} if data.categories else {}
+    model = learner.theirs(seed).fit(x_train, y_train, **more)
     if learner.regression:
         return model.predict(x_test)
     if hasattr(model, "predict_proba"):
@@ -145,9 +177,10 @@ def theirs(learner, seed, x_train, y_train, x_test):
     return np.column_stack([-sums, sums]) if sums.ndim == 1 else sums
 
 
-def ours(learner, fit, seed, train, test):
+def ours(learner, data, fit, seed, train, test):
     task = "regression" if learner.regression else "classification"
-    command = [fit, learner.algorithm, learner.engine, task, learner.parameters, str(seed), train, test]
+    command = [fit, learner.algorithm, learner.engine, task, learner.parameters, str(seed), train, test,
+               "1", ",".join(map(str, data.categories))]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         sys.exit(f"{learner.algorithm} ({learner.engine}): {run.stderr}")
@@ -156,12 +189,12 @@ def ours(learner, fit, seed, train, test):
     return values[:, 0] if learner.regression else values
 
 
-def splits(values, target, regression, seeds, folder):
+def splits(data, seeds, folder):
     """Each seed's rows, raw and scaled on the training rows, as arrays and as files."""
     for seed in range(seeds):
-        stratify = None if regression else target
+        stratify = None if data.regression else data.target
         x_train, x_test, y_train, y_test = train_test_split(
-            values, target, test_size=0.25, random_state=seed, stratify=stratify)
+            data.values, data.target, test_size=0.25, random_state=seed, stratify=stratify)
         scaler = StandardScaler().fit(x_train)
         split = {}
         for scaled in (False, True):
@@ -177,28 +210,30 @@ def splits(values, target, regression, seeds, folder):
         yield seed, split, y_train, y_test
 
 
-def compare(name, values, target, regression, options):
-    learners = [learner for learner in (REGRESSORS if regression else CLASSIFIERS)
+def compare(data, options):
+    learners = [learner for learner in (REGRESSORS if data.regression else CLASSIFIERS)
                 if options.only is None or learner.algorithm in options.only]
-    slow = {learner: MOST_ROWS.get((learner.algorithm, learner.engine), len(target)) for learner in learners}
-    fewer = {learner: rows for learner, rows in slow.items() if rows < len(target)}
-    yield from score_all(name, [learner for learner in learners if learner not in fewer], values, target, options)
+    if data.categories:
+        learners = [learner for learner in learners if learner.algorithm == "gradient_boosting"]
+    slow = {learner: MOST_ROWS.get((learner.algorithm, learner.engine), len(data.target)) for learner in learners}
+    fewer = {learner: rows for learner, rows in slow.items() if rows < len(data.target)}
+    yield from score_all(data, [learner for learner in learners if learner not in fewer], options)
     for learner, rows in fewer.items():
-        drawn = np.sort(np.random.default_rng(0).choice(len(target), rows, replace=False))
-        yield from score_all(f"{name}, {rows} rows", [learner], values[drawn], target[drawn], options)
+        drawn = np.sort(np.random.default_rng(0).choice(len(data.target), rows, replace=False))
+        part = replace(data, name=f"{data.name}, {rows} rows", values=data.values[drawn], target=data.target[drawn])
+        yield from score_all(part, [learner], options)
 
 
-def score_all(name, learners, values, target, options):
+def score_all(data, learners, options):
     if not learners:
         return
-    regression = learners[0].regression
     scores = {learner: ([], []) for learner in learners}
     with tempfile.TemporaryDirectory() as folder:
-        for seed, split, y_train, y_test in splits(values, target, regression, options.seeds, folder):
+        for seed, split, y_train, y_test in splits(data, options.seeds, folder):
             for learner in learners:
                 (x_train, x_test), (train, test) = split[learner.scaled]
-                mine = score(learner, y_test, ours(learner, options.fit, seed, train, test))
-                other = score(learner, y_test, theirs(learner, seed, x_train, y_train, x_test))
+                mine = score(learner, y_test, ours(learner, data, options.fit, seed, train, test))
+                other = score(learner, y_test, theirs(learner, data, seed, x_train, y_train, x_test))
                 scores[learner][0].append(mine)
                 scores[learner][1].append(other)
     for learner, (mine, other) in scores.items():
@@ -206,7 +241,7 @@ def score_all(name, learners, values, target, options):
         error = difference.std(ddof=1) / math.sqrt(len(difference)) if len(difference) > 1 else math.inf
         mean = difference.mean()
         yield {
-            "dataset": name,
+            "dataset": data.name,
             "algorithm": learner.algorithm,
             "engine": learner.engine,
             "ours": float(np.mean(mine)),
@@ -215,7 +250,7 @@ def score_all(name, learners, values, target, options):
             "standard error": float(error),
             "tolerance": learner.tolerance,
             "within": bool(abs(mean) <= learner.tolerance or abs(mean) <= 2 * error),
-            "explained": EXPLAINED.get((name, learner.algorithm, learner.engine)),
+            "explained": EXPLAINED.get((data.name, learner.algorithm, learner.engine)),
         }
 
 
@@ -232,13 +267,13 @@ def main():
     results = []
     print("| dataset | learner | engine | ours | scikit-learn | difference | standard error | |")
     print("|---|---|---|---:|---:|---:|---:|---|")
-    for name, values, target, regression in sets():
-        if (options.data and options.data not in name) or (options.small and name.startswith("sample")):
+    for data in sets():
+        if (options.data and options.data not in data.name) or (options.small and data.name.startswith("sample")):
             continue
-        for result in compare(name, values, target, regression, options):
+        for result in compare(data, options):
             results.append(result)
             verdict = "within" if result["within"] else "explained" if result["explained"] else "DIFFERS"
-            print(f"| {name} | {result['algorithm']} | {result['engine']} | {result['ours']:.4f} "
+            print(f"| {result['dataset']} | {result['algorithm']} | {result['engine']} | {result['ours']:.4f} "
                   f"| {result['scikit-learn']:.4f} | {result['difference']:+.4f} "
                   f"| {result['standard error']:.4f} | {verdict} |", flush=True)
     if options.json:

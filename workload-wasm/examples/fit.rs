@@ -1,8 +1,8 @@
 //! Fits a learner on rows that are prepared already and predicts others: what `just compare-learners` holds against
 //! scikit-learn.
 //!
-//! `fit ALGORITHM ENGINE TASK PARAMETERS SEED TRAIN TEST [REPEAT]` with a `TASK` of `classification` or `regression`
-//! and `PARAMETERS` in TOML. The last column of a file is the target (class codes from 0), all of it numbers. A file
+//! `fit ALGORITHM ENGINE TASK PARAMETERS SEED TRAIN TEST [REPEAT [COLUMNS]]` with a `TASK` of `classification` or
+//! `regression` and `PARAMETERS` in TOML. `COLUMNS` (`0,3`) hold category codes, the others numbers. The last column of a file is the target (class codes from 0), all of it numbers. A file
 //! whose name ends in `.npy` is numpy's (float32, two dimensions), any other CSV without a header.
 //! Prints the seconds of each of `REPEAT` fits (1) in one line, then a row of probabilities, or a value, for each row of
 //! `TEST`.
@@ -35,11 +35,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         repeat @ ..,
     ] = arguments.as_slice()
     else {
-        return Err("fit ALGORITHM ENGINE TASK PARAMETERS SEED TRAIN TEST [REPEAT]".into());
+        return Err(
+            "fit ALGORITHM ENGINE TASK PARAMETERS SEED TRAIN TEST [REPEAT [COLUMNS]]".into(),
+        );
     };
+    let columns = repeat.get(1).map_or("", String::as_str);
     let repeat: usize = repeat.first().map_or(Ok(1), |times| times.parse())?;
-    let (features, target) = read(train)?;
+    let (mut features, target) = read(train)?;
     let (held_out, _) = read(test)?;
+    for column in columns.split(',').filter(|column| !column.is_empty()) {
+        let column: usize = column.parse()?;
+        let feature = features.columns.get_mut(column).ok_or("no such column")?;
+        let codes = feature.values.iter().copied().fold(-1.0, f32::max);
+        feature.kind = Kind::Category {
+            categories: (codes + 1.0) as u32,
+        };
+    }
     let (task, target) = match task.as_str() {
         "classification" => {
             let codes: Vec<u32> = target.iter().map(|code| *code as u32).collect();
