@@ -1,4 +1,4 @@
-//! The works whose instructions `just bench-guard` counts: fits of all learners, reading, encoding.
+//! The works whose instructions `just bench-guard` counts: fits of all learners, predictions of trees, reading, encoding.
 //!
 //! Without an argument it lists their names, with one it does that work, on small data that it makes by itself. What is
 //! counted happens in [`the_work`] alone.
@@ -16,6 +16,7 @@ use workload::table::{Dataset, Reading, Table, read_dataset};
 
 const ROWS: usize = 2000;
 const COLUMNS: usize = 10;
+const PREDICTIONS: [&str; 1] = ["predict random_forest classes"];
 const READINGS: [&str; 2] = ["read csv", "read json"];
 const ENCODINGS: [&str; 2] = ["encode one-hot", "encode codes"];
 
@@ -23,14 +24,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1) {
         None => {
             let learners = learners().map(|(algorithm, task)| format!("fit {algorithm} {task}"));
-            let others = READINGS.iter().chain(&ENCODINGS);
+            let others = PREDICTIONS.iter().chain(&READINGS).chain(&ENCODINGS);
             for name in learners.chain(others.map(|name| (*name).to_owned())) {
                 println!("{name}");
             }
             Ok(())
         }
         Some(name) => match name.split(' ').collect::<Vec<_>>().as_slice() {
-            ["fit", algorithm, task] => fit(algorithm, task),
+            ["fit", algorithm, task] => learn(algorithm, task, false),
+            ["predict", algorithm, task] => learn(algorithm, task, true),
             ["read", format] => read(format),
             ["encode", how] => encode_columns(how),
             _ => Err(format!("no work is named {name}").into()),
@@ -61,7 +63,8 @@ fn learners() -> impl Iterator<Item = (&'static str, &'static str)> {
     })
 }
 
-fn fit(algorithm: &str, task: &str) -> Result<(), Box<dyn Error>> {
+/// Fits a learner and predicts the same rows: the one or the other is counted.
+fn learn(algorithm: &str, task: &str, predicts: bool) -> Result<(), Box<dyn Error>> {
     let mut random = Random(7);
     let features = Features {
         columns: (0..COLUMNS)
@@ -104,7 +107,12 @@ fn fit(algorithm: &str, task: &str) -> Result<(), Box<dyn Error>> {
         weights: None,
         seed: 1,
     };
-    the_work(|| learner.fit(training))?;
+    if predicts {
+        let form = learner.fit(training)?.form;
+        the_work(|| form.predict(&features));
+    } else {
+        the_work(|| learner.fit(training))?;
+    }
     Ok(())
 }
 
