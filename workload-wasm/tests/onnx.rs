@@ -74,7 +74,13 @@ fn case(cases: &Path, name: &str, task: Task, specification: &str) {
     let model = Model::from_json(fixture.read("model/model.json").as_bytes()).unwrap();
     let strange = table(&model, &strange_rows());
     let rows: Vec<u32> = (0..strange.rows as u32).collect();
-    let said = serde_json::to_vec(&check(&strange, &model, &rows)).unwrap();
+    let said = serde_json::to_vec(&check(
+        &strange,
+        &model,
+        &rows,
+        &model.predict(&strange, &rows),
+    ))
+    .unwrap();
     std::fs::write(folder.join("strange.rows.json"), said).unwrap();
 }
 

@@ -10,13 +10,14 @@ use crate::table::{Cells, Table};
 const MOST_ROWS: usize = 1_000;
 
 /// `check.json`: up to 1,000 of the held-out rows, evenly spread, as they are in the table, and what the model says
-/// of them.
+/// of them: `predictions` are those of all held-out rows.
 #[must_use]
-pub fn check(table: &Table, model: &Model, held_out: &[u32]) -> Check {
+pub fn check(table: &Table, model: &Model, held_out: &[u32], predictions: &Predictions) -> Check {
     let count = held_out.len().min(MOST_ROWS);
-    let rows: Vec<u32> = (0..count)
-        .map(|index| held_out[index * held_out.len() / count])
+    let places: Vec<usize> = (0..count)
+        .map(|index| index * held_out.len() / count)
         .collect();
+    let rows: Vec<u32> = places.iter().map(|place| held_out[*place]).collect();
     let columns = model
         .inputs
         .iter()
@@ -31,14 +32,20 @@ pub fn check(table: &Table, model: &Model, held_out: &[u32]) -> Check {
         probabilities: Vec::new(),
         predictions: Vec::new(),
     };
-    match model.predict(table, &rows) {
+    match predictions {
         Predictions::Probabilities { values, classes } => {
-            check.labels = labels(&values, classes)
-                .map(|class| model.target.classes[class as usize].clone())
-                .collect();
-            check.probabilities = values.chunks_exact(classes).map(<[f32]>::to_vec).collect();
+            for place in places {
+                let shares = &values[place * classes..(place + 1) * classes];
+                let class = labels(shares, *classes).map(|class| class as usize);
+                check
+                    .labels
+                    .extend(class.map(|class| model.target.classes[class].clone()));
+                check.probabilities.push(shares.to_vec());
+            }
         }
-        Predictions::Values(values) => check.predictions = values,
+        Predictions::Values(values) => {
+            check.predictions = places.iter().map(|place| values[*place]).collect();
+        }
     }
     check
 }

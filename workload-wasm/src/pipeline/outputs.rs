@@ -49,10 +49,12 @@ pub(super) fn write_onnx(
     environment: &Environment,
     prepared: &Prepared,
     model: &Model,
+    predictions: &Predictions,
     outputs: &mut Outputs,
 ) -> Result<Option<NotExported>, PipelineError> {
     let folder = environment.resolve(contract::files::MODEL);
-    let check = check(&prepared.table, model, &prepared.parts.held_out);
+    let held_out = &prepared.parts.held_out;
+    let check = check(&prepared.table, model, held_out, predictions);
     let check = serde_json::to_vec(&check).map_err(|reason| PipelineError::Json {
         file: contract::files::CHECK_JSON,
         reason,

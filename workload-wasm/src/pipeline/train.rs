@@ -74,9 +74,9 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     let impurity_importance = impurity_importance(&fitted);
     let cross_validation = cross_validate(&recipe, &prepared, &specification)?;
     let model = model(&prepared, fitted, learner.as_ref());
-    let mut outputs = Outputs::default();
-    let not_exported = write_onnx(environment, &prepared, &model, &mut outputs)?;
     let predictions = model.predict(&prepared.table, &prepared.parts.held_out);
+    let mut outputs = Outputs::default();
+    let not_exported = write_onnx(environment, &prepared, &model, &predictions, &mut outputs)?;
     let mut metrics = Metrics {
         learner: Some(contract::Learner {
             algorithm: learner.algorithm().to_owned(),

@@ -242,7 +242,8 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
     )
     .unwrap();
     std::fs::write(folder.join("metrics.json"), r#"{"baseline":{"rmse":1.0}}"#).unwrap();
-    let said = serde_json::to_vec(&check(&table, &model, &rows)).unwrap();
+    let said =
+        serde_json::to_vec(&check(&table, &model, &rows, &model.predict(&table, &rows))).unwrap();
     std::fs::write(folder.join("rows.rows.json"), said).unwrap();
 }
 

@@ -9,7 +9,7 @@ use super::features::{Codes, Columns};
 use super::graph::{Graph, Value, floats, int, ints, static_strings, string};
 use super::links;
 use super::proto::{Attribute, DataType};
-use crate::forms::{Aggregate, Split, Trees};
+use crate::forms::{Aggregate, Link, Split, Trees};
 
 /// Runtimes add up a node's trees in single precision, which more trees than this wear out.
 const TREES_PER_NODE: usize = 500;
@@ -23,13 +23,17 @@ pub(super) fn trees(
 ) -> Result<Value, NotExported> {
     let (value, places) = with_category_sets(graph, form, columns)?;
     let trees: Vec<usize> = (0..form.roots.len()).collect();
+    let paired = is_paired(form);
     let mut sums: Option<Value> = None;
     // An ensemble without trees still needs an operator, for the number of rows.
     for trees in trees
         .chunks(TREES_PER_NODE)
         .chain(trees.is_empty().then_some(&[][..]))
     {
-        let mut arrays = Arrays::default();
+        let mut arrays = Arrays {
+            paired,
+            ..Arrays::default()
+        };
         for tree in trees {
             arrays.push(form, *tree, &places);
         }
@@ -48,11 +52,27 @@ pub(super) fn trees(
         let share = graph.double(1.0 / form.roots.len().max(1) as f64);
         sums = graph.op("Mul", &[&sums, &share]);
     }
+    if paired {
+        let one = graph.double(1.0);
+        let first = graph.op("Sub", &[&one, &sums]);
+        sums = graph.concat(&[first, sums]);
+    }
     if form.base_score.iter().any(|score| *score != 0.0) {
         let base = graph.doubles(&[1, form.base_score.len()], &form.base_score);
         sums = graph.op("Add", &[&sums, &base]);
     }
     Ok(links::apply(graph, form.link, &sums))
+}
+
+/// Whether the leaves hold shares of two classes, of which one tells the other: then it is left out.
+fn is_paired(form: &Trees) -> bool {
+    let sums_to_one = |shares: &[f32]| (shares.iter().sum::<f32>() - 1.0).abs() <= 1e-6;
+    form.aggregate == Aggregate::Mean
+        && form.link == Link::Shares
+        && form.base_score == [0.0, 0.0]
+        && form.leaf_width == 2
+        && !form.roots.is_empty()
+        && form.values.chunks_exact(2).all(sums_to_one)
 }
 
 /// Bytes of the file, roughly.
@@ -143,6 +163,8 @@ fn answers<'a>(questions: impl Iterator<Item = &'a Question> + Clone, codes: &Co
 /// The attributes of one ensemble, an entry a node or a value of a leaf.
 #[derive(Default)]
 struct Arrays {
+    /// Only the second of two values of a leaf is there.
+    paired: bool,
     trees: Vec<i64>,
     nodes: Vec<i64>,
     features: Vec<i64>,
@@ -172,6 +194,10 @@ impl Arrays {
             let (place, threshold, missing_left) = match form.split[node] {
                 Split::Leaf => {
                     let values = &form.values[next * width..(next + 1) * width];
+                    if self.paired {
+                        self.push_leaf(id, self.count, std::iter::once((0, values[1])));
+                        continue;
+                    }
                     let first = form.outputs[tree] as usize;
                     let values = values.iter().enumerate().filter(|(index, value)| {
                         // What adds nothing may be left out, but by an operator of two classes.
@@ -236,7 +262,11 @@ impl Arrays {
 
     /// The operator; its scores are single precision, rows x outputs.
     fn node(self, graph: &mut Graph, form: &Trees, value: &Value) -> Value {
-        let outputs = form.base_score.len();
+        let outputs = if self.paired {
+            1
+        } else {
+            form.base_score.len()
+        };
         // A classifier of two classes whose leaves don't all speak of both means something of its own.
         let classifier = outputs > 2 || (outputs == 2 && form.leaf_width == 2);
         let leaf = if classifier { "class" } else { "target" };

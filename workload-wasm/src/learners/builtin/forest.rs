@@ -3,7 +3,7 @@
 use contract::Task;
 
 use super::bins::Bins;
-use super::goal::{Classes, Criterion, Goal, Numbers};
+use super::goal::{Classes, Criterion, Goal, Numbers, TwoClasses};
 use super::grow::{Grower, Limits};
 use crate::forms::{Aggregate, Form, Link, Trees};
 use crate::learners::configure::Method;
@@ -62,17 +62,17 @@ impl Forest {
         })
     }
 
-    fn classify<const N: usize>(
+    fn classify<'a, const N: usize, G: Goal>(
         &self,
         training: Training<'_>,
-        codes: &[u32],
-        classes: usize,
+        (codes, classes): (&'a [u32], usize),
+        goal: impl FnOnce(Classes<'a, N>) -> G,
     ) -> Fitted {
-        let goal: Classes<'_, N> = Classes {
+        let goal = goal(Classes {
             codes,
             classes,
             criterion: self.criterion,
-        };
+        });
         let base_score = vec![0.0; classes];
         let trees = Trees::new(Link::Shares, Aggregate::Mean, base_score, classes as u32);
         self.grow(training, &goal, trees)
@@ -141,13 +141,13 @@ impl Method for Forest {
         Ok(match training.target {
             // Sums whose number the compiler knows are the fastest: the next larger one will do.
             Target::Classes { codes, classes } => match classes {
-                ..=2 => self.classify::<2>(training, codes, *classes),
-                3 => self.classify::<3>(training, codes, *classes),
-                4 => self.classify::<4>(training, codes, *classes),
-                5..=8 => self.classify::<8>(training, codes, *classes),
-                9..=16 => self.classify::<16>(training, codes, *classes),
-                17..=64 => self.classify::<64>(training, codes, *classes),
-                65..=256 => self.classify::<256>(training, codes, *classes),
+                ..=2 => self.classify(training, (codes, *classes), TwoClasses),
+                3 => self.classify::<3, _>(training, (codes, *classes), |goal| goal),
+                4 => self.classify::<4, _>(training, (codes, *classes), |goal| goal),
+                5..=8 => self.classify::<8, _>(training, (codes, *classes), |goal| goal),
+                9..=16 => self.classify::<16, _>(training, (codes, *classes), |goal| goal),
+                17..=64 => self.classify::<64, _>(training, (codes, *classes), |goal| goal),
+                65..=256 => self.classify::<256, _>(training, (codes, *classes), |goal| goal),
                 257.. => {
                     return Err(Cause::Unsuited {
                         what: format!("the target has {classes} classes, and it takes up to 256"),

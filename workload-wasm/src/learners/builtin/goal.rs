@@ -15,6 +15,8 @@ pub(super) trait Goal {
     /// What each row adds with its weight.
     fn deltas(&self, weights: &[f32]) -> Vec<Self::Delta>;
     fn add(sums: &mut Self::Sums, delta: Self::Delta);
+    /// The delta, or nothing. Without a jump: which rows are kept cannot be guessed.
+    fn only(delta: Self::Delta, keep: bool) -> Self::Delta;
     fn plus(a: &Self::Sums, b: &Self::Sums) -> Self::Sums;
     fn minus(a: &Self::Sums, b: &Self::Sums) -> Self::Sums;
     /// The sum of the rows' weights.
@@ -34,6 +36,11 @@ pub(super) trait Goal {
 pub(super) enum Criterion {
     Gini,
     Entropy,
+}
+
+/// The number, or 0.
+fn only(number: f64, keep: bool) -> f64 {
+    f64::from_bits(number.to_bits() & u64::from(keep).wrapping_neg())
 }
 
 /// A classification of up to `N` classes: the weight of each.
@@ -67,6 +74,12 @@ impl<const N: usize> Goal for Classes<'_, N> {
         sums[class] += f64::from(weight);
     }
 
+    #[inline(always)]
+    fn only((class, weight): Self::Delta, keep: bool) -> Self::Delta {
+        let mask = u32::from(keep).wrapping_neg();
+        (class, f32::from_bits(weight.to_bits() & mask))
+    }
+
     fn plus(a: &Self::Sums, b: &Self::Sums) -> Self::Sums {
         std::array::from_fn(|class| a[class] + b[class])
     }
@@ -94,12 +107,6 @@ impl<const N: usize> Goal for Classes<'_, N> {
     fn merit(&self, left: &Self::Sums, right: &Self::Sums) -> (f64, f64) {
         let (on_left, on_right) = (Self::weight(left), Self::weight(right));
         match self.criterion {
-            // Of two classes the decrease of impurity is this square over both weights, times what is the same for all
-            // splits of the node.
-            Criterion::Gini if N == 2 => {
-                let apart = left[0] * right[N - 1] - left[N - 1] * right[0];
-                (apart * apart, on_left * on_right)
-            }
             Criterion::Gini => {
                 let squares = |sums: &Self::Sums| sums.iter().map(|sum| sum * sum).sum::<f64>();
                 let sum = squares(left) * on_right + squares(right) * on_left;
@@ -117,6 +124,73 @@ impl<const N: usize> Goal for Classes<'_, N> {
         let total = Self::weight(sums);
         let shares = sums.iter().take(self.classes);
         shares.map(|sum| (sum / total) as f32).collect()
+    }
+}
+
+/// A classification of two classes. A row adds to both sums, 0 to one of them: that is one addition of a pair.
+pub(super) struct TwoClasses<'a>(pub Classes<'a, 2>);
+
+impl Goal for TwoClasses<'_> {
+    type Sums = [f64; 2];
+    type Delta = [f64; 2];
+
+    const ZERO: Self::Sums = [0.0; 2];
+
+    fn deltas(&self, weights: &[f32]) -> Vec<Self::Delta> {
+        let rows = self.0.codes.iter().zip(weights);
+        rows.map(|(class, weight)| {
+            let weight = f64::from(*weight);
+            [only(weight, *class == 0), only(weight, *class != 0)]
+        })
+        .collect()
+    }
+
+    #[inline(always)]
+    fn add(sums: &mut Self::Sums, delta: Self::Delta) {
+        sums[0] += delta[0];
+        sums[1] += delta[1];
+    }
+
+    #[inline(always)]
+    fn only(delta: Self::Delta, keep: bool) -> Self::Delta {
+        [only(delta[0], keep), only(delta[1], keep)]
+    }
+
+    fn plus(a: &Self::Sums, b: &Self::Sums) -> Self::Sums {
+        Classes::<2>::plus(a, b)
+    }
+
+    fn minus(a: &Self::Sums, b: &Self::Sums) -> Self::Sums {
+        Classes::<2>::minus(a, b)
+    }
+
+    fn weight(sums: &Self::Sums) -> f64 {
+        sums[0] + sums[1]
+    }
+
+    fn score(&self, sums: &Self::Sums) -> f64 {
+        self.0.score(sums)
+    }
+
+    #[inline(always)]
+    fn merit(&self, left: &Self::Sums, right: &Self::Sums) -> (f64, f64) {
+        match self.0.criterion {
+            // The decrease of impurity is this square over both weights, times what is the same for all splits of the
+            // node.
+            Criterion::Gini => {
+                let apart = left[0] * right[1] - left[1] * right[0];
+                (apart * apart, Self::weight(left) * Self::weight(right))
+            }
+            Criterion::Entropy => self.0.merit(left, right),
+        }
+    }
+
+    fn pure(&self, sums: &Self::Sums, rows: &[u32]) -> bool {
+        self.0.pure(sums, rows)
+    }
+
+    fn leaf(&self, sums: &Self::Sums) -> Vec<f32> {
+        self.0.leaf(sums)
     }
 }
 
@@ -161,6 +235,11 @@ impl Goal for Numbers {
     fn add(sums: &mut Self::Sums, [weight, value]: Self::Delta) {
         sums[0] += weight;
         sums[1] += value;
+    }
+
+    #[inline(always)]
+    fn only([weight, value]: Self::Delta, keep: bool) -> Self::Delta {
+        [only(weight, keep), only(value, keep)]
     }
 
     fn plus(a: &Self::Sums, b: &Self::Sums) -> Self::Sums {

@@ -3,7 +3,7 @@
 use super::bins::{Binned, MISSING, between, key, value};
 use super::goal::Goal;
 use super::scan::{Missing, Scan};
-use super::sums::{STEP, ends, sides};
+use super::sums::{STEP, ends, on_left};
 use crate::learners::random::Random;
 
 /// Up to so many rows a split is looked for among their own values: sorting them is quicker than going through bins, and
@@ -98,8 +98,7 @@ impl<'a, G: Goal> Search<'a, G> {
     /// A column of two values, such as each of a one-hot encoding, has one place to split at.
     fn between_two(&self, part: &Part<'_, G>, column: Column<'_>) -> Found {
         let codes = column.binned.codes.as_slice();
-        let ([left, _], passed) =
-            sides::<G>(part.rows, part.deltas, |row| codes[row as usize] == 0);
+        let (left, passed) = on_left::<G>(part.rows, part.deltas, |row| codes[row as usize] == 0);
         if passed == 0 || passed == part.rows.len() {
             return Found::Constant;
         }
@@ -149,7 +148,10 @@ impl<'a, G: Goal> Search<'a, G> {
         let last = usize::from(MISSING);
         // Where one row is enough for a side, it is enough to know that a bin is not empty.
         let counted = part.least > 1;
-        self.add_up(part, column, counted);
+        match counted {
+            true => self.add_up::<true>(part, column),
+            false => self.add_up::<false>(part, column),
+        }
         self.list_filled(column.binned.count, part.rows.len() > MANY);
         let Some(histogram) = self.histogram.first_chunk_mut::<BINS>() else {
             return Found::Constant;
@@ -194,17 +196,26 @@ impl<'a, G: Goal> Search<'a, G> {
     }
 
     /// Adds the rows up by their bins, marks the bins that are not empty, and counts the rows of each where they are to
-    /// be `counted`.
-    fn add_up(&mut self, part: &Part<'_, G>, column: Column<'_>, counted: bool) {
-        let Some(histogram) = self.histogram.first_chunk_mut::<BINS>() else {
+    /// be `COUNTED`.
+    fn add_up<const COUNTED: bool>(&mut self, part: &Part<'_, G>, column: Column<'_>) {
+        let (Some(histogram), Some(counts)) = (
+            self.histogram.first_chunk_mut::<BINS>(),
+            self.counts.first_chunk_mut::<BINS>(),
+        ) else {
             return;
         };
+        if COUNTED {
+            counts.fill(0);
+        }
         let codes = column.binned.codes.as_slice();
         let shown = &mut self.shown;
         let mut add = |row: u32, delta: G::Delta| {
             let bin = usize::from(codes[row as usize]);
             G::add(&mut histogram[bin], delta);
             shown[bin] = 1;
+            if COUNTED {
+                counts[bin] += 1;
+            }
         };
         let (rows, last_rows) = part.rows.as_chunks::<STEP>();
         let (deltas, last_deltas) = part.deltas.as_chunks::<STEP>();
@@ -215,16 +226,6 @@ impl<'a, G: Goal> Search<'a, G> {
         }
         for (row, delta) in last_rows.iter().zip(last_deltas) {
             add(*row, *delta);
-        }
-        if counted && let Some(counts) = self.counts.first_chunk_mut::<BINS>() {
-            counts.fill(0);
-            let mut count = |row: u32| counts[usize::from(codes[row as usize])] += 1;
-            for rows in rows {
-                for row in rows {
-                    count(*row);
-                }
-            }
-            last_rows.iter().for_each(|row| count(*row));
         }
     }
 
@@ -287,7 +288,7 @@ impl<'a, G: Goal> Search<'a, G> {
         let threshold = (drawn as f32).min(high.next_down()).max(low);
         let mut scan = Scan::new(self.goal, part, present, missing);
         let values = column.values;
-        let ([left, _], passed) = sides::<G>(part.rows, part.deltas, |row| {
+        let (left, passed) = on_left::<G>(part.rows, part.deltas, |row| {
             values[row as usize] <= threshold
         });
         if passed < present {

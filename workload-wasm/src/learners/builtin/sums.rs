@@ -9,36 +9,38 @@ pub(super) const STEP: usize = 8;
 /// Sums that rows are added to in turns: an addition does not wait for the one before.
 const LANES: usize = 4;
 
-/// The sums of the rows that go left and of those that don't, and how many go left.
+/// The sums of the rows that go left, and how many do.
 #[inline(always)]
-pub(super) fn sides<G: Goal>(
+pub(super) fn on_left<G: Goal>(
     rows: &[u32],
     deltas: &[G::Delta],
     left: impl Fn(u32) -> bool,
-) -> ([G::Sums; 2], usize) {
-    let count = rows.len();
-    // A place for either side: nothing for the processor to guess.
-    let mut lanes = [[G::ZERO; 2]; LANES];
-    let mut right_rows = 0;
+) -> (G::Sums, usize) {
+    let mut lanes = [G::ZERO; LANES];
+    let mut count = 0;
+    let mut add = |lane: &mut G::Sums, row: u32, delta: G::Delta| {
+        let left = left(row);
+        G::add(lane, G::only(delta, left));
+        count += usize::from(left);
+    };
     let (rows, last_rows) = rows.as_chunks::<STEP>();
     let (deltas, last_deltas) = deltas.as_chunks::<STEP>();
     for (rows, deltas) in rows.iter().zip(deltas) {
         for index in 0..STEP {
-            let side = usize::from(!left(rows[index]));
-            G::add(&mut lanes[index % LANES][side], deltas[index]);
-            right_rows += side;
+            add(&mut lanes[index % LANES], rows[index], deltas[index]);
         }
     }
     for (row, delta) in last_rows.iter().zip(last_deltas) {
-        let side = usize::from(!left(*row));
-        G::add(&mut lanes[0][side], *delta);
-        right_rows += side;
+        add(&mut lanes[0], *row, *delta);
     }
-    let sums = [0, 1].map(|side| {
-        let pairs = [0, 1].map(|lane| G::plus(&lanes[lane][side], &lanes[lane + 2][side]));
-        G::plus(&pairs[0], &pairs[1])
-    });
-    (sums, count - right_rows)
+    (joined::<G>(&lanes), count)
+}
+
+fn joined<G: Goal>(lanes: &[G::Sums; LANES]) -> G::Sums {
+    G::plus(
+        &G::plus(&lanes[0], &lanes[2]),
+        &G::plus(&lanes[1], &lanes[3]),
+    )
 }
 
 /// The sums of some rows.
@@ -53,10 +55,7 @@ pub(super) fn total<G: Goal>(deltas: &[G::Delta]) -> G::Sums {
     for delta in last {
         G::add(&mut lanes[0], *delta);
     }
-    G::plus(
-        &G::plus(&lanes[0], &lanes[2]),
-        &G::plus(&lanes[1], &lanes[3]),
-    )
+    joined::<G>(&lanes)
 }
 
 /// The smallest and the largest of some rows' values, and how many are missing.
