@@ -3,6 +3,7 @@
 use contract::Task;
 
 use super::bins::Bins;
+use super::bundles::Bundles;
 use super::goal::{Classes, Criterion, Goal, Numbers, TwoClasses};
 use super::grow::{Grower, Limits};
 use crate::forms::{Aggregate, Form, Link, Trees};
@@ -81,6 +82,7 @@ impl Forest {
     fn grow<G: Goal>(&self, training: Training<'_>, goal: &G, mut trees: Trees) -> Fitted {
         let features = training.features;
         let bins = Bins::new(features, &mut Random::new(training.seed, u64::MAX));
+        let bundles = Bundles::new(&bins);
         let limits = Limits {
             max_depth: self.max_depth,
             min_samples_split: self.min_samples_split,
@@ -88,7 +90,7 @@ impl Forest {
             max_features: self.max_features.of(features.columns.len()),
             random_thresholds: self.random_thresholds,
         };
-        let mut grower = Grower::new(features, &bins, goal, limits);
+        let mut grower = Grower::new(features, (&bins, &bundles), goal, limits);
         let all = training
             .weights
             .map_or_else(|| vec![1.0; features.rows], <[f32]>::to_vec);

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::bins::Bins;
+use super::bundles::Bundles;
 use super::goal::Goal;
 use super::partition::partition;
 use super::split::{Column, Found, Part, Search, Split};
@@ -27,6 +28,7 @@ pub(super) struct Limits {
 pub(super) struct Grower<'a, G: Goal> {
     features: &'a Features,
     bins: &'a Bins,
+    bundles: &'a Bundles,
     goal: &'a G,
     limits: Limits,
     search: Search<'a, G>,
@@ -56,13 +58,19 @@ struct Open {
 }
 
 impl<'a, G: Goal> Grower<'a, G> {
-    pub fn new(features: &'a Features, bins: &'a Bins, goal: &'a G, limits: Limits) -> Self {
+    pub fn new(
+        features: &'a Features,
+        (bins, bundles): (&'a Bins, &'a Bundles),
+        goal: &'a G,
+        limits: Limits,
+    ) -> Self {
         Grower {
             features,
             bins,
+            bundles,
             goal,
             limits,
-            search: Search::new(goal),
+            search: Search::new(goal, bundles),
             rows: Vec::new(),
             deltas: Vec::new(),
             undrawn: Vec::new(),
@@ -143,6 +151,7 @@ impl<'a, G: Goal> Grower<'a, G> {
             sums,
             least,
         };
+        self.search.next_node();
         let columns = self.features.columns.len();
         let undrawn = &mut self.undrawn;
         undrawn.clear();
@@ -169,6 +178,7 @@ impl<'a, G: Goal> Grower<'a, G> {
                 feature,
                 values: &self.features.columns[feature as usize].values,
                 binned: &self.bins.columns[feature as usize],
+                bundled: self.bundles.places[feature as usize],
             };
             let found = match self.limits.random_thresholds {
                 true => self.search.random(&part, column, random),

@@ -5,6 +5,7 @@ use super::{Cause, Target};
 mod backpropagation;
 mod bins;
 mod boosting;
+mod bundles;
 pub(super) mod decision_tree;
 pub(super) mod extra_trees;
 mod forest;

@@ -1,6 +1,7 @@
 //! The best split of some rows by one column.
 
 use super::bins::{Binned, MISSING, between, key, value};
+use super::bundles::{BundleSums, Bundles, Place};
 use super::goal::Goal;
 use super::scan::{Missing, Scan};
 use super::sums::{STEP, ends, on_left};
@@ -50,6 +51,8 @@ pub(super) struct Column<'a> {
     pub feature: u32,
     pub values: &'a [f32],
     pub binned: &'a Binned,
+    /// Its place in a bundle, if it has two values.
+    pub bundled: Option<Place>,
 }
 
 /// What a look at a column found.
@@ -63,6 +66,7 @@ pub(super) enum Found {
 /// Looks for splits; holds the room that this takes.
 pub(super) struct Search<'a, G: Goal> {
     goal: &'a G,
+    bundles: BundleSums<'a, G>,
     /// Sums of each bin, `BINS` of them; those of missing values at `MISSING`.
     histogram: Vec<G::Sums>,
     /// Rows of each bin.
@@ -74,9 +78,10 @@ pub(super) struct Search<'a, G: Goal> {
 }
 
 impl<'a, G: Goal> Search<'a, G> {
-    pub fn new(goal: &'a G) -> Self {
+    pub fn new(goal: &'a G, bundles: &'a Bundles) -> Self {
         Search {
             goal,
+            bundles: BundleSums::new(bundles),
             histogram: vec![G::ZERO; BINS],
             counts: vec![0; BINS],
             filled: Vec::with_capacity(BINS),
@@ -84,10 +89,15 @@ impl<'a, G: Goal> Search<'a, G> {
         }
     }
 
+    /// What is searched from here on is another node.
+    pub fn next_node(&mut self) {
+        self.bundles.next_node();
+    }
+
     /// The best split by `column`.
     pub fn best(&mut self, part: &Part<'_, G>, column: Column<'_>) -> Found {
-        if column.binned.two_valued {
-            self.between_two(part, column)
+        if let Some(place) = column.bundled {
+            self.between_two(part, column, place)
         } else if part.rows.len() <= FEW {
             self.among_values(part, column)
         } else {
@@ -96,9 +106,8 @@ impl<'a, G: Goal> Search<'a, G> {
     }
 
     /// A column of two values, such as each of a one-hot encoding, has one place to split at.
-    fn between_two(&self, part: &Part<'_, G>, column: Column<'_>) -> Found {
-        let codes = column.binned.codes.as_slice();
-        let (left, passed) = on_left::<G>(part.rows, part.deltas, |row| codes[row as usize] == 0);
+    fn between_two(&mut self, part: &Part<'_, G>, column: Column<'_>, place: Place) -> Found {
+        let (left, passed) = self.bundles.left(place, part.rows, part.deltas, &part.sums);
         if passed == 0 || passed == part.rows.len() {
             return Found::Constant;
         }
@@ -269,7 +278,11 @@ impl<'a, G: Goal> Search<'a, G> {
     }
 
     /// A split by a threshold between the column's smallest and largest value, drawn evenly (Geurts et al. 2006).
-    pub fn random(&self, part: &Part<'_, G>, column: Column<'_>, random: &mut Random) -> Found {
+    pub fn random(&mut self, part: &Part<'_, G>, column: Column<'_>, random: &mut Random) -> Found {
+        if let Some(place) = column.bundled {
+            // All thresholds between two values part the rows in the same way.
+            return self.between_two(part, column, place);
+        }
         let (low, high, absent) = ends(part.rows, column.values);
         let present = part.rows.len() - absent;
         if present == 0 || (absent == 0 && low == high) {
