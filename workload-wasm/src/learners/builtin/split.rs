@@ -11,9 +11,6 @@ use crate::learners::random::Random;
 /// loses nothing.
 const FEW: usize = 16;
 
-/// Beyond so many rows going through all bins is quicker than marking those that are not empty.
-const MANY: usize = 512;
-
 /// All codes that a bin can have, the missing one included.
 const BINS: usize = MISSING as usize + 1;
 
@@ -71,8 +68,9 @@ pub(super) struct Search<'a, G: Goal> {
     histogram: Vec<G::Sums>,
     /// Rows of each bin.
     counts: Vec<u32>,
-    /// Bins that are not empty, ascending.
-    filled: Vec<u8>,
+    /// Bins that are not empty, ascending, and how many they are.
+    bins: [u8; BINS],
+    filled: usize,
     /// 1 for each bin that a node's rows show, else 0.
     shown: [u8; BINS],
 }
@@ -84,7 +82,8 @@ impl<'a, G: Goal> Search<'a, G> {
             bundles: BundleSums::new(bundles),
             histogram: vec![G::ZERO; BINS],
             counts: vec![0; BINS],
-            filled: Vec::with_capacity(BINS),
+            bins: [0; BINS],
+            filled: 0,
             shown: [0; BINS],
         }
     }
@@ -161,7 +160,7 @@ impl<'a, G: Goal> Search<'a, G> {
             true => self.add_up::<true>(part, column),
             false => self.add_up::<false>(part, column),
         }
-        self.list_filled(column.binned.count, part.rows.len() > MANY);
+        self.list_filled();
         let Some(histogram) = self.histogram.first_chunk_mut::<BINS>() else {
             return Found::Constant;
         };
@@ -169,13 +168,14 @@ impl<'a, G: Goal> Search<'a, G> {
             rows: usize::from(G::weight(&histogram[last]) > 0.0),
             sums: std::mem::replace(&mut histogram[last], G::ZERO),
         };
-        if self.filled.len() + missing.rows < 2 {
-            for bin in &self.filled {
+        let filled = &self.bins[..self.filled % BINS];
+        if filled.len() + missing.rows < 2 {
+            for bin in filled {
                 histogram[usize::from(*bin)] = G::ZERO;
             }
             return Found::Constant;
         }
-        let mut present = self.filled.len();
+        let mut present = filled.len();
         if counted {
             missing.rows = self.counts[last] as usize;
             present = part.rows.len() - missing.rows;
@@ -183,7 +183,7 @@ impl<'a, G: Goal> Search<'a, G> {
         let mut scan = Scan::new(self.goal, part, present, missing);
         let mut left = G::ZERO;
         let mut passed = 0;
-        let mut bins = self.filled.iter().map(|bin| usize::from(*bin));
+        let mut bins = filled.iter().map(|bin| usize::from(*bin));
         let mut before = bins.next().unwrap_or_default();
         for bin in bins {
             // The histogram is left as it was found: empty.
@@ -238,43 +238,26 @@ impl<'a, G: Goal> Search<'a, G> {
         }
     }
 
-    /// Lists the bins that are marked, and takes the marks away.
-    fn list_filled(&mut self, count: usize, many: bool) {
-        self.filled.clear();
-        if many {
-            // Most are marked.
-            let bins = self.shown[..count].iter().enumerate();
-            let marked = bins.filter(|(_, shown)| **shown != 0);
-            self.filled.extend(marked.map(|(bin, _)| bin as u8));
-        } else {
-            let (eights, _) = self.shown[..usize::from(MISSING)].as_chunks::<8>();
-            let mut list = |start: usize, mut marks: u64| {
-                while marks != 0 {
-                    self.filled
-                        .push((start + marks.trailing_zeros() as usize / 8) as u8);
-                    marks &= marks - 1;
-                }
-            };
-            let (fours, rest) = eights.as_chunks::<4>();
-            for (index, four) in fours.iter().enumerate() {
-                let words = four.map(u64::from_le_bytes);
-                if words[0] | words[1] | words[2] | words[3] != 0 {
-                    for (place, word) in words.into_iter().enumerate() {
-                        list(index * 32 + place * 8, word);
-                    }
-                }
-            }
-            for (index, eight) in rest.iter().enumerate() {
-                list(fours.len() * 32 + index * 8, u64::from_le_bytes(*eight));
-            }
-            // The bins that no eight of them holds.
-            for bin in eights.len() * 8..usize::from(MISSING) {
-                if self.shown[bin] != 0 {
-                    self.filled.push(bin as u8);
-                }
-            }
+    /// Lists the bins that are marked, but the missing one, and takes the marks away.
+    fn list_filled(&mut self) {
+        // Eight marks, each 0 or 1 in a byte of its own, as the bits of one byte.
+        const JOIN: u64 = 0x0102_0408_1020_4080;
+        let mut marks = [0_u64; BINS / 64];
+        let (eights, _) = self.shown.as_chunks::<8>();
+        for (index, eight) in eights.iter().enumerate() {
+            let byte = u64::from_le_bytes(*eight).wrapping_mul(JOIN) >> 56;
+            marks[index / 8] |= byte << (index % 8 * 8);
         }
         self.shown = [0; BINS];
+        marks[BINS / 64 - 1] &= !(1 << 63);
+        self.filled = 0;
+        for (word, mut marks) in marks.into_iter().enumerate() {
+            while marks != 0 {
+                self.bins[self.filled % BINS] = (word * 64) as u8 + marks.trailing_zeros() as u8;
+                self.filled += 1;
+                marks &= marks - 1;
+            }
+        }
     }
 
     /// A split by a threshold between the column's smallest and largest value, drawn evenly (Geurts et al. 2006).
