@@ -141,6 +141,11 @@ fn compiled_code_runs_beside_its_module_and_by_its_own_digest() {
     fs::write(&module, assemble(GOOD)).unwrap();
     let ended = Runner::new("compile").arg(&module).run().ends_with(0);
     let digest = sha256(&fs::read(&compiled).unwrap());
+    // It is served to others: as any file that is made here.
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    let any = folder.path().join("any");
+    fs::write(&any, "").unwrap();
+    assert_eq!(mode(&compiled), mode(&any));
     assert!(ended.stdout().contains(&digest), "{}", ended.stdout());
 
     let run = || {

@@ -68,7 +68,10 @@ fn write(output: &Path, bytes: &[u8]) -> std::io::Result<()> {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    // Whoever downloads it may be another user: who reads it is for the caller's umask to say.
+    let mut file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.persist(output).map_err(|error| error.error)?;
     Ok(())
