@@ -164,7 +164,8 @@ large-csv *options: build guest
     "$NOMAD_RUNNER_VENV/bin/pip" install --quiet --disable-pip-version-check pandas==3.1.1
     "$NOMAD_RUNNER_VENV/bin/python" tests/bench/large_csv.py --runner dist/runner --module {{ module }} {{ options }}
 
-# Every learner by the shipped runners and the interpreter; arm64 by an emulator elsewhere.
+# Every learner by the shipped runners and the interpreter; arm64 by an emulator elsewhere. `LEARNERS=svc,mlp just same-bytes`
+# compares some.
 [doc('One model, byte for byte, on every architecture (long)')]
 [group('ship')]
 same-bytes: dist guest
