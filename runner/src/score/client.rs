@@ -3,18 +3,15 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
 
 use super::aside::{VERB, read_answer};
 use super::signature::{MAX_COLUMNS, Signature, Values, read_text};
+use super::standby::Leash;
 use super::{MAX_MODEL, ScoreError};
 use crate::size::Size;
 
@@ -26,144 +23,6 @@ const LEAST_MEMORY: u64 = 256 << 20;
 const MAX_EARLY: u64 = 4 << 20;
 /// How much of what the process says at its end is told. Bytes.
 const LAST_WORDS: u64 = 1_000;
-
-/// A process that can score, started before its model is there: starting takes as long as scoring a small model.
-/// It is killed when this is dropped.
-pub struct Standby {
-    leash: Leash,
-    work: mpsc::Sender<Work>,
-    started: io::Result<()>,
-}
-
-/// Gets the process, or why there is none, and gives it back where more may come.
-type Work =
-    Box<dyn FnOnce(Result<Scorer, ScoreError>) -> Option<Result<Scorer, ScoreError>> + Send>;
-
-impl Standby {
-    /// Starts a process that may use `memory` bytes, and 256 MiB at least.
-    #[must_use]
-    pub fn start(memory: u64) -> Self {
-        let leash = Leash::default();
-        let held = leash.clone();
-        let (work, works) = mpsc::channel::<Work>();
-        // A thread of its own, that lasts: the process ends with the thread that started it.
-        let thread = std::thread::Builder::new().name("scores".to_owned());
-        let started = thread.spawn(move || {
-            let mut scorer = Some(Scorer::start(&held, memory));
-            while let Some(now) = scorer.take()
-                && let Ok(work) = works.recv()
-            {
-                scorer = work(now);
-            }
-        });
-        Self {
-            leash,
-            work,
-            started: started.map(|_| ()),
-        }
-    }
-
-    /// Returns what does `work` on that thread, too, before anybody waits for it.
-    pub(super) fn early(
-        &self,
-        work: impl FnOnce(&mut Scorer) + Send + 'static,
-    ) -> impl FnOnce() + Send + 'static {
-        let works = self.work.clone();
-        move || {
-            let early: Work = Box::new(move |mut scorer| {
-                if let Ok(scorer) = &mut scorer {
-                    work(scorer);
-                }
-                Some(scorer)
-            });
-            // Where it gets lost, there is nothing to be early for.
-            let _ = works.send(early);
-        }
-    }
-
-    /// Does `work` on that thread. The process is killed when the time is over, and when the future is dropped, as a
-    /// signal does.
-    ///
-    /// # Errors
-    /// Those of `work` and of the start, or [`ScoreError::Timeout`].
-    pub async fn score<T: Send + 'static>(
-        mut self,
-        limit: Option<Duration>,
-        work: impl FnOnce(&mut Scorer) -> Result<T, ScoreError> + Send + 'static,
-    ) -> Result<T, ScoreError> {
-        std::mem::replace(&mut self.started, Ok(())).map_err(ScoreError::Start)?;
-        let (answer, answered) = oneshot::channel();
-        let job: Work = Box::new(move |scorer| {
-            let (result, _ended_after) = match scorer {
-                Ok(mut scorer) => (work(&mut scorer), Some(scorer)),
-                Err(error) => (Err(error), None),
-            };
-            // Nobody may want to know any more.
-            let _ = answer.send(result);
-            None
-        });
-        // Where it gets lost, so does the answer.
-        let _ = self.work.send(job);
-        let ended = match limit {
-            None => answered.await,
-            Some(limit) => match tokio::time::timeout(limit, answered).await {
-                Ok(ended) => ended,
-                Err(_) => return Err(ScoreError::Timeout(limit)),
-            },
-        };
-        // What a model makes of us is the model's fault too.
-        ended.unwrap_or_else(|_| Err(ScoreError::Died("a thread of the runner panicked".into())))
-    }
-}
-
-impl Drop for Standby {
-    fn drop(&mut self) {
-        self.leash.stop();
-    }
-}
-
-/// Holds the process, so that it can be killed from elsewhere.
-#[derive(Clone, Default)]
-struct Leash(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    child: Option<Child>,
-    stopped: bool,
-}
-
-impl Leash {
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn stop(&self) {
-        self.with(|state| {
-            state.stopped = true;
-            if let Some(child) = &mut state.child {
-                // It may have ended.
-                let _ = child.kill();
-            }
-        });
-    }
-
-    /// Ends the process with this id if it has not ended, and tells how it did.
-    fn end(&self, process: u32) -> String {
-        self.with(|state| {
-            let Some(mut child) = state.child.take_if(|child| child.id() == process) else {
-                return String::new();
-            };
-            let _ = child.kill();
-            match child.wait() {
-                Ok(status) => match (status.signal(), status.code()) {
-                    (Some(signal), _) => format!("signal {signal}"),
-                    (None, code) => format!("status {}", code.unwrap_or_default()),
-                },
-                Err(error) => error.to_string(),
-            }
-        })
-    }
-}
 
 /// A process, and the model that it has been given.
 pub struct Scorer {
@@ -180,7 +39,7 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    fn start(leash: &Leash, memory: u64) -> Result<Self, ScoreError> {
+    pub(super) fn start(leash: &Leash, memory: u64) -> Result<Self, ScoreError> {
         let memory = memory.max(LEAST_MEMORY);
         let mut child = Command::new(SELF)
             .args([VERB, &memory.to_string()])
@@ -193,12 +52,7 @@ impl Scorer {
             .map_err(ScoreError::Start)?;
         let process = child.id();
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        leash.with(|state| {
-            if state.stopped {
-                let _ = child.kill();
-            }
-            state.child = Some(child);
-        });
+        leash.hold(child);
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(ScoreError::Start(io::Error::other("it has no pipes")));
         };

@@ -5,6 +5,7 @@
 //! | `session`, `ensemble` | tract, and our operators for tree ensembles |
 //! | `aside` | the process that scores, with what it gives up beforehand |
 //! | `client`, `signature` | the runner's end of the pipe, and what goes through it |
+//! | `standby` | that process made ready in time, and killed in time |
 //! | `early` | notices a model that a guest has written, while the guest goes on |
 //! | `columns` | columns of a table -> inputs of a model; its outputs -> labels, probabilities, predictions |
 //! | `parity` | the gate before a model is published |
@@ -26,6 +27,8 @@ pub mod parity;
 mod session;
 #[cfg(feature = "score")]
 mod signature;
+#[cfg(feature = "score")]
+mod standby;
 
 #[cfg(feature = "score")]
 pub use self::scored::*;
@@ -37,9 +40,10 @@ mod scored {
     use std::time::Duration;
 
     pub use super::aside::serve_if_asked;
-    pub use super::client::{Scorer, Standby};
+    pub use super::client::Scorer;
     pub use super::columns::{Column, Scores, arrange};
     pub use super::signature::{Kind, Port, Signature, Values};
+    pub use super::standby::Standby;
     use crate::exit::Exit;
 
     /// Larger models are not scored. Bytes.
