@@ -2,8 +2,9 @@
 //! scikit-learn.
 //!
 //! `fit ALGORITHM ENGINE TASK PARAMETERS SEED TRAIN TEST [REPEAT [COLUMNS]]` with a `TASK` of `classification` or
-//! `regression` and `PARAMETERS` in TOML. `COLUMNS` (`0,3`) hold category codes, the others numbers. The last column of a file is the target (class codes from 0), all of it numbers. A file
-//! whose name ends in `.npy` is numpy's (float32, two dimensions), any other CSV without a header.
+//! `regression` and `PARAMETERS` in TOML. `COLUMNS` (`0,3`) hold category codes, the others numbers. The last column of
+//! a file is the target (class codes from 0), all of it numbers. A file whose name ends in `.npy` is numpy's (float32,
+//! two dimensions), any other CSV without a header.
 //! Prints the seconds of each of `REPEAT` fits (1) in one line, then a row of probabilities, or a value, for each row of
 //! `TEST`.
 //!

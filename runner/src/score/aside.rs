@@ -48,10 +48,6 @@ fn serve(memory: u64) -> io::Result<()> {
         let reason = format!("it cannot be limited: {error}");
         return refuse(&mut io::stdout().lock(), MACHINE_REFUSED, &reason);
     }
-    let mut to = io::stdout().lock();
-    accept(&mut to)?;
-    to.flush()?;
-    drop(to);
     answer()
 }
 
@@ -80,6 +76,9 @@ fn lock(memory: u64) -> rustix::io::Result<()> {
 fn answer() -> io::Result<()> {
     let mut from = BufReader::with_capacity(1 << 16, io::stdin().lock());
     let mut to = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    // It is ready.
+    accept(&mut to)?;
+    to.flush()?;
     let mut number = || {
         let mut number = [0; 8];
         from.read_exact(&mut number)?;

@@ -3,7 +3,7 @@
 
 use super::bins::Bins;
 use super::goal::Goal;
-use super::sums::STEP;
+use super::sums::each;
 
 /// Columns in a bundle, at most: a code names the one that is on.
 const MOST: u8 = u8::MAX;
@@ -140,21 +140,11 @@ impl<'a, G: Goal> BundleSums<'a, G> {
         sums.fill(G::ZERO);
         counts.fill(0);
         let codes = bundle.codes.as_slice();
-        let mut add = |row: u32, delta: G::Delta| {
+        each::<G>(rows, deltas, |row, delta| {
             let code = usize::from(codes[row as usize]);
             G::add(&mut sums[code], delta);
             counts[code] += 1;
-        };
-        let (rows, last_rows) = rows.as_chunks::<STEP>();
-        let (deltas, last_deltas) = deltas.as_chunks::<STEP>();
-        for (rows, deltas) in rows.iter().zip(deltas) {
-            for index in 0..STEP {
-                add(rows[index], deltas[index]);
-            }
-        }
-        for (row, delta) in last_rows.iter().zip(last_deltas) {
-            add(*row, *delta);
-        }
+        });
     }
 }
 

@@ -4,7 +4,7 @@ use super::bins::{Binned, MISSING, between, key, value};
 use super::bundles::{BundleSums, Bundles, Place};
 use super::goal::Goal;
 use super::scan::{Missing, Scan};
-use super::sums::{STEP, ends, on_left};
+use super::sums::{each, ends, on_left};
 use crate::learners::random::Random;
 
 /// Up to so many rows a split is looked for among their own values: sorting them is quicker than going through bins, and
@@ -218,24 +218,14 @@ impl<'a, G: Goal> Search<'a, G> {
         }
         let codes = column.binned.codes.as_slice();
         let shown = &mut self.shown;
-        let mut add = |row: u32, delta: G::Delta| {
+        each::<G>(part.rows, part.deltas, |row, delta| {
             let bin = usize::from(codes[row as usize]);
             G::add(&mut histogram[bin], delta);
             shown[bin] = 1;
             if COUNTED {
                 counts[bin] += 1;
             }
-        };
-        let (rows, last_rows) = part.rows.as_chunks::<STEP>();
-        let (deltas, last_deltas) = part.deltas.as_chunks::<STEP>();
-        for (rows, deltas) in rows.iter().zip(deltas) {
-            for index in 0..STEP {
-                add(rows[index], deltas[index]);
-            }
-        }
-        for (row, delta) in last_rows.iter().zip(last_deltas) {
-            add(*row, *delta);
-        }
+        });
     }
 
     /// Lists the bins that are marked, but the missing one, and takes the marks away.

@@ -9,6 +9,21 @@ pub(super) const STEP: usize = 8;
 /// Sums that rows are added to in turns: an addition does not wait for the one before.
 const LANES: usize = 4;
 
+/// Hands each row with what it adds to `add`, in order.
+#[inline(always)]
+pub(super) fn each<G: Goal>(rows: &[u32], deltas: &[G::Delta], mut add: impl FnMut(u32, G::Delta)) {
+    let (rows, last_rows) = rows.as_chunks::<STEP>();
+    let (deltas, last_deltas) = deltas.as_chunks::<STEP>();
+    for (rows, deltas) in rows.iter().zip(deltas) {
+        for index in 0..STEP {
+            add(rows[index], deltas[index]);
+        }
+    }
+    for (row, delta) in last_rows.iter().zip(last_deltas) {
+        add(*row, *delta);
+    }
+}
+
 /// The sums of the rows that go left, and how many do.
 #[inline(always)]
 pub(super) fn on_left<G: Goal>(
