@@ -13,9 +13,8 @@ default:
 
 # Train on the sample data and store a model in ./models
 [group('use')]
-demo: build guest
-    dist/runner run {{ module }} --data tests/data/opportunityHistory.json --spec tests/data/pipeline.toml \
-      --save-path trainedWinPrediction --model-version 3 --store file://./models
+demo:
+    @.ci/demo
 
 # Needs root, and `nomad` on the PATH; artifacts are the package's, else the everyday build's.
 [doc('The same on a Nomad agent of its own: plan, run, dispatch, list')]
@@ -26,7 +25,7 @@ nomad-demo:
 # Only the runner, but with the features that the whole workspace asks of its dependencies: the tests then build none again.
 [doc('The runner -> dist/runner')]
 [group('use')]
-build:
+build: _toolchain
     cargo build --workspace --bin runner --all-features --locked
     @mkdir -p dist && ln -f "$CARGO_TARGET_DIR/debug/runner" dist/runner 2>/dev/null || cp -f "$CARGO_TARGET_DIR/debug/runner" dist/runner
 
@@ -61,7 +60,7 @@ venv:
 
 # Formatting, clippy, licences and sources of dependencies
 [group('check')]
-lint: _cargo-deny
+lint: _toolchain _cargo-deny
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --all-features --locked --quiet -- -D warnings
     cargo deny --all-features --locked --log-level warn check bans licenses sources
@@ -220,6 +219,11 @@ nomad-thousand models='1000':
 [group('check')]
 fmt:
     cargo fmt --all
+
+# A released checkout that only ran the demo has none.
+[private]
+_toolchain:
+    @./setup.sh --toolchain
 
 [private]
 _cargo-deny:

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs what this project is built with; run it as often as you like, it only adds what is missing.
+# Installs what this project is built with. Run it as often as you like: it only adds what is missing.
 #
-#   ./setup.sh           a Rust toolchain that can build for WASI, and the task runner `just`
-#   ./setup.sh --route   only prints how the WASI module is built on this machine: `rustup` or `debian`
+#   ./setup.sh               the task runner `just`, and a Rust toolchain that can build for WASI; in a released
+#                            checkout, whose programs can be downloaded (.ci/prebuilt), these instead of the toolchain
+#   ./setup.sh --toolchain   the toolchain alone (recipes that compile ask for it)
+#   ./setup.sh --route       only prints how the WASI module is built on this machine: `rustup` or `debian`
 #   ./setup.sh --cross TRIPLE   also what a runner for another CPU is built with (`just dist` asks for it)
 #   ./setup.sh --emulator CPU   also what runs it here (`just same-bytes` asks for it)
 #
@@ -75,18 +77,41 @@ install_wasi_toolchain() {
   esac
 }
 
-# A cargo that came from Debian leaves ~/.cargo/bin out of PATH; a link makes `just` callable all the same.
+# The recipes are grouped, which `just` can since this version.
+JUST_NEEDED=1.27.0
+
+just_ready() {
+  has just && printf '%s\n' "$JUST_NEEDED" "$(just --version | cut -d' ' -f2)" | sort -CV
+}
+
+# Built by its authors for most systems (.ci/just.txt has the digests); compiling it takes two minutes.
 install_just() {
-  has just && return
-  local bin="${CARGO_HOME:-$HOME/.cargo}/bin"
-  if [ ! -x "$bin/just" ]; then
-    say "installing the task runner just (about 2 minutes)"
-    env -u CARGO_TARGET_DIR cargo install --quiet --locked just >&2
+  ! just_ready || return 0
+  local bin=${CARGO_HOME:-$HOME/.cargo}/bin
+  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+  if python3 -m pip --version >/dev/null 2>&1; then
+    say "installing the task runner just from PyPI"
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps \
+      --only-binary=:all: --require-hashes --target "$folder" --requirement "${0%/*}/.ci/just.txt" >&2 || true
   fi
-  case ":$PATH:" in
-    *":$bin:"*) ;;
-    *) as_root ln -sf "$bin/just" /usr/local/bin/just && say "linked just into /usr/local/bin, since $bin is not in PATH" ;;
-  esac
+  mkdir -p "$bin"
+  if [ -x "$folder/bin/just" ]; then
+    mv "$folder/bin/just" "$bin/just"
+  else
+    say "compiling the task runner just (about 2 minutes)"
+    install_native_toolchain
+    env -u CARGO_TARGET_DIR cargo install --quiet --locked --force just >&2
+  fi
+  hash -r
+  # A cargo that came from Debian leaves its own folder out of PATH, and an older just may come before it.
+  just_ready || { as_root ln -sf "$bin/just" /usr/local/bin/just && say "linked just into /usr/local/bin"; }
+  hash -r
+  just_ready || fail "the just that PATH finds is not $JUST_NEEDED or newer: put $bin first in PATH"
+}
+
+install_toolchain() {
+  install_native_toolchain
+  install_wasi_toolchain
 }
 
 # Both routes link with Debian's cross compiler; the standard library comes from where the compiler does.
@@ -112,16 +137,20 @@ install_emulator() {
   [ "$1" = "$(uname -m)" ] || has "qemu-$1-static" || apt_install qemu-user-static || fail "could not install qemu-user-static"
 }
 
+route_asked=$(route || true) # an unknown WASI_TOOLCHAIN is refused before anything is installed
 case "${1:-}" in
   --cross) install_cross "${2:?a triple}" ;;
   --emulator) install_emulator "${2:?x86_64 or aarch64}" ;;
   --route) route || fail "no WASI toolchain here yet: run ./setup.sh" ;;
+  --toolchain) install_toolchain ;;
   "")
-    route_asked=$(route || true) # an unknown WASI_TOOLCHAIN is refused before anything is installed
-    install_native_toolchain
-    install_wasi_toolchain
     install_just
-    say "ready: $(cargo --version | cut -d' ' -f1-2); WASI module by ${route_asked:-$(route)}; $(just --version). Next: just demo"
+    if "${0%/*}/.ci/prebuilt"; then
+      say "ready: the released programs are in dist/; $(just --version). Next: just demo"
+    else
+      install_toolchain
+      say "ready: $(cargo --version | cut -d' ' -f1-2); WASI module by ${route_asked:-$(route)}; $(just --version). Next: just demo"
+    fi
     ;;
   *) fail "unknown argument '$1'; see the comment at the top of this file" ;;
 esac

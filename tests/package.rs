@@ -1,57 +1,23 @@
 //! What a cluster downloads: `just package` lays it out, and these hold of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/checkout.rs"]
+mod checkout;
 mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
+use checkout::{check_out, output};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use support::{data, files_below, models, read_json, root, skipped, workload};
 use tempfile::TempDir;
 
-/// Runs a program to its good end; what it printed.
-#[track_caller]
-fn output(command: &mut Command) -> Vec<u8> {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    assert!(
-        status.success(),
-        "{command:?}: {status}\n{}",
-        String::from_utf8_lossy(&stderr)
-    );
-    stdout
-}
-
 fn sha256(file: &Path) -> String {
     let digest = Sha256::digest(fs::read(file).unwrap());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A checkout of this tree in `to`. What is unchanged there is left alone, so that a build there need not start anew.
-fn check_out(to: &Path) {
-    let listed = output(
-        Command::new("git")
-            .args(["ls-files", "-z"])
-            .current_dir(root()),
-    );
-    for file in String::from_utf8(listed).unwrap().split_terminator('\0') {
-        let (from, to) = (root().join(file), to.join(file));
-        let Ok(bytes) = fs::read(&from) else {
-            continue; // deleted, and not committed yet
-        };
-        if fs::read(&to).is_ok_and(|there| there == bytes) {
-            continue;
-        }
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::write(&to, bytes).unwrap();
-        fs::set_permissions(&to, fs::metadata(&from).unwrap().permissions()).unwrap();
-    }
 }
 
 #[test]
