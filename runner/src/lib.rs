@@ -15,6 +15,7 @@ pub mod net;
 pub mod nomad;
 pub mod outputs;
 pub mod plan;
+pub mod platform;
 pub mod predict;
 pub mod registry;
 pub mod report;
