@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use contract::{DataOrigin, Manifest, Parity, RunnerOrigin, Times, exit, files};
+use contract::{DataOrigin, Manifest, Parity, RunnerOrigin, Times, exit};
 use jiff::Timestamp;
 
 use crate::data::{self, Dataset};
@@ -280,7 +280,7 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
 /// Keeps a version below `--out`, which is laid out as a store is: `runner push` finds module and data there.
 async fn keep_for_push(trained: &Trained, plan: &Plan) -> Result<PathBuf, Error> {
     // The model first: whatever happens next, it is safe.
-    let kept = keep(trained, &plan.out)?;
+    let kept = keep(trained, &plan.out, Path::new(""))?;
     let beside = FolderStore::new(plan.out.clone());
     match share(&beside, trained, plan).await {
         Ok(()) => Ok(kept),
@@ -301,7 +301,7 @@ async fn share(store: &dyn Store, trained: &Trained, plan: &Plan) -> Result<(), 
 
 /// Keeps a version that missed a gate for its author to look at, and lets the store know the verdict.
 async fn reject(trained: Trained, plan: &Plan) -> Result<Outcome, Error> {
-    let kept = keep(&trained, &plan.out.join(REJECTED))?;
+    let kept = keep(&trained, &plan.out, Path::new(REJECTED))?;
     if let Some(target) = &plan.store {
         let recorded = async { store::record_rejected(&*target.open()?, &kept).await };
         if let Err(source) = recorded.await {
@@ -315,22 +315,22 @@ async fn reject(trained: Trained, plan: &Plan) -> Result<Outcome, Error> {
     ))
 }
 
-/// Moves a model below `parent` and tells where it is. That very model may be there already: a task that was
-/// started again in its allocation.
-fn keep(trained: &Trained, parent: &Path) -> Result<PathBuf, Error> {
-    let folder = parent.join(&trained.manifest.name);
-    match workspace::move_folder(&trained.folder, &folder) {
+/// Moves a model into the folder `below` of `out` and tells where it is. That very model may be there already: a task that
+/// was started again in its allocation.
+fn keep(trained: &Trained, out: &Path, below: &Path) -> Result<PathBuf, Error> {
+    let relative = below.join(&trained.manifest.name);
+    let folder = out.join(&relative);
+    match workspace::move_folder(&trained.folder, out, &relative) {
         Ok(()) => Ok(folder),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let there = std::fs::read(folder.join(files::MANIFEST_JSON))
-                .ok()
-                .and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
-            match there {
-                Some(there) if there.same_model(&trained.manifest) => Ok(folder),
-                Some(_) => Err(Error::OtherModelKept(folder)),
+            match store::read_manifest(&folder) {
+                Ok((there, _)) if there.same_model(&trained.manifest) => Ok(folder),
+                Ok(_) => Err(Error::OtherModelKept(folder)),
                 // No model is there: a publication into this very folder that ended half-way.
-                None if !parent.ends_with(UNPUBLISHED) => keep(trained, &parent.join(UNPUBLISHED)),
-                None => Err(Error::OtherModelKept(folder)),
+                Err(_) if !below.ends_with(UNPUBLISHED) => {
+                    keep(trained, out, &below.join(UNPUBLISHED))
+                }
+                Err(_) => Err(Error::OtherModelKept(folder)),
             }
         }
         Err(error) => {

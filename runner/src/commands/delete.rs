@@ -6,7 +6,7 @@ use super::list::Which;
 use super::{output, store};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::registry::{self, Alias, RegistryError};
+use crate::registry::{self, RegistryError};
 use crate::size;
 use crate::store::{Store, uses};
 
@@ -50,13 +50,39 @@ fn ago(store: &dyn Store, age: Duration) -> jiff::Timestamp {
     ago.unwrap_or(jiff::Timestamp::MIN)
 }
 
-/// That a model must not go, if an alias stands for it.
-fn promoted(aliases: &[Alias], name: &str) -> Option<RegistryError> {
-    let bearer = aliases.iter().rfind(|alias| alias.current() == name)?;
-    Some(RegistryError::Promoted {
-        alias: format!("{}@{}", bearer.save_path, bearer.alias),
-        name: name.to_owned(),
-    })
+/// The model that a reference names. One whose manifest can't be read is known by its full name alone.
+async fn named(store: &dyn Store, reference: &str) -> Result<String, RegistryError> {
+    match registry::resolve(store, reference).await {
+        Ok(manifest) => Ok(manifest.name),
+        Err(RegistryError::UnreadableModel { name, .. }) if name == reference => Ok(name),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes one of the models, unless it was promoted since. Whether it is gone.
+async fn delete(store: &dyn Store, name: &str, keep_promoted: bool) -> Result<bool, RegistryError> {
+    let manifest = match registry::resolve(store, name).await {
+        Ok(manifest) => Some(manifest),
+        Err(RegistryError::UnreadableModel { url, problem, .. }) => {
+            tracing::warn!("{url}: {problem}; what bears its name is deleted");
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    // A deletion of many takes long: one of them may have been promoted since the look before.
+    let save_path = manifest.as_ref().map(|manifest| manifest.save_path.as_str());
+    let aliases = registry::aliases(store, save_path).await?;
+    if let Some(refusal) = aliases.keep(name) {
+        return match keep_promoted {
+            true => Ok(false),
+            false => Err(refusal),
+        };
+    }
+    match manifest {
+        Some(manifest) => registry::delete(store, &manifest).await?,
+        None => registry::delete_unreadable(store, name).await?,
+    }
+    Ok(true)
 }
 
 /// # Errors
@@ -75,28 +101,19 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         names.extend(old.map(|model| model.name));
     }
     for reference in &args.references {
-        names.push(registry::resolve(&*store, reference).await?.name);
+        names.push(named(&*store, reference).await?);
     }
     // Named twice, perhaps by an alias and in full.
     names.sort();
     names.dedup();
     if args.keep_promoted {
-        names.retain(|name| promoted(&aliases, name).is_none());
-    } else if let Some(refusal) = names.iter().find_map(|name| promoted(&aliases, name)) {
+        names.retain(|name| aliases.keep(name).is_none());
+    } else if let Some(refusal) = names.iter().find_map(|name| aliases.keep(name)) {
         return Err(refusal.into());
     }
     for name in &names {
-        if !args.dry_run {
-            let manifest = registry::resolve(&*store, name).await?;
-            // A deletion of many takes long: one of them may have been promoted since the look above.
-            let aliases = registry::aliases(&*store, Some(&manifest.save_path)).await?;
-            if let Some(refusal) = promoted(&aliases, name) {
-                if args.keep_promoted {
-                    continue;
-                }
-                return Err(refusal.into());
-            }
-            registry::delete(&*store, &manifest).await?;
+        if !args.dry_run && !delete(&*store, name, args.keep_promoted).await? {
+            continue;
         }
         let verb = if args.dry_run {
             "would delete"

@@ -132,7 +132,9 @@ fn destination(args: &Args, nomad: &Nomad) -> Result<Target, StoreError> {
 /// The model in `folder`, or those in the folders right below it, those that missed a gate included; of one whose manifest
 /// can't be read, why.
 fn find_models(folder: &Path) -> Result<Vec<Read>, StoreError> {
-    let holds_model = |folder: &Path| folder.join(files::MANIFEST_JSON).is_file();
+    // What is no file counts, too: it is said that it can't be read, and the others go on.
+    let holds_model =
+        |folder: &Path| std::fs::symlink_metadata(folder.join(files::MANIFEST_JSON)).is_ok();
     let mut found = Vec::new();
     if holds_model(folder) {
         found.push(folder.to_owned());

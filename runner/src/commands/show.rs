@@ -36,7 +36,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     };
     row("name", manifest.name.clone());
     row("url", store.url(&manifest.name));
-    for alias in &aliases {
+    for alias in &aliases.readable {
         if alias.current() == manifest.name {
             row("alias", alias.alias.clone());
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, fsync, mkdirat, openat, renameat, unlinkat};
 
-use super::open::{REACH, beneath, regular};
+use super::open::{REACH, beneath, regular, step};
 use super::remove::remove_inside;
 use super::rename::rename_new;
 
@@ -40,7 +40,7 @@ impl Folder {
     /// As [`Folder::open`], and when it is a link.
     pub fn open_no_link(path: &Path) -> io::Result<Self> {
         let flags = REACH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        Ok(Self(openat(CWD, path, flags, Mode::empty())?))
+        step(CWD, path.as_os_str(), flags, Mode::empty()).map(Self)
     }
 
     /// Opens a folder that the operator named, and makes it and those above it where they are missing. `made` is told of

@@ -107,7 +107,13 @@ pub(super) fn one_by_one(
     step(folder.as_ref().map_or(at, AsFd::as_fd), last, flags, mode)
 }
 
-fn step(at: BorrowedFd<'_>, name: &OsStr, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+/// Opens one name, or a path in which only the last part must not be a link.
+pub(super) fn step(
+    at: BorrowedFd<'_>,
+    name: &OsStr,
+    flags: OFlags,
+    mode: Mode,
+) -> io::Result<OwnedFd> {
     openat(at, name, flags, mode).map_err(|error| {
         // A link is told from a file only by looking at it once more.
         let link = error == Errno::NOTDIR

@@ -6,7 +6,7 @@ use futures_util::stream::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use crate::store::{
-    Depth, REJECTED, Store, StoreError, manifest_key, may_be_model, parse_manifest,
+    Depth, REJECTED, Store, StoreError, manifest_key, may_be_model, parse_manifest, rejected_key,
 };
 
 /// Manifests that are read at a time.
@@ -74,6 +74,7 @@ impl Filter {
 }
 
 /// Reads the manifests whose names fit, many at a time, in no order: their keys, and what they say or what is wrong with them.
+/// One that can't be read is such a one, and does not fail the others.
 pub(super) fn each_manifest<'a>(
     store: &'a dyn Store,
     filter: &'a Filter,
@@ -89,13 +90,35 @@ pub(super) fn each_manifest<'a>(
             std::future::ready(Ok(key))
         })
         .map(move |key| async move {
-            let key = key?;
+            let key = match key {
+                Ok(key) => key,
+                // A folder that can't be listed.
+                Err(error) => {
+                    let problem = error.of_one_object()?;
+                    return Ok(Some((filter.prefix(), Err(problem))));
+                }
+            };
             // An upload that was never committed has none.
-            let object = store.read(&key).await?;
-            Ok(object.map(|object| (key, parse_manifest(&object.bytes))))
+            let manifest = match store.read(&key).await {
+                Ok(object) => object.map(|object| {
+                    let manifest = parse_manifest(&object.bytes)?;
+                    of_its_place(manifest, &key)
+                }),
+                Err(error) => Some(Err(error.of_one_object()?)),
+            };
+            Ok(manifest.map(|manifest| (key, manifest)))
         })
         .buffer_unordered(READERS)
         .try_filter_map(|found| std::future::ready(Ok(found)))
+}
+
+/// A manifest, unless it stands in the place of another model's.
+pub(super) fn of_its_place(manifest: Manifest, key: &str) -> Result<Manifest, String> {
+    let places = [manifest_key(&manifest.name), rejected_key(&manifest.name)];
+    if places.iter().any(|place| place == key) {
+        return Ok(manifest);
+    }
+    Err(format!("it is the manifest of {}", manifest.name))
 }
 
 /// Reads the manifests that fit, many at a time, and makes `of` of each. In no order.

@@ -28,7 +28,15 @@ impl Shelf {
     pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let mut shelf = Self::default();
         let mut entries = store.list("", Depth::All);
-        while let Some(entry) = entries.try_next().await? {
+        while let Some(entry) = entries.next().await {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // Nothing in it is known, so that nothing in it is garbage.
+                Err(error) => {
+                    left_out(store, "", error)?;
+                    continue;
+                }
+            };
             match entry.key.split_once('/') {
                 Some(_) if is_shared(&entry.key) => shelf.shared.push(entry),
                 Some((USES, mark)) => {
@@ -74,6 +82,14 @@ impl Shelf {
     }
 }
 
+/// Warns of what can't be read at `key`, unless the store itself fails.
+pub(crate) fn left_out(store: &dyn Store, key: &str, error: StoreError) -> Result<(), StoreError> {
+    let url = error.url().map_or_else(|| store.url(key), str::to_owned);
+    let problem = error.of_one_object()?;
+    tracing::warn!("{url} is left out: {problem}");
+    Ok(())
+}
+
 /// Pieces of Nomad's work, and the models that were or will be theirs.
 pub(super) struct Claims {
     pub readable: Vec<(Entry, Manifest)>,
@@ -86,12 +102,20 @@ impl Claims {
         let read: Vec<Option<(Entry, Manifest)>> = store
             .list("_claims/", Depth::All)
             .map(|entry| async move {
-                let entry = entry?;
-                // One that has gone since it was listed claims nothing.
-                let Some(object) = store.read(&entry.key).await? else {
-                    return Ok::<_, StoreError>(None);
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    Err(error) => {
+                        left_out(store, "_claims/", error)?;
+                        return Ok::<_, StoreError>(Some(None));
+                    }
                 };
-                match parse_manifest(&object.bytes) {
+                let read = match store.read(&entry.key).await {
+                    Ok(Some(object)) => parse_manifest(&object.bytes),
+                    // One that has gone since it was listed claims nothing.
+                    Ok(None) => return Ok(None),
+                    Err(error) => Err(error.of_one_object()?),
+                };
+                match read {
                     Ok(manifest) => Ok(Some(Some((entry, manifest)))),
                     Err(problem) => {
                         tracing::warn!("{} can't be read: {problem}", store.url(&entry.key));

@@ -1,12 +1,14 @@
 //! A model's `manifest.json`: written, read and not trusted.
 
+use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes;
 use contract::{Manifest, files};
 
-use super::{StoreError, check_key};
+use super::{LARGEST_READ, StoreError, check_key};
 use crate::names::Name;
+use crate::platform::Folder;
 
 /// Writes `manifest.json` into a model's folder, whole or not at all. [`super::publish`] reads it from there.
 ///
@@ -34,14 +36,37 @@ pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), StoreErr
 /// Reads a model's manifest from its folder, with its bytes as they stand there.
 ///
 /// # Errors
-/// When there is none, or it is none that a runner could have written.
+/// When there is none, it is not a regular file, or it is none that a runner could have written.
 pub fn read_manifest(folder: &Path) -> Result<(Manifest, Bytes), StoreError> {
+    read_manifest_in(&open_model(folder)?, folder)
+}
+
+/// Opens a model's folder.
+pub(super) fn open_model(folder: &Path) -> Result<Folder, StoreError> {
+    let failed = |source| StoreError::local("read", &folder.join(files::MANIFEST_JSON), source);
+    Folder::open(folder).map_err(failed)
+}
+
+/// The same of a folder that is open, which is shown as `folder`.
+pub(super) fn read_manifest_in(
+    opened: &Folder,
+    folder: &Path,
+) -> Result<(Manifest, Bytes), StoreError> {
     let path = folder.join(files::MANIFEST_JSON);
-    let bytes = std::fs::read(&path).map_err(|source| StoreError::local("read", &path, source))?;
-    let manifest = parse(&bytes).map_err(|problem| StoreError::BadModel {
+    let failed = |source| StoreError::local("read", &path, source);
+    let bad = |problem| StoreError::BadModel {
         folder: folder.to_owned(),
         problem: format!("its {}: {problem}", files::MANIFEST_JSON),
-    })?;
+    };
+    let file = opened.read(files::MANIFEST_JSON).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_READ + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > LARGEST_READ {
+        return Err(bad(format!("it is larger than {} MiB", LARGEST_READ >> 20)));
+    }
+    let manifest = parse(&bytes).map_err(bad)?;
     Ok((manifest, bytes.into()))
 }
 

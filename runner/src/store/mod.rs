@@ -23,7 +23,7 @@ mod options;
 mod publish;
 pub mod uses;
 
-pub use content::{Content, Source, store_data, store_module};
+pub use content::{Content, LocalFile, Source, store_data, store_module};
 pub use error::StoreError;
 pub(crate) use error::advice;
 pub use folder::FolderStore;
@@ -42,7 +42,9 @@ pub use publish::{Published, publish, record_rejected};
 /// When the location is of a kind that this build does not know, or the credentials can't be read.
 pub fn open(location: &Location, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match location {
-        Location::Folder(root) => Arc::new(FolderStore::new(root.clone())),
+        Location::Folder(root) => {
+            Arc::new(FolderStore::new(root.clone()).with_patience(options.timeout))
+        }
         Location::Bucket { .. } => Arc::new(BucketStore::open(location, options)?),
     })
 }
