@@ -44,6 +44,20 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Opens what an absolute path leads to, whatever that is. Its links were followed before: there may be none by now.
+///
+/// # Errors
+/// When it can't be opened; [`Foreign`] when there is a link after all.
+pub fn open_resolved(path: &Path) -> io::Result<File> {
+    let root = openat(CWD, "/", complete(REACH), Mode::empty())?;
+    let path = path.strip_prefix("/").unwrap_or(path);
+    let path = match path.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => path,
+    };
+    beneath(root.as_fd(), path, OFlags::RDONLY, Mode::empty()).map(File::from)
+}
+
 /// What was opened, if it is a regular file.
 ///
 /// # Errors
