@@ -155,7 +155,10 @@ fn gc_removes_nothing_behind_a_link() {
     shelf.theirs_is_untouched();
     // Nor is anything written there.
     let said = shelf.run(&["promote", "m@1", "--alias", "production"], 16);
-    assert!(said.contains("_tmp") && said.contains("symbolic link"), "{said}");
+    assert!(
+        said.contains("_tmp") && said.contains("symbolic link"),
+        "{said}"
+    );
     shelf.theirs_is_untouched();
 }
 
@@ -185,7 +188,9 @@ async fn a_model_that_is_exchanged_for_a_link_while_it_is_deleted_leads_nowhere(
         fs::rename(&from, aside).unwrap();
         symlink(theirs, from).unwrap();
     });
-    let error = registry::delete(&meddled, model.manifest()).await.unwrap_err();
+    let error = registry::delete(&meddled, model.manifest())
+        .await
+        .unwrap_err();
     assert!(meddled.is_over());
     assert!(error.to_string().contains("symbolic link"), "{error}");
     shelf.theirs_is_untouched();
@@ -232,7 +237,10 @@ fn every_verb_goes_on(shelf: &Shelf, bad: &str) {
     }
     // The one itself is named, and can be removed.
     let said = shelf.run(&["show", bad], 16);
-    assert!(said.contains(&format!("`runner delete {bad}` removes it")), "{said}");
+    assert!(
+        said.contains(&format!("`runner delete {bad}` removes it")),
+        "{said}"
+    );
     shelf.run(&["delete", bad], 0);
     assert!(fs::symlink_metadata(shelf.path(&format!("{bad}/manifest.json"))).is_err());
     shelf.run(&["show", bad], 16);
@@ -269,7 +277,8 @@ fn a_manifest_or_a_folder_that_may_not_be_read_is_left_out() {
     for version in ["1", "2", "3"] {
         shelf.put(model(version));
     }
-    let close = |key: &str| fs::set_permissions(shelf.path(key), Permissions::from_mode(0)).unwrap();
+    let close =
+        |key: &str| fs::set_permissions(shelf.path(key), Permissions::from_mode(0)).unwrap();
     close("m_v2_a/manifest.json");
     close("m_v3_a");
     fs::set_permissions(shelf.home.path(), Permissions::from_mode(0o777)).unwrap();
@@ -281,7 +290,12 @@ fn a_manifest_or_a_folder_that_may_not_be_read_is_left_out() {
         if rustix::process::geteuid().is_root() {
             command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
         }
-        in_time(command.arg(RUNNER).args(args).current_dir(shelf.home.path()))
+        in_time(
+            command
+                .arg(RUNNER)
+                .args(args)
+                .current_dir(shelf.home.path()),
+        )
     };
     let tried = as_somebody(&["--version"]);
     if !tried.status.success() {
@@ -345,7 +359,14 @@ fn data_in_a_store_is_not_for_others_to_read() {
     let ended = Runner::new("run")
         .file("guest.wasm", assemble("keeps_the_contract"))
         .file("rows.csv", "x,y\n1,1\n2,2\n3,2\n")
-        .args(["guest.wasm", "--data", "rows.csv", "--keep-data", "--out", "out"])
+        .args([
+            "guest.wasm",
+            "--data",
+            "rows.csv",
+            "--keep-data",
+            "--out",
+            "out",
+        ])
         .run()
         .ends_with(0);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -372,9 +393,19 @@ fn a_promotion_waits_no_longer_than_it_is_told_to() {
     shelf.put(model("1"));
     let lock = File::create(shelf.path("_tmp/lock")).unwrap();
     lock.lock().unwrap();
-    let promote = ["promote", "m@1", "--alias", "production", "--store-timeout", "1s"];
+    let promote = [
+        "promote",
+        "m@1",
+        "--alias",
+        "production",
+        "--store-timeout",
+        "1s",
+    ];
     let said = shelf.run(&promote, 17);
-    assert!(said.contains("_tmp/lock") && said.contains("--store-timeout"), "{said}");
+    assert!(
+        said.contains("_tmp/lock") && said.contains("--store-timeout"),
+        "{said}"
+    );
     drop(lock);
     shelf.run(&promote, 0);
 }
@@ -417,7 +448,10 @@ fn a_manifest_in_another_models_place_is_not_that_models() {
     let shelf = Shelf::new();
     shelf.put(model("1"));
     shelf.put(model("2"));
-    let (one, two) = (shelf.path("m_v1_a/manifest.json"), shelf.path("m_v2_a/manifest.json"));
+    let (one, two) = (
+        shelf.path("m_v1_a/manifest.json"),
+        shelf.path("m_v2_a/manifest.json"),
+    );
     fs::copy(one, two).unwrap();
     every_verb_goes_on(&shelf, "m_v2_a");
     assert!(shelf.path("m_v1_a/manifest.json").exists());
@@ -441,7 +475,14 @@ fn what_a_killed_run_leaves_is_removed_by_the_next_and_what_runs_is_not() {
         command
             .env_clear()
             .current_dir(folder)
-            .args(["run", &format!("{guest}.wasm"), "--data", "rows.csv", "--out", "out"])
+            .args([
+                "run",
+                &format!("{guest}.wasm"),
+                "--data",
+                "rows.csv",
+                "--out",
+                "out",
+            ])
             .stderr(Stdio::null())
             .stdout(Stdio::null());
         command
@@ -491,7 +532,11 @@ fn a_model_is_stored_and_pulled_where_must_not_replace_is_not_known() {
         }
         let ok = |args: &[&str]| {
             let output = lacking(calls, home.path(), args);
-            assert!(output.status.success(), "{calls} {args:?}: {}", said(&output));
+            assert!(
+                output.status.success(),
+                "{calls} {args:?}: {}",
+                said(&output)
+            );
         };
         let model = model("1").write();
         let store = ["--store", "store"];
@@ -508,7 +553,11 @@ fn a_model_is_stored_and_pulled_where_must_not_replace_is_not_known() {
         assert_eq!(lacking(calls, home.path(), &args).status.code(), Some(1));
         with_store(&["gc", "--older-than", "0s"]);
         // A run keeps its model beside what is there.
-        fs::write(home.path().join("guest.wasm"), assemble("keeps_the_contract")).unwrap();
+        fs::write(
+            home.path().join("guest.wasm"),
+            assemble("keeps_the_contract"),
+        )
+        .unwrap();
         fs::write(home.path().join("rows.csv"), "x,y\n1,1\n2,2\n3,2\n").unwrap();
         ok(&["run", "guest.wasm", "--data", "rows.csv", "--out", "out"]);
         assert_eq!(support::models(&home.path().join("out")).len(), 1);

@@ -34,11 +34,7 @@ impl Workspace {
             )
         };
         std::fs::create_dir_all(parent).map_err(failed)?;
-        if let Err(error) = WorkFolder::sweep(parent, PREFIX) {
-            // A folder that can be written to and not read.
-            tracing::debug!("{} is not looked through: {error}", parent.display());
-        }
-        let root = WorkFolder::make(parent, PREFIX).map_err(failed)?;
+        let root = working_folder(parent).map_err(failed)?;
         Ok(Self { root })
     }
 
@@ -89,6 +85,18 @@ impl Workspace {
         })?;
         Ok(folder)
     }
+}
+
+/// A folder of this process in `parent`. What killed processes left there is removed.
+///
+/// # Errors
+/// When `parent` can't be written.
+pub fn working_folder(parent: &Path) -> io::Result<WorkFolder> {
+    if let Err(error) = WorkFolder::sweep(parent, PREFIX) {
+        // A folder that can be written to and not read.
+        tracing::debug!("{} is not looked through: {error}", parent.display());
+    }
+    WorkFolder::make(parent, PREFIX)
 }
 
 /// Moves the folder `from` to the place `relative` beneath `out`, where nothing may be; copies where the two are on different

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use contract::{FileEntry, exit, files};
-use tempfile::TempDir;
 
 use super::limits;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
 use crate::outputs;
+use crate::platform::WorkFolder;
 use crate::run::load;
 use crate::sandbox::{Engine, Grants, Guest, Limits, Mode, Module, run_guest};
+use crate::workspace::working_folder;
 
 const DATA_FILE: &str = "rows.csv";
 const PREDICTION_FILE: &str = "predictions.csv";
@@ -46,7 +47,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         module: load(&engine, &args.module, &args.sandbox.engine.trust()).await?,
         engine,
         limits: args.sandbox.limits(&nomad, 1),
-        folder: tempfile::tempdir()
+        folder: working_folder(&std::env::temp_dir())
             .map_err(|error| Error::local("cannot make a temporary folder", error))?,
     };
     let findings = trial.all().await?;
@@ -74,7 +75,7 @@ struct Trial {
     engine: Arc<Engine>,
     module: Module,
     limits: Limits,
-    folder: TempDir,
+    folder: WorkFolder,
 }
 
 impl Trial {

@@ -70,7 +70,9 @@ async fn delete(store: &dyn Store, name: &str, keep_promoted: bool) -> Result<bo
         Err(error) => return Err(error),
     };
     // A deletion of many takes long: one of them may have been promoted since the look before.
-    let save_path = manifest.as_ref().map(|manifest| manifest.save_path.as_str());
+    let save_path = manifest
+        .as_ref()
+        .map(|manifest| manifest.save_path.as_str());
     let aliases = registry::aliases(store, save_path).await?;
     if let Some(refusal) = aliases.keep(name) {
         return match keep_promoted {

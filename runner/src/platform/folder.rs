@@ -131,9 +131,7 @@ impl Folder {
                         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                             folder.folder(name)
                         }
-                        result => {
-                            result.and_then(|next| made(&folder).map(|()| next))
-                        }
+                        result => result.and_then(|next| made(&folder).map(|()| next)),
                     }
                 }
                 result => result,
@@ -177,7 +175,12 @@ impl Folder {
     }
 
     fn file(&self, path: &Path, flags: OFlags, mode: u32) -> io::Result<File> {
-        regular(beneath(self.as_fd(), path, flags, Mode::from_raw_mode(mode))?)
+        regular(beneath(
+            self.as_fd(),
+            path,
+            flags,
+            Mode::from_raw_mode(mode),
+        )?)
     }
 
     /// What is known of something beneath this folder; of a link, the link.

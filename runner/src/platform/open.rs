@@ -7,9 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path};
 
-use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat,
-};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat};
 use rustix::io::Errno;
 
 /// What a folder is opened for, unless it is to be listed: to reach what lies in it.
@@ -23,9 +21,7 @@ pub struct Foreign(&'static str);
 /// Whether an error is a [`Foreign`].
 #[must_use]
 pub fn is_foreign(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<Foreign>())
+    error.get_ref().is_some_and(|inner| inner.is::<Foreign>())
 }
 
 fn foreign(what: &'static str) -> io::Error {

@@ -35,7 +35,10 @@ fn no_link_is_followed_and_nothing_above_is_reached() {
     symlink("file", shared.path().join("a/inside")).unwrap();
     let folder = Folder::open(shared.path()).unwrap();
     for opened in both_ways(&folder, "a/file", OFlags::RDONLY) {
-        assert_eq!(io::read_to_string(regular(opened.unwrap()).unwrap()).unwrap(), "text");
+        assert_eq!(
+            io::read_to_string(regular(opened.unwrap()).unwrap()).unwrap(),
+            "text"
+        );
     }
     for path in ["link/secret", "a/link", "loop", "loop/x", "a/inside"] {
         for opened in both_ways(&folder, path, OFlags::RDONLY) {
@@ -107,7 +110,10 @@ fn nothing_is_renamed_onto_something_else() {
         rename("folder", "new folder").unwrap();
         assert!(!path("file").exists() && !path("folder").exists());
         assert_eq!(fs::read_to_string(path("new file")).unwrap(), "file");
-        assert_eq!(fs::read_to_string(path("new folder/inner")).unwrap(), "inner");
+        assert_eq!(
+            fs::read_to_string(path("new folder/inner")).unwrap(),
+            "inner"
+        );
         assert_eq!(fs::read_to_string(path("full/inner")).unwrap(), "theirs");
     }
 }
@@ -127,7 +133,11 @@ fn folders_are_made_beneath_and_of_each_the_one_above_is_told() {
     assert!(home.path().join("b/c/d/e").is_dir());
     assert_eq!(told, 5);
     symlink(home.path(), home.path().join("b/c/link")).unwrap();
-    assert!(folder.make_folders("link/x", 0o755, &mut |_| Ok(())).is_err());
+    assert!(
+        folder
+            .make_folders("link/x", 0o755, &mut |_| Ok(()))
+            .is_err()
+    );
     assert!(!home.path().join("x").exists());
 }
 
@@ -137,13 +147,21 @@ fn a_folder_that_is_exchanged_for_a_link_stays_the_folder_that_was_opened() {
     let (ours, theirs) = (home.path().join("ours"), home.path().join("theirs"));
     for folder in [&ours, &theirs] {
         fs::create_dir(folder).unwrap();
-        fs::write(folder.join("file"), folder.file_name().unwrap().as_encoded_bytes()).unwrap();
+        fs::write(
+            folder.join("file"),
+            folder.file_name().unwrap().as_encoded_bytes(),
+        )
+        .unwrap();
     }
     let folder = Folder::open(&ours).unwrap();
     fs::rename(&ours, home.path().join("moved")).unwrap();
     symlink(&theirs, &ours).unwrap();
     let mut text = String::new();
-    folder.read("file").unwrap().read_to_string(&mut text).unwrap();
+    folder
+        .read("file")
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
     assert_eq!(text, "ours");
     folder.remove_inside(None).unwrap();
     assert!(theirs.join("file").exists());

@@ -252,7 +252,8 @@ mod tests {
 
         // Named like ours, and not ours: without a lock, open to others, a link, another boot's or machine's.
         let named = || parent.path().join(random_name(PREFIX));
-        let (unlocked, open, link, foreign) = (named(), left(parent.path()), named(), left(parent.path()));
+        let (unlocked, open, link, foreign) =
+            (named(), left(parent.path()), named(), left(parent.path()));
         fs::create_dir_all(unlocked.join("photos")).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
         symlink(elsewhere.path(), &link).unwrap();

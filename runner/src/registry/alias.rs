@@ -84,7 +84,8 @@ fn parse(bytes: &[u8], save_path: &str, alias: &str) -> Result<Alias, String> {
         return Err("its history is empty".to_owned());
     }
     let start = format!("{save_path}_v");
-    let foreign = |change: &&Change| !change.name.starts_with(&start) || !may_be_model(&change.name);
+    let foreign =
+        |change: &&Change| !change.name.starts_with(&start) || !may_be_model(&change.name);
     if let Some(change) = found.history.iter().find(foreign) {
         return Err(format!("{:?} is not a model of {save_path}", change.name));
     }
@@ -150,7 +151,9 @@ pub async fn aliases(store: &dyn Store, save_path: Option<&str>) -> Result<Alias
             None | Some((_, Ok(None))) => {}
             Some((_, Ok(Some((alias, _))))) => aliases.readable.push(alias),
             Some((save_path, Err(error))) => {
-                let url = error.url().map_or_else(|| store.url(&prefix), str::to_owned);
+                let url = error
+                    .url()
+                    .map_or_else(|| store.url(&prefix), str::to_owned);
                 left_out(store, &prefix, error)?;
                 aliases.unreadable.push(Unreadable { save_path, url });
             }

@@ -91,8 +91,9 @@ async fn delete_files(store: &dyn Store, name: &str) -> Result<bool, StoreError>
 fn keeps_coming(store: &dyn Store, name: &str) -> StoreError {
     StoreError::Refused {
         url: store.url(name),
-        problem: "it is published again as often as it is deleted: run this again when that has ended"
-            .to_owned(),
+        problem:
+            "it is published again as often as it is deleted: run this again when that has ended"
+                .to_owned(),
     }
 }
 
@@ -142,9 +143,7 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
     }
     for (name, entries) in shelf.unfinished {
         // The youngest file tells whether somebody may still be at it.
-        if entries.iter().all(old)
-            && !used.contains(&name)
-            && has_no_manifest(store, &name).await?
+        if entries.iter().all(old) && !used.contains(&name) && has_no_manifest(store, &name).await?
         {
             let never = |entry| wasted(entry, "uploaded and never committed", Some(name.clone()));
             garbage.extend(entries.into_iter().map(never));

@@ -33,7 +33,9 @@ pub async fn pull(store: &dyn Store, manifest: &Manifest, to: &Path) -> Result<(
     attempt.keep(true);
     let arrived = attempt.path().join(ARRIVED);
     let local = |action, error| RegistryError::local(action, &arrived, error);
-    let folder = attempt.folder().make_folders(ARRIVED, 0o777, &mut |_| Ok(()));
+    let folder = attempt
+        .folder()
+        .make_folders(ARRIVED, 0o777, &mut |_| Ok(()));
     let folder = folder.map_err(|error| local("make", error))?;
     for file in &manifest.files {
         let key = format!("{}/{}", manifest.name, file.path);

@@ -142,7 +142,8 @@ impl Content {
                 md5.update(chunk);
                 Ok(())
             });
-            let (_, sha256) = read.map_err(|source| StoreError::local("read", &file.path, source))?;
+            let (_, sha256) =
+                read.map_err(|source| StoreError::local("read", &file.path, source))?;
             content.is_still(&file, &sha256)?;
             Ok(md5.finalize().into())
         })

@@ -92,7 +92,10 @@ impl Store for FolderStore {
         let temporaries: Vec<(String, Temporary)> = stream::iter(new)
             .map(|(root, key, content)| {
                 blocking(move |stopped| {
-                    Ok((key.clone(), Temporary::write(&root, &key, &content, &stopped)?))
+                    Ok((
+                        key.clone(),
+                        Temporary::write(&root, &key, &content, &stopped)?,
+                    ))
                 })
             })
             .buffered(SIDE_BY_SIDE)
@@ -160,12 +163,7 @@ impl Store for FolderStore {
     async fn stat(&self, key: &str) -> Result<Option<Stat>, StoreError> {
         let (root, key) = self.at(key)?;
         // Opened, to be told from what is not an object.
-        blocking(move |_| {
-            Ok(root
-                .object(&key)?
-                .map(|(_, metadata)| stat_of(&metadata)))
-        })
-        .await
+        blocking(move |_| Ok(root.object(&key)?.map(|(_, metadata)| stat_of(&metadata)))).await
     }
 
     /// What is wrong with one folder does not end the listing.

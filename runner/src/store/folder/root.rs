@@ -11,9 +11,7 @@ use md5::{Digest, Md5};
 
 use super::super::blocking::Stopped;
 use crate::platform::{Folder, is_foreign};
-use crate::store::{
-    Entry, LARGEST_READ, Object, Revision, Stat, StoreError, check_key,
-};
+use crate::store::{Entry, LARGEST_READ, Object, Revision, Stat, StoreError, check_key};
 
 /// Where objects are written before they get their name, on the same file system.
 pub(super) const TEMPORARY: &str = "_tmp";
