@@ -39,7 +39,7 @@ impl Folder {
     /// # Errors
     /// As [`Folder::open`], and when it is a link.
     pub fn open_no_link(path: &Path) -> io::Result<Self> {
-        let flags = REACH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = REACH | OFlags::CLOEXEC;
         step(CWD, path.as_os_str(), flags, Mode::empty()).map(Self)
     }
 

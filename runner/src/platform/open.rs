@@ -124,7 +124,7 @@ pub(super) fn step(
     flags: OFlags,
     mode: Mode,
 ) -> io::Result<OwnedFd> {
-    openat(at, name, flags, mode).map_err(|error| {
+    openat(at, name, flags | OFlags::NOFOLLOW, mode).map_err(|error| {
         // A link is told from a file only by looking at it once more.
         let link = error == Errno::NOTDIR
             && statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -134,7 +134,7 @@ pub(super) fn step(
 }
 
 fn complete(flags: OFlags) -> OFlags {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let flags = flags | OFlags::CLOEXEC;
     if flags.contains(OFlags::PATH) {
         // Nothing is opened but the way to it; the kernel refuses other flags.
         flags

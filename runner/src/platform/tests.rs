@@ -19,7 +19,7 @@ fn pipe(path: &Path) {
 
 /// By the kernel, and as it is done where the kernel can't.
 fn both_ways(folder: &Folder, path: &str, flags: OFlags) -> [io::Result<OwnedFd>; 2] {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
     [beneath, one_by_one].map(|open| open(folder.as_fd(), Path::new(path), flags, Mode::empty()))
 }
 
