@@ -37,7 +37,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         registry::remove(&*store, found).await?
     };
     if args.json {
-        output::print(serde_json::json!({ "dry_run": args.dry_run, "garbage": garbage }))?;
+        output::print_json(&serde_json::json!({ "dry_run": args.dry_run, "garbage": garbage }))?;
         return Ok(Exit::Done);
     }
     let mut table = output::table(&[]);
