@@ -3,6 +3,9 @@
 //! A parser makes up to a hundred bytes of two (`[],`) and calls itself for each level, so a document is looked through
 //! before it is parsed. Looking takes a byte a level and nothing else.
 
+use std::io;
+
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::foreign;
@@ -56,6 +59,30 @@ impl Bounds {
     pub fn parse<T: DeserializeOwned>(&self, text: &[u8]) -> Result<T, String> {
         self.hold(text).map_err(|problem| problem.to_string())?;
         serde_json::from_slice(text).map_err(|error| foreign::line(&error.to_string()))
+    }
+}
+
+/// How long a value is as JSON without blanks. Bytes.
+#[must_use]
+pub fn length(value: &impl Serialize) -> u64 {
+    struct Counter(u64);
+
+    impl io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut counter = Counter(0);
+    match serde_json::to_writer(&mut counter, value) {
+        Ok(()) => counter.0,
+        // What can't be written has no length that would do.
+        Err(_) => u64::MAX,
     }
 }
 

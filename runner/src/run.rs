@@ -146,11 +146,11 @@ pub async fn run_one(
         let report = outputs::error_report(&model)?;
         return Err(GuestError { status, report }.into());
     }
-    let (left, limits) = (model.clone(), plan.limits);
+    let (left, limits, predictions) = (model.clone(), plan.limits, plan.prediction_path.clone());
     let outputs = timings
         .time(
             "check model",
-            aside(move || outputs::check(&left, status, &limits)),
+            aside(move || outputs::check(&left, status, &predictions, &limits)),
         )
         .await?;
     let parity = match gate {
