@@ -9,7 +9,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::run::Prepared;
-use crate::store::{Depth, FolderStore, REJECTED, Store, StoreError, manifest_key, rejected_key};
+use crate::store::{
+    Depth, FolderStore, REJECTED, Store, StoreError, find_manifest, manifest_key, rejected_key,
+};
 
 /// Manifests that are read at a time.
 const READERS: usize = 16;
@@ -136,8 +138,7 @@ impl Runs {
 
 async fn read(store: &dyn Store, key: &str) -> Result<Option<Manifest>, StoreError> {
     // What is no manifest of ours is no version of ours.
-    let object = store.read(key).await?;
-    Ok(object.and_then(|object| serde_json::from_slice(&object.bytes).ok()))
+    Ok(find_manifest(store, key).await?.and_then(Result::ok))
 }
 
 fn is_of(manifest: &Manifest, plan: &Plan, run: &RunPlan, prepared: &Prepared) -> bool {

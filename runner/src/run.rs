@@ -4,14 +4,15 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use contract::{DataOrigin, Manifest, Parity, RunnerOrigin, Times, exit, files};
+use contract::{DataOrigin, Manifest, Parity, RunnerOrigin, Times, exit};
 use jiff::Timestamp;
 
 use crate::data::{self, Dataset};
 use crate::digest;
 use crate::error::{Error, GuestError};
 use crate::outputs::{self, Outputs};
-use crate::plan::{Plan, RunPlan};
+use crate::json;
+use crate::plan::{Plan, PlanError, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
 use crate::score::parity::Gate;
@@ -21,6 +22,8 @@ use crate::workspace::{self, Workspace};
 
 /// Below `--out`: models whose own place is taken by what a failed publication left.
 const UNPUBLISHED: &str = "_unpublished";
+/// What tags, variables and a grid's values take in a manifest. Bytes.
+pub(crate) const MAX_GIVEN: u64 = 1 << 20;
 
 /// A version that was trained, and whose files hold to the contract.
 pub struct Trained {
@@ -112,6 +115,7 @@ pub async fn run_one(
     timings: &Timings,
 ) -> Result<Trained, Error> {
     let started = Timestamp::now();
+    check_given(plan, run)?;
     let Prepared {
         engine,
         module,
@@ -168,6 +172,15 @@ pub async fn run_one(
         folder: model,
         manifest,
     })
+}
+
+/// What the user says of a version must fit its manifest beside what the guest may leave: that is seen before it trains.
+fn check_given(plan: &Plan, run: &RunPlan) -> Result<(), PlanError> {
+    let given = json::length(&(&plan.tags, &plan.parameters, &run.grid));
+    if given > MAX_GIVEN {
+        return Err(PlanError::LongNotes { most: MAX_GIVEN });
+    }
+    Ok(())
 }
 
 fn manifest(
@@ -322,11 +335,8 @@ fn keep(trained: &Trained, parent: &Path) -> Result<PathBuf, Error> {
     match workspace::move_folder(&trained.folder, &folder) {
         Ok(()) => Ok(folder),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let there = std::fs::read(folder.join(files::MANIFEST_JSON))
-                .ok()
-                .and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
-            match there {
-                Some(there) if there.same_model(&trained.manifest) => Ok(folder),
+            match store::read_manifest(&folder).ok() {
+                Some((there, _)) if there.same_model(&trained.manifest) => Ok(folder),
                 Some(_) => Err(Error::OtherModelKept(folder)),
                 // No model is there: a publication into this very folder that ended half-way.
                 None if !parent.ends_with(UNPUBLISHED) => keep(trained, &parent.join(UNPUBLISHED)),

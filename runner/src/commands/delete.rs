@@ -12,7 +12,7 @@ use crate::store::{Store, uses};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// SAVE_PATH@ALIAS, SAVE_PATH@VERSION or full names
+    /// SAVE_PATH@ALIAS, SAVE_PATH@VERSION or full names; one whose manifest is damaged by its full name
     #[arg(value_name = "REF", required_unless_present = "older_than")]
     pub references: Vec<String>,
 
@@ -75,7 +75,10 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         names.extend(old.map(|model| model.name));
     }
     for reference in &args.references {
-        names.push(registry::resolve(&*store, reference).await?.name);
+        names.push(match registry::is_damaged(&*store, reference).await? {
+            true => reference.clone(),
+            false => registry::resolve(&*store, reference).await?.name,
+        });
     }
     // Named twice, perhaps by an alias and in full.
     names.sort();
@@ -87,16 +90,23 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     }
     for name in &names {
         if !args.dry_run {
-            let manifest = registry::resolve(&*store, name).await?;
+            let manifest = match registry::is_damaged(&*store, name).await? {
+                true => None,
+                false => Some(registry::resolve(&*store, name).await?),
+            };
             // A deletion of many takes long: one of them may have been promoted since the look above.
-            let aliases = registry::aliases(&*store, Some(&manifest.save_path)).await?;
+            let save_path = manifest.as_ref().map(|manifest| manifest.save_path.as_str());
+            let aliases = registry::aliases(&*store, save_path).await?;
             if let Some(refusal) = promoted(&aliases, name) {
                 if args.keep_promoted {
                     continue;
                 }
                 return Err(refusal.into());
             }
-            registry::delete(&*store, &manifest).await?;
+            match &manifest {
+                Some(manifest) => registry::delete(&*store, manifest).await?,
+                None => registry::delete_damaged(&*store, name).await?,
+            }
         }
         let verb = if args.dry_run {
             "would delete"

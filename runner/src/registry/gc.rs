@@ -43,11 +43,7 @@ pub async fn delete(store: &dyn Store, manifest: &Manifest) -> Result<(), Regist
         {
             store.delete(claim.as_str()).await?;
         }
-        store.delete(&manifest_key(&manifest.name)).await?;
-        let files: Vec<Entry> = store.list(&folder, Depth::All).try_collect().await?;
-        for file in files {
-            store.delete(&file.key).await?;
-        }
+        delete_files(store, &manifest.name).await?;
         // Somebody may be publishing this very model again: nobody is to see what is left of that.
         if store.list(&folder, Depth::All).try_next().await?.is_none() {
             return Ok(());
@@ -55,11 +51,24 @@ pub async fn delete(store: &dyn Store, manifest: &Manifest) -> Result<(), Regist
     }
 }
 
+/// The manifest goes first: nobody is to see half a model.
+pub(super) async fn delete_files(store: &dyn Store, name: &str) -> Result<(), StoreError> {
+    store.delete(&manifest_key(name)).await?;
+    let files: Vec<Entry> = store
+        .list(&format!("{name}/"), Depth::All)
+        .try_collect()
+        .await?;
+    for file in files {
+        store.delete(&file.key).await?;
+    }
+    Ok(())
+}
+
 /// What [`find_garbage`] found.
 pub struct Found {
     pub garbage: Vec<Garbage>,
     /// What was changed since then is none: seconds since 1970 by the store's clock.
-    before: i64,
+    pub(super) before: i64,
 }
 
 /// What was uploaded and never committed, snapshots and modules that no manifest names, and leftovers of processes that were
@@ -87,6 +96,7 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
     }
     let claims = Claims::read(store).await?;
     let claimed: BTreeSet<String> = claims.name().collect();
+    let all_known = claims.are_complete();
     // A claim stands for a commit that anybody may still finish, if all files are there.
     for (claim, manifest) in claims.readable {
         if shelf.committed.contains(&manifest.name) {
@@ -100,7 +110,7 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
         }
     }
     let used = shelf.used_since(before);
-    if !claims.complete {
+    if !all_known {
         tracing::warn!("uploads stay, since a claim that can't be read may name them");
         shelf.unfinished.clear();
     }
@@ -120,7 +130,7 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
         !young && !used.contains(&entry.key) && !claimed.contains(&entry.key)
     });
     if !shared.is_empty() {
-        match named_by_manifests(store).await?.filter(|_| claims.complete) {
+        match named_by_manifests(store).await?.filter(|_| all_known) {
             Some(named) => shared.retain(|entry| !named.contains(&entry.key)),
             None => {
                 tracing::warn!(
@@ -150,7 +160,7 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
     Ok(Found { garbage, before })
 }
 
-fn wasted(entry: Entry, why: &'static str, unit: Option<String>) -> Garbage {
+pub(super) fn wasted(entry: Entry, why: &'static str, unit: Option<String>) -> Garbage {
     Garbage {
         key: entry.key.clone(),
         bytes: entry.bytes,

@@ -1,10 +1,10 @@
 use contract::Manifest;
 
 use super::alias::read_alias;
-use super::models::{Filter, manifests, newer};
+use super::models::{Filter, advice, manifests, newer};
 use super::{RegistryError, alias};
 use crate::names::Name;
-use crate::store::{Store, manifest_key, parse_manifest};
+use crate::store::{Store, find_manifest, manifest_key};
 
 /// The alias that is computed: the newest model of a save path.
 const LATEST: &str = "latest";
@@ -68,11 +68,12 @@ async fn named(store: &dyn Store, reference: &str, name: &str) -> Result<Manifes
         return Err(RegistryError::BadReference(reference.to_owned()));
     }
     let key = manifest_key(name);
-    let object = store.read(&key).await?.ok_or_else(|| {
+    let found = find_manifest(store, &key).await?.ok_or_else(|| {
         RegistryError::no_model(reference, format!("there is no {}", store.url(&key)))
     })?;
-    parse_manifest(&object.bytes).map_err(|problem| {
-        RegistryError::no_model(reference, format!("{}: {problem}", store.url(&key)))
+    found.map_err(|problem| {
+        let advice = advice(&problem);
+        RegistryError::no_model(reference, format!("{}: {problem}{advice}", store.url(&key)))
     })
 }
 

@@ -32,7 +32,9 @@ pub use layout::{
     module_key, rejected_key,
 };
 pub use location::Location;
-pub use manifest::{parse as parse_manifest, read_manifest, write_manifest};
+pub use manifest::{
+    Damaged, find_manifest, parse as parse_manifest, read_manifest, write_manifest,
+};
 pub use options::{Options, Secret};
 pub use publish::{Published, publish, record_rejected};
 

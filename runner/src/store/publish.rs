@@ -9,7 +9,7 @@ use bytes::Bytes;
 use contract::Manifest;
 
 use super::content::create_equal;
-use super::manifest::{parse, read_manifest};
+use super::manifest::{Damaged, parse, read_manifest};
 use super::{ClaimKey, Content, Created, Store, StoreError, manifest_key, rejected_key, uses};
 
 /// A model that can be seen in a store.
@@ -154,7 +154,10 @@ async fn read_claim(store: &dyn Store, claim: &ClaimKey) -> Result<(Manifest, By
             problem: "the model of this piece of work was deleted just now: run this again"
                 .to_owned(),
         })?;
-    let manifest = parse(&object.bytes).map_err(|problem| StoreError::Damaged { url, problem })?;
+    let manifest = parse(&object.bytes).map_err(|Damaged { problem, .. }| StoreError::Damaged {
+        url,
+        problem,
+    })?;
     Ok((manifest, object.bytes))
 }
 
@@ -174,9 +177,12 @@ async fn create_same_model(
                 problem: "it was deleted just now: run this again".to_owned(),
             });
         };
-        let other = parse(&object.bytes).map_err(|problem| StoreError::Damaged {
+        let other = parse(&object.bytes).map_err(|damaged| StoreError::Damaged {
             url: url.clone(),
-            problem,
+            problem: format!(
+                "{damaged}; to publish this model, remove that one first: runner delete {}",
+                manifest.name
+            ),
         })?;
         if let Some(difference) = difference(manifest, &other) {
             return Err(StoreError::Conflict { url, difference });
