@@ -89,24 +89,8 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         return Err(refusal.into());
     }
     for name in &names {
-        if !args.dry_run {
-            let manifest = match registry::is_damaged(&*store, name).await? {
-                true => None,
-                false => Some(registry::resolve(&*store, name).await?),
-            };
-            // A deletion of many takes long: one of them may have been promoted since the look above.
-            let save_path = manifest.as_ref().map(|manifest| manifest.save_path.as_str());
-            let aliases = registry::aliases(&*store, save_path).await?;
-            if let Some(refusal) = promoted(&aliases, name) {
-                if args.keep_promoted {
-                    continue;
-                }
-                return Err(refusal.into());
-            }
-            match &manifest {
-                Some(manifest) => registry::delete(&*store, manifest).await?,
-                None => registry::delete_damaged(&*store, name).await?,
-            }
+        if !args.dry_run && !delete(&*store, name, args.keep_promoted).await? {
+            continue;
         }
         let verb = if args.dry_run {
             "would delete"
@@ -119,4 +103,25 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         tracing::info!("no model to delete");
     }
     Ok(Exit::Done)
+}
+
+/// Deletes one model, unless it was promoted meanwhile and such models are kept. Whether it did.
+async fn delete(store: &dyn Store, name: &str, keep_promoted: bool) -> Result<bool, Error> {
+    let manifest = match registry::is_damaged(store, name).await? {
+        true => None,
+        false => Some(registry::resolve(store, name).await?),
+    };
+    // A deletion of many takes long: one of them may have been promoted since the look before it.
+    let save_path = manifest.as_ref().map(|manifest| manifest.save_path.as_str());
+    let aliases = registry::aliases(store, save_path).await?;
+    match promoted(&aliases, name) {
+        Some(_) if keep_promoted => return Ok(false),
+        Some(refusal) => return Err(refusal.into()),
+        None => {}
+    }
+    match &manifest {
+        Some(manifest) => registry::delete(store, manifest).await?,
+        None => registry::delete_damaged(store, name).await?,
+    }
+    Ok(true)
 }

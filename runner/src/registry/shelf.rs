@@ -7,7 +7,7 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 
 use super::models::{Filter, READERS, each_manifest};
 use crate::store::{
-    Damaged, Depth, Entry, Store, StoreError, USES, data_key, find_manifest, is_shared,
+    CLAIMS, Damaged, Depth, Entry, Store, StoreError, USES, data_key, find_manifest, is_shared,
     may_be_model, module_key,
 };
 
@@ -84,7 +84,7 @@ pub(super) struct Claims {
 impl Claims {
     pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let mut claims = Self::default();
-        let read = store.list("_claims/", Depth::All).map(|entry| async move {
+        let read = store.list(CLAIMS, Depth::All).map(|entry| async move {
             let entry = entry?;
             let found = find_manifest(store, &entry.key).await?;
             Ok::<_, StoreError>((entry, found))

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use contract::{Manifest, files};
 use serde::Deserialize;
 
-use super::{LARGEST_READ, Store, StoreError, check_key};
+use super::{CLAIMS, LARGEST_READ, REJECTED, Store, StoreError, check_key, manifest_key};
 use crate::foreign;
 use crate::json::Bounds;
 use crate::names::Name;
@@ -106,10 +106,22 @@ pub async fn find_manifest(
     key: &str,
 ) -> Result<Option<Result<Manifest, Damaged>>, StoreError> {
     match store.read(key).await {
-        Ok(object) => Ok(object.map(|object| parse(&object.bytes))),
+        Ok(object) => Ok(object
+            .map(|object| parse(&object.bytes).and_then(|manifest| in_its_place(key, manifest)))),
         Err(StoreError::Damaged { problem, .. }) => Ok(Some(Err(problem.into()))),
         Err(error) => Err(error),
     }
+}
+
+/// A model is what lies under its own name: who deletes one must not be led to another. A claim names whichever it likes.
+fn in_its_place(key: &str, manifest: Manifest) -> Result<Manifest, Damaged> {
+    let name = &manifest.name;
+    let place = key.strip_prefix(REJECTED).and_then(|key| key.strip_prefix('/'));
+    let place = place.unwrap_or(key);
+    if key.starts_with(CLAIMS) || place == manifest_key(name) || place == format!("{name}.json") {
+        return Ok(manifest);
+    }
+    Err(format!("it is the manifest of {name}, in another model's place").into())
 }
 
 /// Reads a manifest that anybody may have written: what comes out names objects of its own model only.

@@ -28,7 +28,7 @@ pub use error::StoreError;
 pub(crate) use error::advice;
 pub use folder::FolderStore;
 pub use layout::{
-    ClaimKey, REJECTED, USES, check_key, data_key, is_shared, manifest_key, may_be_model,
+    CLAIMS, ClaimKey, REJECTED, USES, check_key, data_key, is_shared, manifest_key, may_be_model,
     module_key, rejected_key,
 };
 pub use location::Location;
@@ -67,7 +67,7 @@ impl Target {
 }
 
 /// Which state of an object: a generation on Google Cloud Storage, an ETag or digest elsewhere. Opaque.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revision(pub(crate) String);
 
 impl Revision {
