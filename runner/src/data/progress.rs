@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
+use crate::foreign;
+
 /// Between two lines of a log.
 const PAUSE: Duration = Duration::from_secs(10);
 
