@@ -10,7 +10,9 @@ use crate::plan::{Plan, RunPlan};
 use crate::registry;
 use crate::report::{Outcome, Status};
 use crate::run::Prepared;
-use crate::store::{Depth, FolderStore, REJECTED, Store, StoreError, manifest_key, rejected_key};
+use crate::store::{
+    Depth, FolderStore, REJECTED, Store, StoreError, find_manifest, manifest_key, rejected_key,
+};
 
 /// Manifests that are read at a time.
 const READERS: usize = 16;
@@ -144,9 +146,12 @@ impl Runs {
 
 async fn read(store: &dyn Store, key: &str) -> Result<Option<Manifest>, StoreError> {
     // What is no manifest of ours is no version of ours.
-    match store.read(key).await {
-        Ok(object) => Ok(object.and_then(|object| serde_json::from_slice(&object.bytes).ok())),
-        Err(error) => registry::left_out(store, key, error).map(|()| None),
+    match find_manifest(store, key).await? {
+        Some(Err(problem)) => {
+            tracing::warn!("{} is left out: {problem}", store.url(key));
+            Ok(None)
+        }
+        found => Ok(found.and_then(Result::ok)),
     }
 }
 

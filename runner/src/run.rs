@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use crate::data::{self, Dataset};
 use crate::digest;
 use crate::error::{Error, GuestError};
+use crate::json;
 use crate::outputs::{self, Outputs};
-use crate::plan::{Plan, RunPlan};
+use crate::plan::{Plan, PlanError, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
 use crate::score::parity::Gate;
@@ -21,6 +22,8 @@ use crate::workspace::{self, Workspace};
 
 /// Below `--out`: models whose own place is taken by what a failed publication left.
 const UNPUBLISHED: &str = "_unpublished";
+/// What tags, variables and a grid's values take in a manifest. Bytes.
+pub(crate) const MAX_GIVEN: u64 = 1 << 20;
 
 /// A version that was trained, and whose files hold to the contract.
 pub struct Trained {
@@ -112,6 +115,7 @@ pub async fn run_one(
     timings: &Timings,
 ) -> Result<Trained, Error> {
     let started = Timestamp::now();
+    check_given(plan, run)?;
     let Prepared {
         engine,
         module,
@@ -146,11 +150,11 @@ pub async fn run_one(
         let report = outputs::error_report(&model)?;
         return Err(GuestError { status, report }.into());
     }
-    let (left, limits) = (model.clone(), plan.limits);
+    let (left, limits, predictions) = (model.clone(), plan.limits, plan.prediction_path.clone());
     let outputs = timings
         .time(
             "check model",
-            aside(move || outputs::check(&left, status, &limits)),
+            aside(move || outputs::check(&left, status, &predictions, &limits)),
         )
         .await?;
     let parity = match gate {
@@ -168,6 +172,15 @@ pub async fn run_one(
         folder: model,
         manifest,
     })
+}
+
+/// What the user says of a version must fit its manifest beside what the guest may leave: that is seen before it trains.
+fn check_given(plan: &Plan, run: &RunPlan) -> Result<(), PlanError> {
+    let given = json::length(&(&plan.tags, &plan.parameters, &run.grid));
+    if given > MAX_GIVEN {
+        return Err(PlanError::LongNotes { most: MAX_GIVEN });
+    }
+    Ok(())
 }
 
 fn manifest(

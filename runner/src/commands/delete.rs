@@ -6,13 +6,13 @@ use super::list::Which;
 use super::{output, store};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::registry::{self, RegistryError};
+use crate::registry;
 use crate::size;
 use crate::store::{Store, uses};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// SAVE_PATH@ALIAS, SAVE_PATH@VERSION or full names
+    /// SAVE_PATH@ALIAS, SAVE_PATH@VERSION or full names; one whose manifest is damaged by its full name
     #[arg(value_name = "REF", required_unless_present = "older_than")]
     pub references: Vec<String>,
 
@@ -50,43 +50,6 @@ fn ago(store: &dyn Store, age: Duration) -> jiff::Timestamp {
     ago.unwrap_or(jiff::Timestamp::MIN)
 }
 
-/// The model that a reference names. One whose manifest can't be read is known by its full name alone.
-async fn named(store: &dyn Store, reference: &str) -> Result<String, RegistryError> {
-    match registry::resolve(store, reference).await {
-        Ok(manifest) => Ok(manifest.name),
-        Err(RegistryError::UnreadableModel { name, .. }) if name == reference => Ok(name),
-        Err(error) => Err(error),
-    }
-}
-
-/// Deletes one of the models, unless it was promoted since. Whether it is gone.
-async fn delete(store: &dyn Store, name: &str, keep_promoted: bool) -> Result<bool, RegistryError> {
-    let manifest = match registry::resolve(store, name).await {
-        Ok(manifest) => Some(manifest),
-        Err(RegistryError::UnreadableModel { url, problem, .. }) => {
-            tracing::warn!("{url}: {problem}; what bears its name is deleted");
-            None
-        }
-        Err(error) => return Err(error),
-    };
-    // A deletion of many takes long: one of them may have been promoted since the look before.
-    let save_path = manifest
-        .as_ref()
-        .map(|manifest| manifest.save_path.as_str());
-    let aliases = registry::aliases(store, save_path).await?;
-    if let Some(refusal) = aliases.keep(name) {
-        return match keep_promoted {
-            true => Ok(false),
-            false => Err(refusal),
-        };
-    }
-    match manifest {
-        Some(manifest) => registry::delete(store, &manifest).await?,
-        None => registry::delete_unreadable(store, name).await?,
-    }
-    Ok(true)
-}
-
 /// # Errors
 /// When a model is not there or is promoted, or the store refuses or fails.
 pub async fn run(args: Args) -> Result<Exit, Error> {
@@ -103,7 +66,10 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         names.extend(old.map(|model| model.name));
     }
     for reference in &args.references {
-        names.push(named(&*store, reference).await?);
+        names.push(match registry::is_damaged(&*store, reference).await? {
+            true => reference.clone(),
+            false => registry::resolve(&*store, reference).await?.name,
+        });
     }
     // Named twice, perhaps by an alias and in full.
     names.sort();
@@ -128,4 +94,27 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         tracing::info!("no model to delete");
     }
     Ok(Exit::Done)
+}
+
+/// Deletes one model, unless it was promoted meanwhile and such models are kept. Whether it did.
+async fn delete(store: &dyn Store, name: &str, keep_promoted: bool) -> Result<bool, Error> {
+    let manifest = match registry::is_damaged(store, name).await? {
+        true => None,
+        false => Some(registry::resolve(store, name).await?),
+    };
+    // A deletion of many takes long: one of them may have been promoted since the look before it.
+    let save_path = manifest
+        .as_ref()
+        .map(|manifest| manifest.save_path.as_str());
+    let aliases = registry::aliases(store, save_path).await?;
+    match aliases.keep(name) {
+        Some(_) if keep_promoted => return Ok(false),
+        Some(refusal) => return Err(refusal.into()),
+        None => {}
+    }
+    match &manifest {
+        Some(manifest) => registry::delete(store, manifest).await?,
+        None => registry::delete_damaged(store, name).await?,
+    }
+    Ok(true)
 }

@@ -69,6 +69,15 @@ impl Folder {
         Ok(walk.files)
     }
 
+    /// Whether there is anything of this name, of whatever kind.
+    pub fn holds(&self, name: &str) -> Result<bool, OutputError> {
+        match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(io_error(error)),
+        }
+    }
+
     /// A regular file of this folder, for reading. `None` when there is nothing of that name.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, OutputError> {
         match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {

@@ -21,13 +21,6 @@ pub enum RegistryError {
         "{url} can't be read, and may stand for {name}: repair or remove it first, or keep the model with --keep-promoted"
     )]
     PerhapsPromoted { url: String, name: String },
-    /// The manifest of the model that was named in full.
-    #[error("{url}: {problem}; `runner delete {name}` removes it")]
-    UnreadableModel {
-        name: String,
-        url: String,
-        problem: String,
-    },
     #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Local {
         action: &'static str,
@@ -61,10 +54,9 @@ impl RegistryError {
         match self {
             Self::Store(error) => error.exit(),
             Self::BadReference(_) => Exit::Usage,
-            Self::NoModel { .. }
-            | Self::Promoted { .. }
-            | Self::PerhapsPromoted { .. }
-            | Self::UnreadableModel { .. } => Exit::StoreRefused,
+            Self::NoModel { .. } | Self::Promoted { .. } | Self::PerhapsPromoted { .. } => {
+                Exit::StoreRefused
+            }
             Self::Local { .. } | Self::Occupied { .. } => Exit::Local,
         }
     }

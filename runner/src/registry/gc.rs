@@ -11,12 +11,12 @@ use super::RegistryError;
 use super::models::READERS;
 use super::shelf::{Claims, Shelf, left_out, named_by_manifests};
 use crate::store::{
-    ClaimKey, Depth, Entry, Store, StoreError, USES, manifest_key, may_be_model, parse_manifest,
+    ClaimKey, Depth, Entry, Store, StoreError, USES, find_manifest, manifest_key, may_be_model,
     uses,
 };
 
 /// How often a model is deleted that is published again meanwhile.
-const ROUNDS: u32 = 100;
+pub(super) const ROUNDS: u32 = 100;
 
 /// An object that nothing needs, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,34 +51,21 @@ pub async fn delete(store: &dyn Store, manifest: &Manifest) -> Result<(), Regist
     Err(keeps_coming(store, &manifest.name).into())
 }
 
-/// Deletes a model by its name: one whose manifest can't be read, so that nothing is known of a claim. A claim that names it
-/// is found by `gc` once the files are gone.
-///
-/// # Errors
-/// As [`delete`].
-pub async fn delete_unreadable(store: &dyn Store, name: &str) -> Result<(), RegistryError> {
-    for _ in 0..ROUNDS {
-        if delete_files(store, name).await? {
-            return Ok(());
-        }
-    }
-    Err(keeps_coming(store, name).into())
-}
-
 /// Whether a claim is that of the model `name`.
 async fn claims(store: &dyn Store, claim: &ClaimKey, name: &str) -> Result<bool, StoreError> {
-    match store.read(claim.as_str()).await {
-        Ok(object) => Ok(object.is_some_and(|object| {
-            parse_manifest(&object.bytes).is_ok_and(|claimed| claimed.name == name)
-        })),
+    match find_manifest(store, claim.as_str()).await? {
         // It brings nothing back.
-        Err(error) => left_out(store, claim.as_str(), error).map(|()| false),
+        Some(Err(problem)) => {
+            tracing::warn!("{} can't be read: {problem}", store.url(claim.as_str()));
+            Ok(false)
+        }
+        found => Ok(found.is_some_and(|claimed| claimed.is_ok_and(|claimed| claimed.name == name))),
     }
 }
 
 /// Deletes a manifest and then the files of its model. Whether none is left: somebody may be publishing this very model
 /// again, and nobody is to see what is left of that.
-async fn delete_files(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
+pub(super) async fn delete_files(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
     let folder = format!("{name}/");
     store.delete(&manifest_key(name)).await?;
     let files: Vec<Entry> = store.list(&folder, Depth::All).try_collect().await?;
@@ -88,7 +75,7 @@ async fn delete_files(store: &dyn Store, name: &str) -> Result<bool, StoreError>
     Ok(store.list(&folder, Depth::All).try_next().await?.is_none())
 }
 
-fn keeps_coming(store: &dyn Store, name: &str) -> StoreError {
+pub(super) fn keeps_coming(store: &dyn Store, name: &str) -> StoreError {
     StoreError::Refused {
         url: store.url(name),
         problem:
@@ -101,7 +88,7 @@ fn keeps_coming(store: &dyn Store, name: &str) -> StoreError {
 pub struct Found {
     pub garbage: Vec<Garbage>,
     /// What was changed since then is none: seconds since 1970 by the store's clock.
-    before: i64,
+    pub(super) before: i64,
 }
 
 /// What was uploaded and never committed, snapshots and modules that no manifest names, and leftovers of processes that were
@@ -124,6 +111,7 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
     }
     let claims = Claims::read(store).await?;
     let claimed: BTreeSet<String> = claims.name().collect();
+    let all_known = claims.are_complete();
     // A claim stands for a commit that anybody may still finish, if all files are there.
     for (claim, manifest) in claims.readable {
         if shelf.committed.contains(&manifest.name) {
@@ -137,7 +125,7 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
         }
     }
     let used = shelf.used_since(before);
-    if !claims.complete {
+    if !all_known {
         tracing::warn!("uploads stay, since a claim that can't be read may name them");
         shelf.unfinished.clear();
     }
@@ -158,7 +146,7 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
         !young && !used.contains(&entry.key) && !claimed.contains(&entry.key)
     });
     if !shared.is_empty() {
-        match named_by_manifests(store).await?.filter(|_| claims.complete) {
+        match named_by_manifests(store).await?.filter(|_| all_known) {
             Some(named) => shared.retain(|entry| !named.contains(&entry.key)),
             None => {
                 tracing::warn!(
@@ -212,7 +200,7 @@ async fn has_no_manifest(store: &dyn Store, name: &str) -> Result<bool, StoreErr
     }
 }
 
-fn wasted(entry: Entry, why: &'static str, unit: Option<String>) -> Garbage {
+pub(super) fn wasted(entry: Entry, why: &'static str, unit: Option<String>) -> Garbage {
     Garbage {
         key: entry.key.clone(),
         bytes: entry.bytes,

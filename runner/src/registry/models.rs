@@ -6,7 +6,7 @@ use futures_util::stream::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use crate::store::{
-    Depth, REJECTED, Store, StoreError, manifest_key, may_be_model, parse_manifest, rejected_key,
+    Damaged, Depth, REJECTED, Store, StoreError, find_manifest, manifest_key, may_be_model,
 };
 
 /// Manifests that are read at a time.
@@ -78,7 +78,7 @@ impl Filter {
 pub(super) fn each_manifest<'a>(
     store: &'a dyn Store,
     filter: &'a Filter,
-) -> impl Stream<Item = Result<(String, Result<Manifest, String>), StoreError>> + 'a {
+) -> impl Stream<Item = Result<(String, Result<Manifest, Damaged>), StoreError>> + 'a {
     store
         .list(&filter.prefix(), Depth::One)
         .try_filter_map(|entry| {
@@ -94,31 +94,16 @@ pub(super) fn each_manifest<'a>(
                 Ok(key) => key,
                 // A folder that can't be listed.
                 Err(error) => {
-                    let problem = error.of_one_object()?;
+                    let problem = Damaged::of(error)?;
                     return Ok(Some((filter.prefix(), Err(problem))));
                 }
             };
             // An upload that was never committed has none.
-            let manifest = match store.read(&key).await {
-                Ok(object) => object.map(|object| {
-                    let manifest = parse_manifest(&object.bytes)?;
-                    of_its_place(manifest, &key)
-                }),
-                Err(error) => Some(Err(error.of_one_object()?)),
-            };
-            Ok(manifest.map(|manifest| (key, manifest)))
+            let found = find_manifest(store, &key).await?;
+            Ok(found.map(|manifest| (key, manifest)))
         })
         .buffer_unordered(READERS)
         .try_filter_map(|found| std::future::ready(Ok(found)))
-}
-
-/// A manifest, unless it stands in the place of another model's.
-pub(super) fn of_its_place(manifest: Manifest, key: &str) -> Result<Manifest, String> {
-    let places = [manifest_key(&manifest.name), rejected_key(&manifest.name)];
-    if places.iter().any(|place| place == key) {
-        return Ok(manifest);
-    }
-    Err(format!("it is the manifest of {}", manifest.name))
 }
 
 /// Reads the manifests that fit, many at a time, and makes `of` of each. In no order.
@@ -134,7 +119,11 @@ pub(super) async fn manifests<T: Send>(
         .try_filter_map(|(key, manifest)| {
             let manifest = manifest
                 .inspect_err(|problem| {
-                    tracing::warn!("{} is left out: {problem}", store.url(&key));
+                    tracing::warn!(
+                        "{} is left out: {problem}{}",
+                        store.url(&key),
+                        advice(problem)
+                    );
                 })
                 .ok();
             let found = manifest.filter(|manifest| filter.fits(manifest));
@@ -142,6 +131,15 @@ pub(super) async fn manifests<T: Send>(
         })
         .try_collect()
         .await
+}
+
+/// What to do about a manifest that can't be read.
+pub(super) fn advice(damaged: &Damaged) -> &'static str {
+    if damaged.may_be_whole() {
+        ""
+    } else {
+        "; `runner delete NAME` or `runner gc --damaged` removes it"
+    }
 }
 
 /// The models that fit, newest first; or by a score, best first.

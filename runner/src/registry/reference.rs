@@ -1,10 +1,10 @@
 use contract::Manifest;
 
 use super::alias::read_alias;
-use super::models::{Filter, manifests, newer, of_its_place};
+use super::models::{Filter, advice, manifests, newer};
 use super::{RegistryError, alias};
 use crate::names::Name;
-use crate::store::{Store, manifest_key, may_be_model, parse_manifest};
+use crate::store::{Store, find_manifest, manifest_key};
 
 /// The alias that is computed: the newest model of a save path.
 const LATEST: &str = "latest";
@@ -80,23 +80,12 @@ async fn named(store: &dyn Store, reference: &str, name: &str) -> Result<Manifes
         return Err(RegistryError::BadReference(reference.to_owned()));
     }
     let key = manifest_key(name);
-    let manifest = match store.read(&key).await {
-        Ok(None) => {
-            let problem = format!("there is no {}", store.url(&key));
-            return Err(RegistryError::no_model(reference, problem));
-        }
-        Ok(Some(object)) => parse_manifest(&object.bytes),
-        Err(error) => Err(error.of_one_object()?),
-    };
-    let manifest = manifest.and_then(|manifest| of_its_place(manifest, &key));
-    manifest.map_err(|problem| match may_be_model(name) {
-        true => RegistryError::UnreadableModel {
-            name: name.to_owned(),
-            url: store.url(&key),
-            problem,
-        },
-        // Somebody else may keep something there.
-        false => RegistryError::no_model(reference, format!("{}: {problem}", store.url(&key))),
+    let found = find_manifest(store, &key).await?.ok_or_else(|| {
+        RegistryError::no_model(reference, format!("there is no {}", store.url(&key)))
+    })?;
+    found.map_err(|problem| {
+        let advice = advice(&problem);
+        RegistryError::no_model(reference, format!("{}: {problem}{advice}", store.url(&key)))
     })
 }
 

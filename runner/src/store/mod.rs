@@ -28,11 +28,13 @@ pub use error::StoreError;
 pub(crate) use error::advice;
 pub use folder::FolderStore;
 pub use layout::{
-    ClaimKey, REJECTED, USES, check_key, data_key, is_shared, manifest_key, may_be_model,
+    CLAIMS, ClaimKey, REJECTED, USES, check_key, data_key, is_shared, manifest_key, may_be_model,
     module_key, rejected_key,
 };
 pub use location::Location;
-pub use manifest::{parse as parse_manifest, read_manifest, write_manifest};
+pub use manifest::{
+    Damaged, find_manifest, parse as parse_manifest, read_manifest, write_manifest,
+};
 pub use options::{Options, Secret};
 pub use publish::{Published, publish, record_rejected};
 
@@ -67,7 +69,7 @@ impl Target {
 }
 
 /// Which state of an object: a generation on Google Cloud Storage, an ETag or digest elsewhere. Opaque.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revision(pub(crate) String);
 
 impl Revision {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use contract::Manifest;
 
 use super::content::create_equal;
-use super::manifest::{open_model, parse, read_manifest_in};
+use super::manifest::{Damaged, open_model, parse, read_manifest_in};
 use super::{
     ClaimKey, Content, Created, LocalFile, Store, StoreError, manifest_key, rejected_key, uses,
 };
@@ -160,7 +160,8 @@ async fn read_claim(store: &dyn Store, claim: &ClaimKey) -> Result<(Manifest, By
             problem: "the model of this piece of work was deleted just now: run this again"
                 .to_owned(),
         })?;
-    let manifest = parse(&object.bytes).map_err(|problem| StoreError::Damaged { url, problem })?;
+    let manifest = parse(&object.bytes)
+        .map_err(|Damaged { problem, .. }| StoreError::Damaged { url, problem })?;
     Ok((manifest, object.bytes))
 }
 
@@ -180,9 +181,12 @@ async fn create_same_model(
                 problem: "it was deleted just now: run this again".to_owned(),
             });
         };
-        let other = parse(&object.bytes).map_err(|problem| StoreError::Damaged {
+        let other = parse(&object.bytes).map_err(|damaged| StoreError::Damaged {
             url: url.clone(),
-            problem,
+            problem: format!(
+                "{damaged}; to publish this model, remove that one first: runner delete {}",
+                manifest.name
+            ),
         })?;
         if let Some(difference) = difference(manifest, &other) {
             return Err(StoreError::Conflict { url, difference });

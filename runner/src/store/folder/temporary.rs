@@ -51,12 +51,12 @@ impl Temporary {
 
     /// Gives it its name, unless something has it. Returns the folder that it lies in then, which is not synced yet.
     pub fn become_new(&self) -> Result<(Created, Folder), StoreError> {
-        self.place(Folder::rename_new)
+        self.place(|from, name, to, new| from.rename_new(name, to, new))
     }
 
     /// Takes the place of what has its name.
     pub fn replace(&self) -> Result<(Created, Folder), StoreError> {
-        self.place(Folder::rename_over)
+        self.place(|from, name, to, new| from.rename_over(name, to, new))
     }
 
     fn place(
