@@ -55,8 +55,11 @@ pub async fn delete_damaged(store: &dyn Store, name: &str) -> Result<(), Registr
 pub async fn add_damaged(store: &dyn Store, found: &mut Found) -> Result<(), StoreError> {
     let aliases = aliases(store, None).await?;
     for name in damaged(store, false).await? {
-        if let Some(refusal) = aliases.keep(&name) {
-            tracing::warn!("{} stays: {refusal}", store.url(&name));
+        if aliases.keep(&name).is_some() {
+            tracing::warn!(
+                "{} stays: an alias stands for it, or may do so",
+                store.url(&name)
+            );
         } else {
             let files = files_of(store, &name).await?;
             add(found, files, "of a model whose manifest is damaged");
