@@ -280,7 +280,7 @@ fn a_manifest_or_a_folder_that_may_not_be_read_is_left_out() {
         shelf.put(model(version));
     }
     let close =
-        |key: &str| fs::set_permissions(shelf.path(key), Permissions::from_mode(0)).unwrap();
+        |key: &str| fs::set_permissions(shelf.path(key), Permissions::from_mode(0o000)).unwrap();
     close("m_v2_a/manifest.json");
     close("m_v3_a");
     fs::set_permissions(shelf.home.path(), Permissions::from_mode(0o777)).unwrap();

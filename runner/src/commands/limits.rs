@@ -49,7 +49,7 @@ pub struct EngineArgs {
     #[arg(long)]
     pub trust_compiled: bool,
 
-    /// Keep compiled modules here [default: the user's cache folder; under Nomad nowhere]
+    /// Keep compiled modules here, in a folder `compiled` [default: the user's cache folder; under Nomad nowhere]
     #[arg(long, value_name = "FOLDER", conflicts_with = "no_cache")]
     pub cache_dir: Option<PathBuf>,
 
