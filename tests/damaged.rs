@@ -127,8 +127,11 @@ fn damages(whole: &[u8]) -> Vec<Vec<u8>> {
         whole[..whole.len() / 2].to_vec(),
         text.replace("\"seed\":42", &format!("\"seed\":{nested}"))
             .into_bytes(),
-        text.replace("\"seed\":42", &format!("\"seed\":{}", serde_json::json!(name)))
-            .into_bytes(),
+        text.replace(
+            "\"seed\":42",
+            &format!("\"seed\":{}", serde_json::json!(name)),
+        )
+        .into_bytes(),
         text.replacen("\"m_v1_a\"", "\"m_v1_b\"", 1).into_bytes(),
         [whole, &vec![b' '; 17 << 20]].concat(),
     ]
@@ -178,7 +181,14 @@ fn a_run_of_many_goes_on_beside_a_damaged_manifest() {
         std::fs::write(shop.home.path().join("guest.wasm"), guest.unwrap()).unwrap();
         std::fs::write(shop.home.path().join("rows.csv"), "x\n1\n2\n3\n").unwrap();
         let run = [
-            "run", "guest.wasm", "--data", "rows.csv", "--save-path", "m", "--versions", "1..2",
+            "run",
+            "guest.wasm",
+            "--data",
+            "rows.csv",
+            "--save-path",
+            "m",
+            "--versions",
+            "1..2",
         ];
         shop.run(&run, 0);
         let (again, _) = shop.run(&run, 0);
@@ -263,7 +273,10 @@ fn gc_removes_what_is_damaged_when_it_is_told_to_and_nothing_of_a_newer_runner()
         let (would, _) = shop.run(&["gc", "--damaged", "--dry-run"], 0);
         let (gone, said) = shop.run(&["gc", "--damaged"], 0);
         assert_eq!(would, gone);
-        assert!(said.contains("m_v5_a stays: an alias stands for it"), "{said}");
+        assert!(
+            said.contains("m_v5_a stays: an alias stands for it"),
+            "{said}"
+        );
         for removed in [
             "m_v2_a/manifest.json",
             "m_v2_a/model.json",

@@ -10,7 +10,8 @@ use guest::{Act, METRICS, PREDICTIONS, guest, leaves, metrics_with};
 use support::{Ended, Runner, files_below, models};
 
 /// What a person's screen must not get: colours, titles, turned lines, and lines that others began.
-const FORGED: &str = "x\nstored    gs://prod/m_v1_a\r\n\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}gpj\u{2066}\u{2028}";
+const FORGED: &str =
+    "x\nstored    gs://prod/m_v1_a\r\n\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}gpj\u{2066}\u{2028}";
 
 fn run(module: impl AsRef<[u8]>) -> Runner {
     verb("run", module).args(["--data", "rows.csv"])
@@ -69,7 +70,14 @@ fn what_is_within_the_bounds_is_stored_and_read_by_every_verb() {
     let metrics = metrics_with(&format!("[{lists},\"{rest}\"]"));
     let module = leaves(&[("metrics.json", metrics.as_bytes())]);
     let ended = run(&module)
-        .args(["--save-path", "m", "--model-version", "1", "--store", "file://./models"])
+        .args([
+            "--save-path",
+            "m",
+            "--model-version",
+            "1",
+            "--store",
+            "file://./models",
+        ])
         .run()
         .ends_with(0);
     let [model] = models(&ended.path("models")).try_into().unwrap();
@@ -97,7 +105,9 @@ fn what_is_within_the_bounds_is_stored_and_read_by_every_verb() {
     // One row instead of three: the model was found and run.
     let ended = ended.ends_with(15).says(["predicted 1 of the 3 rows"]);
     let ended = then(ended, &["gc", "--damaged"]).ends_with(0);
-    let ended = then(ended, &["delete", &name]).ends_with(16).says(["m@production"]);
+    let ended = then(ended, &["delete", &name])
+        .ends_with(16)
+        .says(["m@production"]);
     assert!(model.join("model.json").exists());
     drop(ended);
 }
@@ -124,7 +134,9 @@ fn what_is_beyond_them_is_refused_and_stored_nowhere() {
 fn what_the_user_says_of_a_model_must_fit_its_manifest_too() {
     let mut runner = run(leaves(&[]));
     for number in 0..12 {
-        runner = runner.arg("--tag").arg(format!("t{number}={}", "x".repeat(100_000)));
+        runner = runner
+            .arg("--tag")
+            .arg(format!("t{number}={}", "x".repeat(100_000)));
     }
     refused(runner, 2, ["--tag", "more than 1 MiB of the manifest"]);
 }
@@ -138,13 +150,23 @@ fn a_model_without_predictions_or_with_half_a_model_is_not_published() {
     refused(run(guest(&acts)), 15, ["no predictions", "predictions.csv"]);
     let empty = leaves(&[("predictions.csv", b"")]);
     refused(run(empty), 15, ["no predictions"]);
-    for model in [&b"not JSON"[..], b"{\"weights\": [1, 2}", b"{} {}", b"{\"a\": NaN}", b""] {
+    for model in [
+        &b"not JSON"[..],
+        b"{\"weights\": [1, 2}",
+        b"{} {}",
+        b"{\"a\": NaN}",
+        b"",
+    ] {
         let module = leaves(&[("model.json", model)]);
         refused(run(module), 15, ["model.json", "no JSON object"]);
     }
     let deep = "{\"a\":".repeat(20_000) + "0" + &"}".repeat(20_000);
     let module = leaves(&[("model.json", deep.as_bytes())]);
-    refused(run(module), 15, ["model.json", "nested deeper than 10000 levels"]);
+    refused(
+        run(module),
+        15,
+        ["model.json", "nested deeper than 10000 levels"],
+    );
     let elsewhere = leaves(&[("predictions.csv", b""), ("mine.txt", PREDICTIONS)]);
     run(elsewhere)
         .args(["--prediction-path", "./mine.txt"])
@@ -224,7 +246,10 @@ fn an_error_report_forges_no_line_and_has_an_end() {
     }
     let large = format!("{{\"message\":\"{}\"}}", "x".repeat(45 << 20));
     let acts = [Act::File("error.json", large.as_bytes()), Act::Exit(4)];
-    let ended = run(guest(&acts)).run().ends_with(15).says(["larger than 1 MiB"]);
+    let ended = run(guest(&acts))
+        .run()
+        .ends_with(15)
+        .says(["larger than 1 MiB"]);
     assert!(ended.stderr().len() < 10_000);
 }
 
@@ -237,7 +262,8 @@ fn names_out_of_a_module_forge_no_line_and_have_an_end() {
     let kinds = format!(
         r#"(module (import "wasi_snapshot_preview1" "fd_close" (func (param f64))) (export "{name}" (func 0)) {start})"#
     );
-    let exports = format!(r#"(module (func) (export "{name}" (func 0)) (export "{name}" (func 0)))"#);
+    let exports =
+        format!(r#"(module (func) (export "{name}" (func 0)) (export "{name}" (func 0)))"#);
     let functions = format!(
         r#"(module (memory (export "memory") 1) (func $f (@name "{name}") unreachable) (func (export "_start") (call $f)))"#
     );
@@ -258,7 +284,9 @@ fn a_log_has_the_length_that_it_may_have_whatever_it_is_made_of() {
     let newlines = vec![b'\n'; 1 << 20];
     let quotes = [vec![b'"'; 1000], vec![b'\n']].concat().repeat(500);
     let bytes = [vec![0xff; 1000], vec![b'\n']].concat().repeat(500);
-    let escapes = ["\u{9b}\u{202e}".repeat(200).as_bytes(), b"\n"].concat().repeat(500);
+    let escapes = ["\u{9b}\u{202e}".repeat(200).as_bytes(), b"\n"]
+        .concat()
+        .repeat(500);
     for text in [newlines, quotes, bytes, escapes] {
         for format in ["text", "json"] {
             let ended = run(guest(&[Act::Print(&text)]))
@@ -287,12 +315,22 @@ fn results_show_what_a_module_says_and_nothing_that_it_forges() {
             ),
             1,
         );
-    let predictions = format!("row,predicted\n1,\"{}\"\n2,b\n3,c\n", FORGED.replace('\n', ""));
+    let predictions = format!(
+        "row,predicted\n1,\"{}\"\n2,b\n3,c\n",
+        FORGED.replace('\n', "")
+    );
     let module = leaves(&[
         ("metrics.json", metrics.as_bytes()),
         ("predictions.csv", predictions.as_bytes()),
     ]);
-    let stored = ["--save-path", "m", "--model-version", "1", "--store", "file://./models"];
+    let stored = [
+        "--save-path",
+        "m",
+        "--model-version",
+        "1",
+        "--store",
+        "file://./models",
+    ];
     let ended = run(&module).args(stored).run().ends_with(0);
     is_plain(&ended.stdout());
     let verbs = [
@@ -322,7 +360,14 @@ fn results_show_what_a_module_says_and_nothing_that_it_forges() {
 fn predictions_in_a_file_are_the_modules_own_bytes() {
     let predictions = "row,predicted\n1,\u{202e}\u{1b}[2J\n2,b\n3,c\n";
     let module = leaves(&[("predictions.csv", predictions.as_bytes())]);
-    let stored = ["--save-path", "m", "--model-version", "1", "--store", "file://./models"];
+    let stored = [
+        "--save-path",
+        "m",
+        "--model-version",
+        "1",
+        "--store",
+        "file://./models",
+    ];
     let ended = run(&module).args(stored).run().ends_with(0);
     let args = ["predict", "m@1", "--data", "rows.csv", "--out", "out.csv"];
     let ended = then(ended, &args).ends_with(0);
@@ -333,13 +378,14 @@ fn predictions_in_a_file_are_the_modules_own_bytes() {
 #[test]
 fn check_shows_reasons_that_forge_nothing() {
     let report = serde_json::json!({ "message": FORGED }).to_string();
-    let acts = [
-        Act::File("error.json", report.as_bytes()),
-        Act::Exit(4),
-    ];
+    let acts = [Act::File("error.json", report.as_bytes()), Act::Exit(4)];
     let ended = verb("check", guest(&acts)).run().ends_with(15);
     is_plain(&ended.stdout());
-    assert!(ended.stdout().contains("keeps   bad data ends with status 4"));
+    assert!(
+        ended
+            .stdout()
+            .contains("keeps   bad data ends with status 4")
+    );
     let acts = [Act::File("metrics.json", FORGED.as_bytes())];
     let ended = verb("check", guest(&acts)).run().ends_with(15);
     is_plain(&ended.stdout());
@@ -348,7 +394,9 @@ fn check_shows_reasons_that_forge_nothing() {
 /// The module of this repository on a wide table: its metrics are far within the bounds.
 #[test]
 fn a_wide_table_is_within_the_bounds() {
-    let names: Vec<String> = (0..500).map(|column| format!("measured_quantity_{column:04}")).collect();
+    let names: Vec<String> = (0..500)
+        .map(|column| format!("measured_quantity_{column:04}"))
+        .collect();
     let mut rows = names.join(",") + ",won\n";
     for row in 0..40_usize {
         let cells = (0..500).map(|column| (row * 7 + column * row) % 13);
@@ -357,7 +405,10 @@ fn a_wide_table_is_within_the_bounds() {
     }
     Runner::train()
         .file("wide.csv", rows)
-        .file("spec.toml", "target = \"won\"\nalgorithm = \"logistic_regression\"\n")
+        .file(
+            "spec.toml",
+            "target = \"won\"\nalgorithm = \"logistic_regression\"\n",
+        )
         .args(["--data", "wide.csv", "--spec", "spec.toml", "--defer-gate"])
         .run()
         .ends_with(0);

@@ -44,7 +44,10 @@ impl Style {
 /// Bytes of the log line that a line of a guest becomes, its framing and escapes included.
 #[must_use]
 pub fn guest_line_length(stream: &str, text: &str) -> u64 {
-    let style = STYLE.get().copied().unwrap_or(Style::Text { colored: false });
+    let style = STYLE
+        .get()
+        .copied()
+        .unwrap_or(Style::Text { colored: false });
     let line = Line {
         level: Level::INFO,
         target: GUEST,
@@ -112,7 +115,11 @@ impl Line<'_> {
         for (name, value) in std::iter::once(("message", &message)).chain(fields) {
             let _ = write!(line, ",\"{name}\":{value}");
         }
-        let _ = writeln!(line, ",\"target\":{}}}", serde_json::Value::from(self.target));
+        let _ = writeln!(
+            line,
+            ",\"target\":{}}}",
+            serde_json::Value::from(self.target)
+        );
         foreign::json(&line)
     }
 

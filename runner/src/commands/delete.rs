@@ -112,7 +112,9 @@ async fn delete(store: &dyn Store, name: &str, keep_promoted: bool) -> Result<bo
         false => Some(registry::resolve(store, name).await?),
     };
     // A deletion of many takes long: one of them may have been promoted since the look before it.
-    let save_path = manifest.as_ref().map(|manifest| manifest.save_path.as_str());
+    let save_path = manifest
+        .as_ref()
+        .map(|manifest| manifest.save_path.as_str());
     let aliases = registry::aliases(store, save_path).await?;
     match promoted(&aliases, name) {
         Some(_) if keep_promoted => return Ok(false),

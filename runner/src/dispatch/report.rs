@@ -22,7 +22,9 @@ pub fn plan(campaign: &Campaign, jobs: &[Job], json: bool) -> String {
         let work = campaign.work.iter().map(|work| {
             json!({"versions": work.versions, "region": jobs[work.region].region, "meta": work.meta, "token": work.token})
         });
-        return one_object(&json!({"job": campaign.job, "payload_bytes": campaign.payload.len(), "dispatches": work.collect::<Vec<_>>()}));
+        return one_object(
+            &json!({"job": campaign.job, "payload_bytes": campaign.payload.len(), "dispatches": work.collect::<Vec<_>>()}),
+        );
     }
     let mut text = format!(
         "{} dispatches of job {}, at most {} unfinished in each region, would train {} versions\n",

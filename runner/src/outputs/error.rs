@@ -31,7 +31,8 @@ pub enum OutputError {
     )]
     LongList(u64),
     #[error(
-        "the guest ended with status 0, but its metrics.json says that the gate on {} was missed", foreign::line(metric)
+        "the guest ended with status 0, but its metrics.json says that the gate on {} was missed",
+        foreign::line(metric)
     )]
     GateContradiction { metric: String },
     #[error(

@@ -72,10 +72,16 @@ pub fn metrics(text: &[u8]) -> Result<Metrics, OutputError> {
     }
     let evaluations = [Some(&metrics.held_out), Some(&metrics.baseline)]
         .into_iter()
-        .chain([metrics.validation.as_ref(), metrics.cross_validation.as_ref()])
+        .chain([
+            metrics.validation.as_ref(),
+            metrics.cross_validation.as_ref(),
+        ])
         .flatten();
     let scores = evaluations.map(|evaluation: &Evaluation| evaluation.scores.len());
-    let parameters = metrics.learner.iter().map(|learner| learner.parameters.len());
+    let parameters = metrics
+        .learner
+        .iter()
+        .map(|learner| learner.parameters.len());
     let lines = scores.chain(parameters).chain([metrics.gates.len()]);
     if lines.max() > Some(MAX_LINES) {
         return invalid(format!(

@@ -42,7 +42,12 @@ fn a_model_is_listed_with_sizes_and_digests_in_order() {
         .collect();
     assert_eq!(
         paths,
-        ["metrics.json", "model.json", "parts/a.bin", "predictions.csv"]
+        [
+            "metrics.json",
+            "model.json",
+            "parts/a.bin",
+            "predictions.csv"
+        ]
     );
     assert_eq!(outputs.files[2].bytes, 3);
     assert_eq!(
@@ -133,7 +138,14 @@ fn what_the_contract_asks_for_must_be_there_and_valid() {
     assert!(refused(&folder).contains("no model.json"));
 
     let folder = model();
-    for broken in ["", "{\"weights\": [1, 2", "12}", "{\"weights\": NaN}", "{} {}", "{'a': 1}"] {
+    for broken in [
+        "",
+        "{\"weights\": [1, 2",
+        "12}",
+        "{\"weights\": NaN}",
+        "{} {}",
+        "{'a': 1}",
+    ] {
         fs::write(folder.path().join("model.json"), broken).unwrap();
         assert!(refused(&folder).contains("cut short"), "{broken}");
     }
@@ -249,14 +261,17 @@ fn metrics_are_bounded_before_they_are_believed() {
     let spaced = METRICS.replace(',', &format!(",{}", " ".repeat(1 << 20)));
     assert!(read::metrics(spaced.as_bytes()).is_ok());
 
-    let scores: String = (0..=read::MAX_LINES).map(|n| format!("\"s{n}\":1,")).collect();
+    let scores: String = (0..=read::MAX_LINES)
+        .map(|n| format!("\"s{n}\":1,"))
+        .collect();
     let many = METRICS.replacen("\"rmse\":0.5", &format!("{scores}\"rmse\":0.5"), 1);
     assert!(said(many).contains("more than 10000 gates, scores"));
 }
 
 #[test]
 fn check_json_is_bounded_before_it_is_believed() {
-    let columns = |values: &str| format!("{{\"columns\":[{{\"name\":\"x\",\"values\":{values}}}]}}");
+    let columns =
+        |values: &str| format!("{{\"columns\":[{{\"name\":\"x\",\"values\":{values}}}]}}");
     let said = |text: String| {
         let error = read::check(text.as_bytes(), &read::CHECK).unwrap_err();
         error.to_string()

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use futures_util::stream::TryStreamExt;
 
+use super::RegistryError;
 use super::alias::aliases;
 use super::gc::{Found, delete_files, wasted};
 use super::models::{Filter, each_manifest};
 use super::shelf::Claims;
-use super::RegistryError;
 use crate::store::{
     Depth, Entry, REJECTED, Store, StoreError, find_manifest, manifest_key, may_be_model,
     rejected_key,
@@ -70,7 +70,9 @@ pub async fn add_damaged(store: &dyn Store, found: &mut Found) -> Result<(), Sto
         }
     }
     // As they are removed, and told of then.
-    found.garbage.sort_by(|left, right| left.key.cmp(&right.key));
+    found
+        .garbage
+        .sort_by(|left, right| left.key.cmp(&right.key));
     Ok(())
 }
 

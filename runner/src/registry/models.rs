@@ -111,7 +111,11 @@ pub(super) async fn manifests<T: Send>(
         .try_filter_map(|(key, manifest)| {
             let manifest = manifest
                 .inspect_err(|problem| {
-                    tracing::warn!("{} is left out: {problem}{}", store.url(&key), advice(problem));
+                    tracing::warn!(
+                        "{} is left out: {problem}{}",
+                        store.url(&key),
+                        advice(problem)
+                    );
                 })
                 .ok();
             let found = manifest.filter(|manifest| filter.fits(manifest));

@@ -128,7 +128,11 @@ fn table(outcome: &Outcome) -> String {
         Status::Kept => ("kept", ""),
         Status::GateNotMet => ("kept", " (not published: a gate was not met)"),
     };
-    let _ = writeln!(text, "{label:<10}{}{note}", foreign::line(&outcome.location));
+    let _ = writeln!(
+        text,
+        "{label:<10}{}{note}",
+        foreign::line(&outcome.location)
+    );
     text
 }
 

@@ -207,10 +207,16 @@ mod tests {
     fn what_a_line_becomes_is_counted_and_not_what_it_was() {
         let log = GuestLog::new(1 << 10);
         let newlines = [b'\n'; 1 << 10];
-        assert_eq!(log.write(Stream::Stdout, &newlines), Err(LimitHit::Log(1 << 10)));
+        assert_eq!(
+            log.write(Stream::Stdout, &newlines),
+            Err(LimitHit::Log(1 << 10))
+        );
         // A byte that is no UTF-8 becomes three.
         let log = GuestLog::new(1 << 10);
         let bytes = [&[0xff; 400][..], b"\n"].concat();
-        assert_eq!(log.write(Stream::Stdout, &bytes), Err(LimitHit::Log(1 << 10)));
+        assert_eq!(
+            log.write(Stream::Stdout, &bytes),
+            Err(LimitHit::Log(1 << 10))
+        );
     }
 }

@@ -116,7 +116,9 @@ pub async fn find_manifest(
 /// A model is what lies under its own name: who deletes one must not be led to another. A claim names whichever it likes.
 fn in_its_place(key: &str, manifest: Manifest) -> Result<Manifest, Damaged> {
     let name = &manifest.name;
-    let place = key.strip_prefix(REJECTED).and_then(|key| key.strip_prefix('/'));
+    let place = key
+        .strip_prefix(REJECTED)
+        .and_then(|key| key.strip_prefix('/'));
     let place = place.unwrap_or(key);
     if key.starts_with(CLAIMS) || place == manifest_key(name) || place == format!("{name}.json") {
         return Ok(manifest);
@@ -241,7 +243,14 @@ mod tests {
         let newer = parse(br#"{"schema": 2, "all": "else is new"}"#).unwrap_err();
         assert!(newer.newer && newer.problem.contains("newer runner"));
         let deep = format!("{{\"schema\": 1, \"x\": {}", "[".repeat(1 << 20));
-        for damaged in ["", "{}", "no JSON", "{\"schema\": 0}", "{\"schema\": 1}", &deep] {
+        for damaged in [
+            "",
+            "{}",
+            "no JSON",
+            "{\"schema\": 0}",
+            "{\"schema\": 1}",
+            &deep,
+        ] {
             let problem = parse(damaged.as_bytes()).unwrap_err();
             assert!(!problem.newer, "{problem}");
             assert!(problem.to_string().len() < 3_000);

@@ -154,10 +154,8 @@ async fn read_claim(store: &dyn Store, claim: &ClaimKey) -> Result<(Manifest, By
             problem: "the model of this piece of work was deleted just now: run this again"
                 .to_owned(),
         })?;
-    let manifest = parse(&object.bytes).map_err(|Damaged { problem, .. }| StoreError::Damaged {
-        url,
-        problem,
-    })?;
+    let manifest = parse(&object.bytes)
+        .map_err(|Damaged { problem, .. }| StoreError::Damaged { url, problem })?;
     Ok((manifest, object.bytes))
 }
 
