@@ -192,7 +192,7 @@ fn limits_hold_for_what_lies_there() {
     let error = checked(folder.path(), 0, &limits).unwrap_err();
     assert_eq!(error.exit(), Exit::LimitHit, "{error}");
 
-    fs::File::create(folder.path().join("sparse"))
+    File::create(folder.path().join("sparse"))
         .unwrap()
         .set_len(1 << 40)
         .unwrap();

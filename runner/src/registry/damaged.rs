@@ -74,6 +74,10 @@ pub async fn add_damaged(store: &dyn Store, found: &mut Found) -> Result<(), Sto
             add(found, vec![claim], "a claim that is damaged");
         }
     }
+    // As they are removed, and told of then.
+    found
+        .garbage
+        .sort_by(|left, right| left.key.cmp(&right.key));
     Ok(())
 }
 

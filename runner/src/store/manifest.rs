@@ -250,13 +250,14 @@ mod tests {
         let taken = json::length(&manifest.metrics);
         manifest.metrics.warnings = vec![quotes(outputs::read::METRICS_IN_MANIFEST - taken)];
         assert!(json::length(&manifest.metrics) >= outputs::read::METRICS_IN_MANIFEST - 1);
-        while json::length(&manifest.files) < outputs::FILES_IN_MANIFEST - 1_000 {
-            manifest.files.push(contract::FileEntry {
-                path: "\"".repeat(200),
-                bytes: u64::MAX,
-                sha256: "0".repeat(64),
-            });
-        }
+        let file = contract::FileEntry {
+            path: "\"".repeat(200),
+            bytes: u64::MAX,
+            sha256: "0".repeat(64),
+        };
+        let count = outputs::FILES_IN_MANIFEST / (json::length(&file) + 1);
+        manifest.files = vec![file; usize::try_from(count).unwrap()];
+        assert!(json::length(&manifest.files) > outputs::FILES_IN_MANIFEST - 1_000);
         manifest.tags = [("t".to_owned(), quotes(crate::run::MAX_GIVEN))].into();
         let text = to_bytes(&manifest).unwrap();
         assert!(text.len() as u64 > LARGEST_READ - (2 << 20));
