@@ -50,7 +50,7 @@ fn a_module_is_compiled_once_and_a_bad_entry_anew() {
     let cache = home.path().join("cache");
     let run = || train(GOOD).arg("--cache-dir").arg(&cache).run();
     run().ends_with(0);
-    let [entry] = entries(&cache).try_into().unwrap();
+    let [entry] = entries(&cache.join("compiled")).try_into().unwrap();
     let whole = fs::read(&entry).unwrap();
     let ended = run().ends_with(0);
     assert!(!ended.stderr().contains("warning"), "{}", ended.stderr());
@@ -88,7 +88,7 @@ fn no_cache_keeps_nothing() {
         .env("XDG_CACHE_HOME", home.path())
         .run()
         .ends_with(0);
-    assert_eq!(entries(&home.path().join("runner")).len(), 1);
+    assert_eq!(entries(&home.path().join("runner/compiled")).len(), 1);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn fifty_processes_share_a_cache() {
     for (child, _) in &mut running {
         assert_eq!(child.wait().unwrap().code(), Some(0));
     }
-    assert_eq!(entries(&cache).len(), 1);
+    assert_eq!(entries(&cache.join("compiled")).len(), 1);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::process::Command;
 use contract::{Manifest, NomadOrigin};
 use gcs::{Fault, Gcs};
 use model::{Model, Sketch};
+use runner::platform::WorkFolder;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -272,10 +273,15 @@ fn a_model_is_pulled_whole_and_goes_on_where_it_broke_off() {
         shelf.run(&["pull", "m@1", "--out", "."], 1);
 
         // What an earlier try brought: the beginning of one file, and nonsense for another.
-        let parts = shelf.home.path().join(".m_v1_a.part");
-        std::fs::create_dir(&parts).unwrap();
-        std::fs::write(parts.join("model.json"), &large[..500_000]).unwrap();
-        std::fs::write(parts.join("metrics.json"), "??").unwrap();
+        let mut attempt = WorkFolder::make(shelf.home.path(), ".m_v1_a.part-").unwrap();
+        attempt.keep(true);
+        let parts = attempt.path().to_owned();
+        std::fs::create_dir(parts.join("files")).unwrap();
+        std::fs::write(parts.join("files/model.json"), &large[..500_000]).unwrap();
+        std::fs::write(parts.join("files/metrics.json"), "??").unwrap();
+        let (_, said) = shelf.run(&["pull", "m@1", "--out", "again"], 1);
+        assert!(said.contains("another process is pulling"), "{said}");
+        drop(attempt);
         shelf.ok(&["pull", "m@1", "--out", "again"]);
         let again = shelf.home.path().join("again");
         assert_eq!(

@@ -7,9 +7,12 @@ use contract::Manifest;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::plan::{Plan, RunPlan};
+use crate::registry;
 use crate::report::{Outcome, Status};
 use crate::run::Prepared;
-use crate::store::{Depth, FolderStore, REJECTED, Store, StoreError, manifest_key, rejected_key};
+use crate::store::{
+    Depth, FolderStore, REJECTED, Store, StoreError, find_manifest, manifest_key, rejected_key,
+};
 
 /// Manifests that are read at a time.
 const READERS: usize = 16;
@@ -115,7 +118,14 @@ impl Runs {
         let mut entries = store.list(&prefix, Depth::One);
         let mut candidates = Vec::new();
         while let Some(entry) = entries.next().await {
-            let key = entry?.key;
+            let key = match entry {
+                Ok(entry) => entry.key,
+                // What can't be read is no version that is there.
+                Err(error) => {
+                    registry::left_out(store, folder, error)?;
+                    continue;
+                }
+            };
             let Some(name) = key
                 .strip_prefix(folder)
                 .and_then(|name| name.strip_suffix(end))
@@ -136,8 +146,13 @@ impl Runs {
 
 async fn read(store: &dyn Store, key: &str) -> Result<Option<Manifest>, StoreError> {
     // What is no manifest of ours is no version of ours.
-    let object = store.read(key).await?;
-    Ok(object.and_then(|object| serde_json::from_slice(&object.bytes).ok()))
+    match find_manifest(store, key).await? {
+        Some(Err(problem)) => {
+            tracing::warn!("{} is left out: {problem}", store.url(key));
+            Ok(None)
+        }
+        found => Ok(found.and_then(Result::ok)),
+    }
 }
 
 fn is_of(manifest: &Manifest, plan: &Plan, run: &RunPlan, prepared: &Prepared) -> bool {

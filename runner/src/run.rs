@@ -4,14 +4,15 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use contract::{DataOrigin, Manifest, Parity, RunnerOrigin, Times, exit, files};
+use contract::{DataOrigin, Manifest, Parity, RunnerOrigin, Times, exit};
 use jiff::Timestamp;
 
 use crate::data::{self, Dataset};
 use crate::digest;
 use crate::error::{Error, GuestError};
+use crate::json;
 use crate::outputs::{self, Outputs};
-use crate::plan::{Plan, RunPlan};
+use crate::plan::{Plan, PlanError, RunPlan};
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
 use crate::score::parity::Gate;
@@ -21,6 +22,8 @@ use crate::workspace::{self, Workspace};
 
 /// Below `--out`: models whose own place is taken by what a failed publication left.
 const UNPUBLISHED: &str = "_unpublished";
+/// What tags, variables and a grid's values take in a manifest. Bytes.
+pub(crate) const MAX_GIVEN: u64 = 1 << 20;
 
 /// A version that was trained, and whose files hold to the contract.
 pub struct Trained {
@@ -112,6 +115,7 @@ pub async fn run_one(
     timings: &Timings,
 ) -> Result<Trained, Error> {
     let started = Timestamp::now();
+    check_given(plan, run)?;
     let Prepared {
         engine,
         module,
@@ -146,11 +150,11 @@ pub async fn run_one(
         let report = outputs::error_report(&model)?;
         return Err(GuestError { status, report }.into());
     }
-    let (left, limits) = (model.clone(), plan.limits);
+    let (left, limits, predictions) = (model.clone(), plan.limits, plan.prediction_path.clone());
     let outputs = timings
         .time(
             "check model",
-            aside(move || outputs::check(&left, status, &limits)),
+            aside(move || outputs::check(&left, status, &predictions, &limits)),
         )
         .await?;
     let parity = match gate {
@@ -168,6 +172,15 @@ pub async fn run_one(
         folder: model,
         manifest,
     })
+}
+
+/// What the user says of a version must fit its manifest beside what the guest may leave: that is seen before it trains.
+fn check_given(plan: &Plan, run: &RunPlan) -> Result<(), PlanError> {
+    let given = json::length(&(&plan.tags, &plan.parameters, &run.grid));
+    if given > MAX_GIVEN {
+        return Err(PlanError::LongNotes { most: MAX_GIVEN });
+    }
+    Ok(())
 }
 
 fn manifest(
@@ -280,7 +293,7 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
 /// Keeps a version below `--out`, which is laid out as a store is: `runner push` finds module and data there.
 async fn keep_for_push(trained: &Trained, plan: &Plan) -> Result<PathBuf, Error> {
     // The model first: whatever happens next, it is safe.
-    let kept = keep(trained, &plan.out)?;
+    let kept = keep(trained, &plan.out, Path::new(""))?;
     let beside = FolderStore::new(plan.out.clone());
     match share(&beside, trained, plan).await {
         Ok(()) => Ok(kept),
@@ -301,7 +314,7 @@ async fn share(store: &dyn Store, trained: &Trained, plan: &Plan) -> Result<(), 
 
 /// Keeps a version that missed a gate for its author to look at, and lets the store know the verdict.
 async fn reject(trained: Trained, plan: &Plan) -> Result<Outcome, Error> {
-    let kept = keep(&trained, &plan.out.join(REJECTED))?;
+    let kept = keep(&trained, &plan.out, Path::new(REJECTED))?;
     if let Some(target) = &plan.store {
         let recorded = async { store::record_rejected(&*target.open()?, &kept).await };
         if let Err(source) = recorded.await {
@@ -315,22 +328,22 @@ async fn reject(trained: Trained, plan: &Plan) -> Result<Outcome, Error> {
     ))
 }
 
-/// Moves a model below `parent` and tells where it is. That very model may be there already: a task that was
-/// started again in its allocation.
-fn keep(trained: &Trained, parent: &Path) -> Result<PathBuf, Error> {
-    let folder = parent.join(&trained.manifest.name);
-    match workspace::move_folder(&trained.folder, &folder) {
+/// Moves a model into the folder `below` of `out` and tells where it is. That very model may be there already: a task that
+/// was started again in its allocation.
+fn keep(trained: &Trained, out: &Path, below: &Path) -> Result<PathBuf, Error> {
+    let relative = below.join(&trained.manifest.name);
+    let folder = out.join(&relative);
+    match workspace::move_folder(&trained.folder, out, &relative) {
         Ok(()) => Ok(folder),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let there = std::fs::read(folder.join(files::MANIFEST_JSON))
-                .ok()
-                .and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
-            match there {
-                Some(there) if there.same_model(&trained.manifest) => Ok(folder),
-                Some(_) => Err(Error::OtherModelKept(folder)),
+            match store::read_manifest(&folder) {
+                Ok((there, _)) if there.same_model(&trained.manifest) => Ok(folder),
+                Ok(_) => Err(Error::OtherModelKept(folder)),
                 // No model is there: a publication into this very folder that ended half-way.
-                None if !parent.ends_with(UNPUBLISHED) => keep(trained, &parent.join(UNPUBLISHED)),
-                None => Err(Error::OtherModelKept(folder)),
+                Err(_) if !below.ends_with(UNPUBLISHED) => {
+                    keep(trained, out, &below.join(UNPUBLISHED))
+                }
+                Err(_) => Err(Error::OtherModelKept(folder)),
             }
         }
         Err(error) => {

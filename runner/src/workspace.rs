@@ -1,22 +1,25 @@
-//! The folders of one process, gone with it: dropped on success, on failure and on a signal.
+//! The folders of one process, gone with it: dropped on success, on failure and on a signal. What a process leaves that was
+//! killed, the next one removes.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use contract::files;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
-use tempfile::TempDir;
 
 use crate::error::Error;
+use crate::platform::{Folder, WorkFolder};
 
-/// `data/` and `job/` of a process, and a `model/` for each run in it.
+/// How the names of working folders begin.
+const PREFIX: &str = ".run-";
+
+/// `data/` and `job/` of a process, and a `model/` for each run in it. Nobody else looks into it.
 pub struct Workspace {
-    root: TempDir,
+    root: WorkFolder,
 }
 
 impl Workspace {
-    /// A fresh hidden folder below `parent`, which is made if it is missing.
+    /// A fresh hidden folder below `parent`, which is made if it is missing. Those that killed processes left there are
+    /// removed.
     ///
     /// # Errors
     /// When `parent` cannot be written.
@@ -31,10 +34,7 @@ impl Workspace {
             )
         };
         std::fs::create_dir_all(parent).map_err(failed)?;
-        let root = tempfile::Builder::new()
-            .prefix(".run-")
-            .tempdir_in(parent)
-            .map_err(failed)?;
+        let root = working_folder(parent).map_err(failed)?;
         Ok(Self { root })
     }
 
@@ -67,13 +67,17 @@ impl Workspace {
     pub fn clear(&self, name: &str) {
         for folder in [Path::new(name), &Path::new("job").join(name)] {
             // Moved away, or never made; what cannot be removed goes with the workspace.
-            let _ = std::fs::remove_dir_all(self.root.path().join(folder));
+            let _ = self.root.folder().remove_whole(folder);
         }
     }
 
     fn folder(&self, relative: &Path) -> Result<PathBuf, Error> {
         let folder = self.root.path().join(relative);
-        std::fs::create_dir_all(&folder).map_err(|error| {
+        let made = self
+            .root
+            .folder()
+            .make_folders(relative, 0o777, &mut |_| Ok(()));
+        made.map_err(|error| {
             Error::local(
                 format!("cannot make the folder {}", folder.display()),
                 error,
@@ -83,52 +87,93 @@ impl Workspace {
     }
 }
 
-/// Moves the folder `from` to `to`, which must not be there; copies where the two are on different disks.
+/// A folder of this process in `parent`. What killed processes left there is removed.
 ///
 /// # Errors
-/// `AlreadyExists` when `to` is there.
-pub fn move_folder(from: &Path, to: &Path) -> io::Result<()> {
-    if let Some(parent) = to.parent() {
-        std::fs::create_dir_all(parent)?;
+/// When `parent` can't be written.
+pub fn working_folder(parent: &Path) -> io::Result<WorkFolder> {
+    if let Err(error) = WorkFolder::sweep(parent, PREFIX) {
+        // A folder that can be written to and not read.
+        tracing::debug!("{} is not looked through: {error}", parent.display());
     }
-    match rename_new(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_into_place(from, to),
+    WorkFolder::make(parent, PREFIX)
+}
+
+/// Moves the folder `from` to the place `relative` beneath `out`, where nothing may be; copies where the two are on different
+/// disks. Others may write to `out`: no link in it is followed.
+///
+/// # Errors
+/// `AlreadyExists` when something is there.
+pub fn move_folder(from: &Path, out: &Path, relative: &Path) -> io::Result<()> {
+    let parts = |path: &Path| {
+        let parts = path.parent().zip(path.file_name());
+        parts
+            .map(|(above, name)| (above.to_owned(), name.to_owned()))
+            .ok_or(ErrorKind::InvalidInput)
+    };
+    let (from_above, from_name) = parts(from)?;
+    let (above, name) = parts(&Path::new(".").join(relative))?;
+    let to = Folder::open_or_make(out, 0o777, &mut |_| Ok(()))?;
+    let to = to.make_folders(above, 0o777, &mut |_| Ok(()))?;
+    match Folder::open(&from_above)?.rename_new(from_name, &to, &name) {
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+            let staged = WorkFolder::make(out, PREFIX)?;
+            copy_folder(
+                &Folder::open(from)?,
+                &staged.folder().make_folder(&name, 0o777)?,
+            )?;
+            staged.folder().rename_new(&name, &to, &name)
+        }
         result => result,
     }
 }
 
-/// Renames a folder, but not onto another.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that does not know the flag: it looks, and refuses a folder that is not empty by itself.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if to.exists() => {
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => std::fs::rename(from, to),
-        result => Ok(result?),
-    }
-}
-
-fn copy_into_place(from: &Path, to: &Path) -> io::Result<()> {
-    let parent = to.parent().unwrap_or(Path::new("."));
-    let staged = tempfile::Builder::new()
-        .prefix(".run-")
-        .tempdir_in(parent)?;
-    let copy = staged.path().join("model");
-    copy_folder(from, &copy)?;
-    rename_new(&copy, to)
-}
-
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
+/// Copies what a checked model holds: regular files, in folders that are not deep.
+fn copy_folder(from: &Folder, to: &Folder) -> io::Result<()> {
+    for name in from.names()? {
+        match from.folder(&name) {
+            Ok(inner) => copy_folder(&inner, &to.make_folder(&name, 0o777)?)?,
+            Err(_) => {
+                let mut file = from.read(&name)?;
+                io::copy(&mut file, &mut to.create(&name, 0o666)?)?;
+            }
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn nobody_else_looks_into_a_working_folder() {
+        let out = tempfile::tempdir().unwrap();
+        let workspace = Workspace::below(out.path()).unwrap();
+        let model = workspace.model("m_v1_a").unwrap();
+        let root = fs::metadata(model.parent().unwrap()).unwrap();
+        assert_eq!(root.permissions().mode() & 0o077, 0);
+    }
+
+    #[test]
+    fn a_model_is_kept_where_no_link_leads_away() {
+        let (out, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let workspace = Workspace::below(out.path()).unwrap();
+        let kept = |name: &str, below: &str| {
+            let model = workspace.model(name).unwrap();
+            fs::write(model.join("model.json"), "{}").unwrap();
+            move_folder(&model, out.path(), &Path::new(below).join(name))
+        };
+        kept("m_v1_a", "").unwrap();
+        kept("m_v2_a", "_rejected").unwrap();
+        assert!(out.path().join("_rejected/m_v2_a/model.json").is_file());
+        let again = kept("m_v1_a", "").unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+        symlink(other.path(), out.path().join("_unpublished")).unwrap();
+        assert!(kept("m_v3_a", "_unpublished").is_err());
+        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
+    }
 }

@@ -1,20 +1,21 @@
 //! `runner check`: a module against the contract, on a dataset of a few rows.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use contract::{FileEntry, exit, files};
-use tempfile::TempDir;
 
-use super::limits;
+use super::{limits, output};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::foreign;
 use crate::nomad::Nomad;
 use crate::outputs;
+use crate::platform::WorkFolder;
 use crate::run::load;
 use crate::sandbox::{Engine, Grants, Guest, Limits, Mode, Module, run_guest};
+use crate::workspace::working_folder;
 
 const DATA_FILE: &str = "rows.csv";
 const PREDICTION_FILE: &str = "predictions.csv";
@@ -46,35 +47,33 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         module: load(&engine, &args.module, &args.sandbox.engine.trust()).await?,
         engine,
         limits: args.sandbox.limits(&nomad, 1),
-        folder: tempfile::tempdir()
+        folder: working_folder(&std::env::temp_dir())
             .map_err(|error| Error::local("cannot make a temporary folder", error))?,
     };
     let findings = trial.all().await?;
-    let mut out = std::io::stdout().lock();
-    let mut broken = 0;
-    for (promise, finding) in &findings {
-        let line = match finding {
-            Ok(detail) if detail.is_empty() => writeln!(out, "keeps   {promise}"),
-            Ok(detail) => writeln!(out, "keeps   {promise}: {detail}"),
-            Err(reason) => {
-                broken += 1;
-                writeln!(out, "BREAKS  {promise}: {reason}")
-            }
-        };
-        line.map_err(|error| Error::local("cannot write to stdout", error))?;
-    }
-    Ok(if broken == 0 {
+    let lines: Vec<String> = findings.iter().map(line).collect();
+    output::print(lines.join("\n"))?;
+    Ok(if findings.iter().all(|(_, finding)| finding.is_ok()) {
         Exit::Done
     } else {
         Exit::BadOutput
     })
 }
 
+/// Details and reasons quote the module.
+fn line((promise, finding): &Finding) -> String {
+    match finding {
+        Ok(detail) if detail.is_empty() => format!("keeps   {promise}"),
+        Ok(detail) => format!("keeps   {promise}: {}", foreign::line(detail)),
+        Err(reason) => format!("BREAKS  {promise}: {}", foreign::line(reason)),
+    }
+}
+
 struct Trial {
     engine: Arc<Engine>,
     module: Module,
     limits: Limits,
-    folder: TempDir,
+    folder: WorkFolder,
 }
 
 impl Trial {
@@ -176,11 +175,10 @@ impl Trial {
     fn model(&self, ended: &Ended) -> Result<Vec<FileEntry>, String> {
         match ended.status.clone()? {
             status @ (exit::DONE | exit::GATE_NOT_MET) => {
-                let outputs = outputs::check(&ended.folder, status, &self.limits)
-                    .map_err(|error| error.to_string())?;
-                outputs::model_is_json(&ended.folder).map_err(|error| error.to_string())?;
-                holds(&outputs.files)?;
-                Ok(outputs.files)
+                let predictions = Path::new(PREDICTION_FILE);
+                outputs::check(&ended.folder, status, predictions, &self.limits)
+                    .map(|outputs| outputs.files)
+                    .map_err(|error| error.to_string())
             }
             status => Err(format!("it ended with status {status}")),
         }

@@ -32,7 +32,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         models.push(registry::resolve(&*store, reference).await?);
     }
     if args.json {
-        output::print(serde_json::json!({ "models": models }))?;
+        output::print_json(&serde_json::json!({ "models": models }))?;
         return Ok(Exit::Done);
     }
     let header: Vec<&str> = std::iter::once("")

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::output;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::sandbox::{Engine, EngineOptions, Sha256Digest, Trust};
@@ -46,19 +47,17 @@ pub fn run(args: Args) -> Result<Exit, Error> {
         ..Trust::default()
     };
     let file = engine.precompile(&args.module, &trust)?;
-    let output = args
+    let file_name = args
         .output
         .unwrap_or_else(|| args.module.with_extension("cwasm"));
-    write(&output, &file)
-        .map_err(|error| Error::local(format!("cannot write {}", output.display()), error))?;
+    write(&file_name, &file)
+        .map_err(|error| Error::local(format!("cannot write {}", file_name.display()), error))?;
     let digest = crate::hex(&Sha256::digest(&file));
     let size = Size(file.len() as u64);
-    let said = writeln!(
-        std::io::stdout(),
+    output::print(format!(
         "{} for {target}, {size}\nrun it beside its .wasm, with --compiled-sha256 {digest}",
-        output.display()
-    );
-    said.map_err(|error| Error::local("cannot write to stdout", error))?;
+        file_name.display()
+    ))?;
     Ok(Exit::Done)
 }
 

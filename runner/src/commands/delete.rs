@@ -6,13 +6,13 @@ use super::list::Which;
 use super::{output, store};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::registry::{self, Alias, RegistryError};
+use crate::registry;
 use crate::size;
 use crate::store::{Store, uses};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// SAVE_PATH@ALIAS, SAVE_PATH@VERSION or full names
+    /// SAVE_PATH@ALIAS, SAVE_PATH@VERSION or full names; one whose manifest is damaged by its full name
     #[arg(value_name = "REF", required_unless_present = "older_than")]
     pub references: Vec<String>,
 
@@ -50,15 +50,6 @@ fn ago(store: &dyn Store, age: Duration) -> jiff::Timestamp {
     ago.unwrap_or(jiff::Timestamp::MIN)
 }
 
-/// That a model must not go, if an alias stands for it.
-fn promoted(aliases: &[Alias], name: &str) -> Option<RegistryError> {
-    let bearer = aliases.iter().rfind(|alias| alias.current() == name)?;
-    Some(RegistryError::Promoted {
-        alias: format!("{}@{}", bearer.save_path, bearer.alias),
-        name: name.to_owned(),
-    })
-}
-
 /// # Errors
 /// When a model is not there or is promoted, or the store refuses or fails.
 pub async fn run(args: Args) -> Result<Exit, Error> {
@@ -75,28 +66,22 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         names.extend(old.map(|model| model.name));
     }
     for reference in &args.references {
-        names.push(registry::resolve(&*store, reference).await?.name);
+        names.push(match registry::is_damaged(&*store, reference).await? {
+            true => reference.clone(),
+            false => registry::resolve(&*store, reference).await?.name,
+        });
     }
     // Named twice, perhaps by an alias and in full.
     names.sort();
     names.dedup();
     if args.keep_promoted {
-        names.retain(|name| promoted(&aliases, name).is_none());
-    } else if let Some(refusal) = names.iter().find_map(|name| promoted(&aliases, name)) {
+        names.retain(|name| aliases.keep(name).is_none());
+    } else if let Some(refusal) = names.iter().find_map(|name| aliases.keep(name)) {
         return Err(refusal.into());
     }
     for name in &names {
-        if !args.dry_run {
-            let manifest = registry::resolve(&*store, name).await?;
-            // A deletion of many takes long: one of them may have been promoted since the look above.
-            let aliases = registry::aliases(&*store, Some(&manifest.save_path)).await?;
-            if let Some(refusal) = promoted(&aliases, name) {
-                if args.keep_promoted {
-                    continue;
-                }
-                return Err(refusal.into());
-            }
-            registry::delete(&*store, &manifest).await?;
+        if !args.dry_run && !delete(&*store, name, args.keep_promoted).await? {
+            continue;
         }
         let verb = if args.dry_run {
             "would delete"
@@ -109,4 +94,27 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         tracing::info!("no model to delete");
     }
     Ok(Exit::Done)
+}
+
+/// Deletes one model, unless it was promoted meanwhile and such models are kept. Whether it did.
+async fn delete(store: &dyn Store, name: &str, keep_promoted: bool) -> Result<bool, Error> {
+    let manifest = match registry::is_damaged(store, name).await? {
+        true => None,
+        false => Some(registry::resolve(store, name).await?),
+    };
+    // A deletion of many takes long: one of them may have been promoted since the look before it.
+    let save_path = manifest
+        .as_ref()
+        .map(|manifest| manifest.save_path.as_str());
+    let aliases = registry::aliases(store, save_path).await?;
+    match aliases.keep(name) {
+        Some(_) if keep_promoted => return Ok(false),
+        Some(refusal) => return Err(refusal.into()),
+        None => {}
+    }
+    match &manifest {
+        Some(manifest) => registry::delete(store, manifest).await?,
+        None => registry::delete_damaged(store, name).await?,
+    }
+    Ok(true)
 }

@@ -1,15 +1,16 @@
 //! `runner doctor`: what this machine lacks, and how to mend it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::net::TcpStream;
 use url::Url;
 
+use super::output;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::foreign;
 use crate::nomad::Nomad;
 use crate::sandbox::{
     Engine, EngineOptions, Grants, Guest, Limits, Mode, Trust, check_cache, run_guest,
@@ -77,15 +78,13 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
             findings.push((name, reachable(&url).await));
         }
     }
-    let mut out = std::io::stdout().lock();
     let mut missing = false;
     for (name, finding) in findings {
         missing |= finding.is_err();
-        let line = match finding {
-            Ok(what) => writeln!(out, "well     {name}: {what}"),
-            Err(what) => writeln!(out, "TROUBLE  {name}: {what}"),
-        };
-        line.map_err(|error| Error::local("cannot write to stdout", error))?;
+        output::print(match finding {
+            Ok(what) => format!("well     {name}: {}", foreign::line(&what)),
+            Err(what) => format!("TROUBLE  {name}: {}", foreign::line(&what)),
+        })?;
     }
     Ok(if missing { Exit::Local } else { Exit::Done })
 }

@@ -14,6 +14,10 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = delete::age)]
     pub older_than: Duration,
 
+    /// Remove models, too, whose manifest can't be read; not what a newer runner wrote, and not what an alias stands for
+    #[arg(long)]
+    pub damaged: bool,
+
     /// Only say what would be removed
     #[arg(long)]
     pub dry_run: bool,
@@ -30,14 +34,17 @@ pub struct Args {
 /// When the store refuses or fails.
 pub async fn run(args: Args) -> Result<Exit, Error> {
     let store = args.store.required()?.open()?;
-    let found = registry::find_garbage(&*store, args.older_than).await?;
+    let mut found = registry::find_garbage(&*store, args.older_than).await?;
+    if args.damaged {
+        registry::add_damaged(&*store, &mut found).await?;
+    }
     let garbage = if args.dry_run {
         found.garbage
     } else {
         registry::remove(&*store, found).await?
     };
     if args.json {
-        output::print(serde_json::json!({ "dry_run": args.dry_run, "garbage": garbage }))?;
+        output::print_json(&serde_json::json!({ "dry_run": args.dry_run, "garbage": garbage }))?;
         return Ok(Exit::Done);
     }
     let mut table = output::table(&[]);

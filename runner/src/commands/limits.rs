@@ -49,7 +49,7 @@ pub struct EngineArgs {
     #[arg(long)]
     pub trust_compiled: bool,
 
-    /// Keep compiled modules here [default: the user's cache folder; under Nomad nowhere]
+    /// Keep compiled modules here, in a folder `compiled` [default: the user's cache folder; under Nomad nowhere]
     #[arg(long, value_name = "FOLDER", conflicts_with = "no_cache")]
     pub cache_dir: Option<PathBuf>,
 
@@ -74,7 +74,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub max_output_files: Option<u64>,
 
-    /// What the module may print [default: 16MiB; under Nomad 4MiB]
+    /// Log lines that the module may print, as they are written [default: 16MiB; under Nomad 4MiB]
     #[arg(long, value_name = "SIZE")]
     pub max_log_bytes: Option<Size>,
 }

@@ -74,7 +74,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let filter = args.which.filter(args.rejected);
     let models = registry::list(&*store, &filter, args.sort.as_deref()).await?;
     if args.json {
-        output::print(serde_json::json!({ "models": models }))?;
+        output::print_json(&serde_json::json!({ "models": models }))?;
         return Ok(Exit::Done);
     }
     if models.is_empty() {

@@ -3,6 +3,7 @@
 use crate::cli::{Cli, Verb};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::stdout as output;
 
 pub mod check;
 pub mod compare;
@@ -14,7 +15,6 @@ pub mod exec;
 pub mod gc;
 pub mod limits;
 pub mod list;
-mod output;
 pub mod predict;
 pub mod promote;
 pub mod pull;

@@ -3,6 +3,7 @@
 use super::{output, store};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::foreign;
 use crate::registry;
 
 #[derive(clap::Args)]
@@ -36,17 +37,14 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
 /// What an alias stands for, and what it stood for.
 pub fn print(alias: &registry::Alias, json: bool) -> Result<(), Error> {
     if json {
-        return output::print(serde_json::json!(alias));
+        return output::print_json(alias);
     }
     let mut table = output::table(&[]);
     for change in alias.history.iter().rev() {
         let note = if change.rollback { "(rollback)" } else { "" };
-        table.add_row([&change.since, &change.name, note]);
+        table.add_row([change.since.as_str(), &change.name, note]);
     }
-    output::print(format!(
-        "{}@{} is {}\n{table}",
-        alias.save_path,
-        alias.alias,
-        alias.current()
-    ))
+    let [save_path, name, current] =
+        [&alias.save_path, &alias.alias, alias.current()].map(foreign::line);
+    output::print(format!("{save_path}@{name} is {current}\n{table}"))
 }

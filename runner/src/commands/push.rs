@@ -1,19 +1,17 @@
 //! `runner push`: publish what `runner run` left in a folder.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use comfy_table::{Table, presets};
 use contract::{Manifest, files};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
+use super::output;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
-use crate::report::ignore_closed_pipe;
 use crate::store::{self, Location, REJECTED, Store, StoreError, Target, data_key, module_key};
 
 #[derive(clap::Args)]
@@ -91,8 +89,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
             Err(error) => failures.push((name, error)),
         }
     }
-    print(&pushed, args.json)
-        .map_err(|error| Error::local("cannot write the result to stdout", error))?;
+    print(&pushed, args.json)?;
     let missed = pushed.iter().any(|done| done.status == Status::GateNotMet);
     let mut failures = failures.into_iter();
     match failures.next() {
@@ -132,7 +129,9 @@ fn destination(args: &Args, nomad: &Nomad) -> Result<Target, StoreError> {
 /// The model in `folder`, or those in the folders right below it, those that missed a gate included; of one whose manifest
 /// can't be read, why.
 fn find_models(folder: &Path) -> Result<Vec<Read>, StoreError> {
-    let holds_model = |folder: &Path| folder.join(files::MANIFEST_JSON).is_file();
+    // What is no file counts, too: it is said that it can't be read, and the others go on.
+    let holds_model =
+        |folder: &Path| std::fs::symlink_metadata(folder.join(files::MANIFEST_JSON)).is_ok();
     let mut found = Vec::new();
     if holds_model(folder) {
         found.push(folder.to_owned());
@@ -211,21 +210,18 @@ async fn push(store: &dyn Store, path: &Path, manifest: &Manifest) -> Result<Pus
     })
 }
 
-fn print(pushed: &[Pushed], json: bool) -> std::io::Result<()> {
-    let text = if json {
-        serde_json::json!({ "models": pushed }).to_string()
-    } else {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
-        for done in pushed {
-            let status = match done.status {
-                Status::Published => "published",
-                Status::AlreadyPublished => "was there already",
-                Status::GateNotMet => "missed a gate: recorded, not published",
-            };
-            table.add_row([status, done.url.as_str()]);
-        }
-        table.to_string()
-    };
-    ignore_closed_pipe(writeln!(std::io::stdout().lock(), "{text}"))
+fn print(pushed: &[Pushed], json: bool) -> Result<(), Error> {
+    if json {
+        return output::print_json(&serde_json::json!({ "models": pushed }));
+    }
+    let mut table = output::table(&[]);
+    for done in pushed {
+        let status = match done.status {
+            Status::Published => "published",
+            Status::AlreadyPublished => "was there already",
+            Status::GateNotMet => "missed a gate: recorded, not published",
+        };
+        table.add_row([status, done.url.as_str()]);
+    }
+    output::print(table)
 }

@@ -121,10 +121,9 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let timings = Arc::new(Timings::default());
     let plan = Plan::new(&args, &Nomad::from_environment())?;
     let shown = args.timings.then_some(&*timings);
-    let unwritten = |error| Error::local("cannot write the result to stdout", error);
     if let [single] = plan.runs.as_slice() {
         let outcome = run::run(&plan, single, &timings).await?;
-        report::print(&outcome, args.json, shown).map_err(unwritten)?;
+        report::print(&outcome, args.json, shown)?;
         if outcome.status == Status::GateNotMet {
             tracing::error!(
                 "not published, kept in {}: {}",
@@ -135,6 +134,6 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         return Ok(outcome.status.exit());
     }
     let finished = batch::run(plan, &timings).await?;
-    report::print_batch(&finished, args.json, shown).map_err(unwritten)?;
+    report::print_batch(&finished, args.json, shown)?;
     batch::exit(finished)
 }

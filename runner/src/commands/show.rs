@@ -26,7 +26,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let manifest = registry::resolve(&*store, &args.reference).await?;
     let aliases = registry::aliases(&*store, Some(&manifest.save_path)).await?;
     if args.json {
-        output::print(serde_json::to_string(&manifest).unwrap_or_default())?;
+        output::print_json(&manifest)?;
         return Ok(Exit::Done);
     }
     let metrics = &manifest.metrics;
@@ -36,7 +36,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     };
     row("name", manifest.name.clone());
     row("url", store.url(&manifest.name));
-    for alias in &aliases {
+    for alias in &aliases.readable {
         if alias.current() == manifest.name {
             row("alias", alias.alias.clone());
         }

@@ -39,7 +39,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let dataset = take(&request, Some(&*store), &scratch).await?;
     let url = store.url(&data_key(&dataset.sha256));
     if args.json {
-        output::print(serde_json::json!({
+        output::print_json(&serde_json::json!({
             "url": url,
             "bytes": dataset.bytes,
             "sha256": dataset.sha256,

@@ -5,14 +5,13 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 
 use super::DataError;
 use super::policy::Policy;
 use super::progress::Progress;
 use super::sink::Sink;
+use crate::platform::open_resolved;
 
 /// Read at a time: large enough to be quick, small enough to stop within a moment.
 const CHUNK: usize = 1 << 18;
@@ -83,22 +82,7 @@ fn open(path: &Path, policy: &Policy) -> Result<File, DataError> {
         }
     };
     policy.check_file(path, &resolved)?;
-    // A pipe that nobody writes to would not open at all without NONBLOCK.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = match rustix::fs::openat2(
-        CWD,
-        &resolved,
-        flags,
-        Mode::empty(),
-        ResolveFlags::NO_SYMLINKS,
-    ) {
-        // Kernels before 5.6, and sandboxes that do not know the call.
-        Err(Errno::NOSYS | Errno::PERM) => {
-            rustix::fs::open(&resolved, flags | OFlags::NOFOLLOW, Mode::empty())
-        }
-        opened => opened,
-    };
-    let file = File::from(opened.map_err(|error| failed(error.into()))?);
+    let file = open_resolved(&resolved).map_err(failed)?;
     let kind = file.metadata().map_err(failed)?.file_type();
     let (kind, remedy) = if kind.is_file() {
         return Ok(file);

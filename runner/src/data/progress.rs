@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
+use crate::foreign;
+
 /// Between two lines of a log.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -39,7 +41,7 @@ impl Progress {
             let style = "{msg} {binary_bytes} of {binary_total_bytes} {wide_bar} {binary_bytes_per_sec} {eta}";
             // The template is ours and valid; were it not, the default one would show.
             bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.set_message(source.to_owned());
+            bar.set_message(foreign::line(source));
             bar
         });
         let now = Instant::now();

@@ -1,6 +1,5 @@
 //! Many versions through Nomad: plan, dispatch, follow, tell what became of them.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 mod api;
@@ -21,7 +20,7 @@ pub use error::DispatchError;
 use crate::commands::dispatch::Args;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::report::ignore_closed_pipe;
+use crate::stdout;
 use crate::store::{self, Store};
 use api::Api;
 use campaign::Campaign;
@@ -45,16 +44,16 @@ pub async fn run(args: &Args) -> Result<Exit, Error> {
     }
     if args.plan {
         let jobs = look(&api, &campaign).await?;
-        print(&report::plan(&campaign, &jobs, args.json))?;
+        stdout::print(report::plan(&campaign, &jobs, args.json))?;
         return Ok(Exit::Done);
     }
     let started = follow::run(&api, &campaign, args.wait).await?;
     if !args.wait {
-        print(&report::started(&started, args.json))?;
+        stdout::print(report::started(&started, args.json))?;
         return Ok(Exit::Done);
     }
     let ended = outcome::find(&api, store.as_deref(), &campaign, &started).await?;
-    print(&report::ended(&ended, args.json))?;
+    stdout::print(report::ended(&ended, args.json))?;
     Ok(report::exit(&ended))
 }
 
@@ -74,10 +73,4 @@ fn open(args: &Args) -> Result<Option<Arc<dyn Store>>, DispatchError> {
         return Ok(None);
     };
     Ok(Some(store::open(&target.location, &target.options)?))
-}
-
-fn print(text: &str) -> Result<(), Error> {
-    let text = crate::harmless(text.trim_end());
-    ignore_closed_pipe(writeln!(io::stdout().lock(), "{text}"))
-        .map_err(|error| Error::local("cannot write the result to stdout", error))
 }

@@ -11,7 +11,8 @@ use super::campaign::Campaign;
 use super::error::DispatchError;
 use super::follow::Started;
 use crate::exit::{self, Exit};
-use crate::store::{ClaimKey, Store, manifest_key, rejected_key};
+use crate::foreign;
+use crate::store::{ClaimKey, Store, find_manifest, manifest_key, rejected_key};
 
 /// Questions asked at a time.
 const AT_A_TIME: usize = 16;
@@ -70,7 +71,7 @@ impl Score {
     fn of(manifest: &Manifest) -> Self {
         let primary = &manifest.metrics.primary;
         Self {
-            metric: primary.name.clone(),
+            metric: foreign::line(&primary.name),
             higher_is_better: primary.higher_is_better,
             held_out: primary.held_out,
             validation: primary.validation,
@@ -184,15 +185,11 @@ async fn in_store(
 }
 
 async fn read(store: &dyn Store, key: &str) -> Result<Option<Manifest>, DispatchError> {
-    let Some(object) = store.read(key).await? else {
-        return Ok(None);
-    };
-    let manifest =
-        serde_json::from_slice(&object.bytes).map_err(|error| DispatchError::Unexpected {
-            what: format!("read {}", store.url(key)),
-            problem: error.to_string(),
-        })?;
-    Ok(Some(manifest))
+    let found = find_manifest(store, key).await?.transpose();
+    Ok(found.unwrap_or_else(|problem| {
+        tracing::warn!("{} is left out: {problem}", store.url(key));
+        None
+    }))
 }
 
 /// What Nomad knows: the state of an allocation, and the status that its tasks ended with.
@@ -225,12 +222,13 @@ async fn told_by_nomad(
         return End::Failed {
             task: String::new(),
             exit_code: None,
-            reason: format!(
-                "{} {}",
-                allocation.client_status, allocation.client_description
-            )
-            .trim()
-            .to_owned(),
+            reason: foreign::line(
+                format!(
+                    "{} {}",
+                    allocation.client_status, allocation.client_description
+                )
+                .trim(),
+            ),
         };
     };
     let exit_code = exit_code(state);
@@ -280,7 +278,7 @@ async fn reason(
 
 /// Nomad's words about a download hold several.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    foreign::line(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Events that follow from a failure and don't name it.
@@ -294,9 +292,8 @@ const AFTERMATH: [&str; 5] = [
 
 /// The line in which the runner says why it ends.
 fn last_error(log: &str) -> Option<String> {
-    let line = log
-        .lines()
-        .rev()
-        .find_map(|line| line.trim_start().strip_prefix("error: "))?;
-    Some(line.trim().to_owned())
+    // Only at the start of a line: behind blanks stands what a message quotes.
+    let mut lines = log.lines().rev();
+    let line = lines.find_map(|line| line.strip_prefix("error: "))?;
+    Some(foreign::line(line.trim()))
 }

@@ -10,6 +10,7 @@ use super::campaign::{Campaign, Work};
 use super::follow::Started;
 use super::outcome::{End, Ended, Score};
 use crate::exit::Exit;
+use crate::foreign;
 
 /// Rows of a table before it is cut; `--json` has them all.
 const MOST_ROWS: usize = 20;
@@ -21,8 +22,9 @@ pub fn plan(campaign: &Campaign, jobs: &[Job], json: bool) -> String {
         let work = campaign.work.iter().map(|work| {
             json!({"versions": work.versions, "region": jobs[work.region].region, "meta": work.meta, "token": work.token})
         });
-        return json!({"job": campaign.job, "payload_bytes": campaign.payload.len(), "dispatches": work.collect::<Vec<_>>()})
-            .to_string();
+        return one_object(
+            &json!({"job": campaign.job, "payload_bytes": campaign.payload.len(), "dispatches": work.collect::<Vec<_>>()}),
+        );
     }
     let mut text = format!(
         "{} dispatches of job {}, at most {} unfinished in each region, would train {} versions\n",
@@ -63,6 +65,10 @@ pub fn plan(campaign: &Campaign, jobs: &[Job], json: bool) -> String {
     text
 }
 
+fn one_object(value: &serde_json::Value) -> String {
+    foreign::json(&value.to_string())
+}
+
 /// Keys that differ from dispatch to dispatch.
 fn is_own(key: &str) -> bool {
     matches!(key, "model_version" | "points")
@@ -82,7 +88,7 @@ pub fn started(started: &[Started<'_>], json: bool) -> String {
         let all = started.iter().map(|started| {
             json!({"versions": started.work.versions, "region": started.region, "job": started.job, "already": started.already})
         });
-        return json!({"dispatched": all.collect::<Vec<_>>()}).to_string();
+        return one_object(&json!({"dispatched": all.collect::<Vec<_>>()}));
     }
     let mut table = plain_table();
     table.set_header(["versions", "dispatched job"]);
@@ -109,7 +115,7 @@ pub fn started(started: &[Started<'_>], json: bool) -> String {
 pub fn ended(ended: &[Ended], json: bool) -> String {
     if json {
         let counts: BTreeMap<_, _> = counts(ended).into_iter().collect();
-        return json!({"counts": counts, "versions": ended}).to_string();
+        return one_object(&json!({"counts": counts, "versions": ended}));
     }
     let mut text = String::new();
     let stored = stored(ended);

@@ -1,20 +1,17 @@
 //! A folder that a guest filled: walked from its own descriptor, without following anything.
 
-use std::ffi::CStr;
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use contract::FileEntry;
-use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat,
-};
-use rustix::io::Errno;
 
 use super::OutputError;
 use crate::digest;
+use crate::platform;
 use crate::sandbox::Limits;
 
 /// Folders within folders. Each level costs an open file here.
@@ -49,11 +46,13 @@ impl fmt::Display for Problem {
 }
 
 /// A folder, held open.
-pub struct Folder(OwnedFd);
+pub struct Folder(platform::Folder);
 
 impl Folder {
     pub fn open(path: &Path) -> Result<Self, OutputError> {
-        open_folder(CWD, path).map(Self).map_err(io_error)
+        platform::Folder::open_no_link(path)
+            .map(Self)
+            .map_err(OutputError::Io)
     }
 
     /// Every file beneath, with its digest, sorted by path.
@@ -64,22 +63,33 @@ impl Folder {
             bytes: 0,
             files: Vec::new(),
         };
-        walk.folder(self.0.as_fd(), "", 1)?;
+        walk.folder(&self.0, "", 1)?;
         walk.files.sort_by(|left, right| left.path.cmp(&right.path));
         Ok(walk.files)
     }
 
+    /// Whether there is anything of this name, of whatever kind.
+    pub fn holds(&self, name: &str) -> Result<bool, OutputError> {
+        Ok(self.metadata(name)?.is_some())
+    }
+
     /// A regular file of this folder, for reading. `None` when there is nothing of that name.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, OutputError> {
-        match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => open_regular(self.0.as_fd(), name, name, &stat).map(|(file, _)| Some(file)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(io_error(error)),
-        }
+        self.metadata(name)?
+            .map(|found| open_regular(&self.0, name.as_ref(), name, &found).map(|(file, _)| file))
+            .transpose()
     }
 
     pub fn remove(&self, name: &str) -> Result<(), OutputError> {
-        unlinkat(&self.0, name, AtFlags::empty()).map_err(io_error)
+        self.0.remove_file(name).map_err(OutputError::Io)
+    }
+
+    fn metadata(&self, name: &str) -> Result<Option<Metadata>, OutputError> {
+        match self.0.metadata(name) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(OutputError::Io(error)),
+        }
     }
 }
 
@@ -91,35 +101,34 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, folder: impl AsFd, prefix: &str, depth: usize) -> Result<(), OutputError> {
-        for entry in Dir::read_from(&folder).map_err(io_error)? {
-            let entry = entry.map_err(io_error)?;
-            let name = entry.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
+    fn folder(
+        &mut self,
+        folder: &platform::Folder,
+        prefix: &str,
+        depth: usize,
+    ) -> Result<(), OutputError> {
+        for name in folder.names().map_err(OutputError::Io)? {
             self.count_entry()?;
-            let path = format!("{prefix}{}", plain(prefix, name)?);
+            let path = format!("{prefix}{}", plain(prefix, &name)?);
             if path.len() > MAX_PATH {
                 return Err(refused(&path, Problem::Long));
             }
-            let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(io_error)?;
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            let found = folder.metadata(&name).map_err(OutputError::Io)?;
+            if found.is_dir() {
                 if depth >= MAX_DEPTH {
                     return Err(refused(&path, Problem::Deep));
                 }
-                let inner = open_folder(&folder, name).map_err(io_error)?;
-                self.folder(inner, &format!("{path}/"), depth + 1)?;
+                let inner = folder.folder(&name).map_err(OutputError::Io)?;
+                self.folder(&inner, &format!("{path}/"), depth + 1)?;
             } else {
-                let (file, stat) = open_regular(folder.as_fd(), name, &path, &stat)?;
-                self.file(file, &stat, path)?;
+                let (file, length) = open_regular(folder, &name, &path, &found)?;
+                self.file(file, length, path)?;
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, file: File, stat: &Stat, path: String) -> Result<(), OutputError> {
-        let length = u64::try_from(stat.st_size).unwrap_or(0);
+    fn file(&mut self, file: File, length: u64, path: String) -> Result<(), OutputError> {
         self.bytes = self.bytes.saturating_add(length);
         if self.bytes > self.limits.output_bytes {
             return Err(OutputError::TooMuch {
@@ -150,43 +159,39 @@ impl Walk<'_> {
     }
 }
 
-fn open_folder(at: impl AsFd, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
-    openat(
-        at,
-        name,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-}
-
-/// Opens what `stat` says is a regular file, and looks again at what was opened.
+/// Opens what was found to be a regular file, and looks again at what was opened. Returns its length, too.
 fn open_regular(
-    at: impl AsFd,
-    name: impl rustix::path::Arg,
+    folder: &platform::Folder,
+    name: &OsStr,
     path: &str,
-    stat: &Stat,
-) -> Result<(File, Stat), OutputError> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => {}
-        FileType::Symlink => return Err(refused(path, Problem::Symlink)),
-        _ => return Err(refused(path, Problem::NotRegular)),
+    found: &Metadata,
+) -> Result<(File, u64), OutputError> {
+    if found.is_symlink() {
+        return Err(refused(path, Problem::Symlink));
     }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = openat(at, name, flags, Mode::empty()).map_err(io_error)?;
-    let stat = fstat(&file).map_err(io_error)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+    if !found.is_file() {
         return Err(refused(path, Problem::NotRegular));
     }
-    if stat.st_nlink != 1 {
+    let file = folder.read(name).map_err(|error| unread(path, error))?;
+    let opened = file.metadata().map_err(OutputError::Io)?;
+    if opened.nlink() != 1 {
         return Err(refused(path, Problem::HardLink));
     }
-    Ok((File::from(file), stat))
+    Ok((file, opened.len()))
+}
+
+/// Something else may have taken a file's place meanwhile.
+fn unread(path: &str, error: io::Error) -> OutputError {
+    if platform::is_foreign(&error) || error.kind() == ErrorKind::IsADirectory {
+        return refused(path, Problem::NotRegular);
+    }
+    OutputError::Io(error)
 }
 
 /// A name that means the same in every store and on every screen.
-fn plain<'a>(prefix: &str, name: &'a CStr) -> Result<&'a str, OutputError> {
+fn plain<'a>(prefix: &str, name: &'a OsStr) -> Result<&'a str, OutputError> {
     match name.to_str() {
-        Ok(text)
+        Some(text)
             if !text
                 .chars()
                 .any(|letter| letter.is_control() || letter == '\\') =>
@@ -206,8 +211,4 @@ fn refused(path: &str, problem: Problem) -> OutputError {
         name: path.escape_debug().to_string(),
         problem,
     }
-}
-
-fn io_error(error: Errno) -> OutputError {
-    OutputError::Io(error.into())
 }

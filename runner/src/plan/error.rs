@@ -4,6 +4,7 @@ use super::grid::{GridError, MOST_POINTS};
 use crate::data::DataError;
 use crate::exit::Exit;
 use crate::names::InvalidName;
+use crate::size::Size;
 use crate::store::StoreError;
 
 /// What is wrong with the command line or with what Nomad set.
@@ -48,6 +49,10 @@ pub enum PlanError {
     Grid(#[from] GridError),
     #[error("{flag} {text:?}: write it as KEY=VALUE")]
     Pair { flag: &'static str, text: String },
+    #[error(
+        "--tag, --env and the values of the grid take more than {} of the manifest: give less of them", Size(*most)
+    )]
+    LongNotes { most: u64 },
     #[error("--env {0}: the contract sets this variable itself; choose another name")]
     ReservedVariable(String),
     #[error(
@@ -76,6 +81,7 @@ impl PlanError {
             | Self::Range { .. }
             | Self::NoSuchPoints { .. }
             | Self::TooMany { .. }
+            | Self::LongNotes { .. }
             | Self::ReservedVariable(_)
             | Self::NoData => Exit::Usage,
         }

@@ -1,17 +1,18 @@
 //! A reference -> the model's files. Each has the digest that the manifest gives before anything reads it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use contract::{Manifest, files};
 
 use super::{Engine, Job, PredictError};
 use crate::digest;
 use crate::error::Error;
+use crate::platform::{Folder, open_regular};
 use crate::registry;
 use crate::run::aside;
 use crate::sandbox::source_of;
-use crate::store::{self, Store, module_key};
+use crate::store::{self, LocalFile, Store, module_key};
 use crate::workspace::Workspace;
 
 /// A model whose files are at hand.
@@ -103,14 +104,16 @@ async fn read(folder: &Path) -> Result<(PathBuf, Manifest), Error> {
     let (manifest, _) = store::read_manifest(folder)?;
     let folder = folder.to_owned();
     aside(move || {
+        let opened = Folder::open(&folder);
+        let opened = Arc::new(opened.map_err(|error| PredictError::local("read", &folder, error))?);
         for file in &manifest.files {
-            let path = folder.join(&file.path);
-            let (_, found) = File::open(&path)
-                .and_then(digest::sha256)
-                .map_err(|error| PredictError::local("read", &path, error))?;
+            let there = LocalFile::beneath(&opened, &folder, &file.path);
+            let path = there.path();
+            let found = there.open().and_then(digest::sha256);
+            let (_, found) = found.map_err(|error| PredictError::local("read", path, error))?;
             if found != file.sha256 {
                 return Err(PredictError::BadModel {
-                    path,
+                    path: path.to_owned(),
                     problem: "it was changed: its digest is not the one that the manifest gives"
                         .to_owned(),
                 });
@@ -155,7 +158,7 @@ async fn module(
 async fn is_that(path: PathBuf, manifest: &Manifest) -> Result<PathBuf, Error> {
     let source = source_of(&path);
     let digest = aside(move || {
-        let digest = File::open(&source).and_then(digest::sha256);
+        let digest = open_regular(&source).and_then(digest::sha256);
         digest.map_err(|error| PredictError::local("read", &source, error))
     });
     let (_, found) = digest.await?;

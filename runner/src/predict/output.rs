@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempPath;
 
 use super::PredictError;
+use crate::foreign::Gate;
 
 /// Written at a time.
 const BUFFER: usize = 1 << 18;
@@ -37,7 +38,8 @@ impl Output {
     pub fn create(out: Option<&Path>) -> Result<Self, PredictError> {
         let Some(out) = out else {
             return Ok(Self {
-                writer: Writer::new(io::stdout()),
+                // Standard output may be a terminal, or end on one.
+                writer: Writer::new(Gate::new(io::stdout())),
                 file: None,
             });
         };

@@ -1,10 +1,11 @@
-use futures_util::stream::{StreamExt, TryStreamExt};
+use futures_util::stream::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::RegistryError;
 use super::models::READERS;
+use super::shelf::left_out;
 use crate::names::Name;
-use crate::store::{Depth, Replaced, Revision, Store, StoreError};
+use crate::store::{Depth, Replaced, Revision, Store, StoreError, may_be_model};
 
 /// `_aliases/<save_path>/<alias>.json`: which model bears a name such as `production`, and which ones did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,40 +63,114 @@ pub(super) async fn read_alias(
     let Some(object) = store.read(&key).await? else {
         return Ok(None);
     };
-    let found: Alias =
-        serde_json::from_slice(&object.bytes).map_err(|error| StoreError::Damaged {
-            url: store.url(&key),
-            problem: error.to_string(),
-        })?;
-    if found.history.is_empty() {
-        return Err(StoreError::Damaged {
-            url: store.url(&key),
-            problem: "its history is empty".to_owned(),
-        });
-    }
+    let found = parse(&object.bytes, save_path, alias);
+    let found = found.map_err(|problem| StoreError::Damaged {
+        url: store.url(&key),
+        problem,
+    })?;
     Ok(Some((found, object.revision)))
 }
 
-/// All aliases, or those of one save path.
+/// What anybody may have written: what comes out is the alias that its place says, of models that may be of its save path.
+fn parse(bytes: &[u8], save_path: &str, alias: &str) -> Result<Alias, String> {
+    let found: Alias = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if found.save_path != save_path || found.alias != alias {
+        return Err(format!(
+            "it says that it is {:?} of {:?}, and its place says {alias:?} of {save_path:?}",
+            found.alias, found.save_path
+        ));
+    }
+    if found.history.is_empty() {
+        return Err("its history is empty".to_owned());
+    }
+    let start = format!("{save_path}_v");
+    let foreign =
+        |change: &&Change| !change.name.starts_with(&start) || !may_be_model(&change.name);
+    if let Some(change) = found.history.iter().find(foreign) {
+        return Err(format!("{:?} is not a model of {save_path}", change.name));
+    }
+    Ok(found)
+}
+
+/// The aliases of a store, or of one save path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aliases {
+    pub readable: Vec<Alias>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An alias that can't be read: one model is promoted, and nobody knows which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// `None`: of any.
+    pub save_path: Option<String>,
+    pub url: String,
+}
+
+impl Aliases {
+    /// Why the model `name` must not go: an alias stands for it, or may do so.
+    #[must_use]
+    pub fn keep(&self, name: &str) -> Option<RegistryError> {
+        if let Some(alias) = self.readable.iter().rfind(|alias| alias.current() == name) {
+            return Some(RegistryError::Promoted {
+                alias: format!("{}@{}", alias.save_path, alias.alias),
+                name: name.to_owned(),
+            });
+        }
+        let may_be_of = |alias: &&Unreadable| {
+            let save_path = alias.save_path.as_ref();
+            save_path.is_none_or(|save_path| name.starts_with(&format!("{save_path}_v")))
+        };
+        let unreadable = self.unreadable.iter().find(may_be_of)?;
+        Some(RegistryError::PerhapsPromoted {
+            url: unreadable.url.clone(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// All aliases, or those of one save path. One that can't be read is warned of.
 ///
 /// # Errors
 /// When the store can't be listed or read.
-pub async fn aliases(store: &dyn Store, save_path: Option<&str>) -> Result<Vec<Alias>, StoreError> {
+pub async fn aliases(store: &dyn Store, save_path: Option<&str>) -> Result<Aliases, StoreError> {
     let prefix = save_path.map_or("_aliases/".to_owned(), |path| format!("_aliases/{path}/"));
-    let read = store
-        .list(&prefix, Depth::All)
-        .map(|entry| async move {
-            let key = entry?.key;
-            let name = key.strip_prefix("_aliases/").unwrap_or_default();
-            let name = name.strip_suffix(".json").unwrap_or_default();
-            match name.split_once('/') {
-                Some((save_path, alias)) => read_alias(store, save_path, alias).await,
-                None => Ok(None),
+    let read = store.list(&prefix, Depth::All).map(|entry| async move {
+        let key = match entry {
+            Ok(entry) => entry.key,
+            Err(error) => return Some((None, Err(error))),
+        };
+        let (save_path, alias) = place(&key)?;
+        let found = read_alias(store, save_path, alias).await;
+        Some((Some(save_path.to_owned()), found))
+    });
+    let mut read = read.buffered(READERS);
+    let mut aliases = Aliases::default();
+    while let Some(found) = read.next().await {
+        match found {
+            None | Some((_, Ok(None))) => {}
+            Some((_, Ok(Some((alias, _))))) => aliases.readable.push(alias),
+            Some((save_path, Err(error))) => {
+                let url = error
+                    .url()
+                    .map_or_else(|| store.url(&prefix), str::to_owned);
+                left_out(store, &prefix, error)?;
+                aliases.unreadable.push(Unreadable { save_path, url });
             }
-        })
-        .buffered(READERS)
-        .try_filter_map(|found| std::future::ready(Ok(found.map(|(alias, _)| alias))));
-    read.try_collect().await
+        }
+    }
+    Ok(aliases)
+}
+
+/// Of `_aliases/<save_path>/<alias>.json`; nothing of what is named otherwise, which is none of ours.
+fn place(key: &str) -> Option<(&str, &str)> {
+    let (save_path, file) = key.strip_prefix("_aliases/")?.split_once('/')?;
+    let alias = file.strip_suffix(".json")?;
+    let names = [save_path, alias];
+    names
+        .iter()
+        .all(|name| name.parse::<Name>().is_ok())
+        .then_some((save_path, alias))
 }
 
 /// Makes `alias` stand for the model `name`. Nothing is written when it does already.

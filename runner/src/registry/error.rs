@@ -17,6 +17,10 @@ pub enum RegistryError {
     NoModel { reference: String, problem: String },
     #[error("{alias} is {name} now: promote another one first, or keep it with --keep-promoted")]
     Promoted { alias: String, name: String },
+    #[error(
+        "{url} can't be read, and may stand for {name}: repair or remove it first, or keep the model with --keep-promoted"
+    )]
+    PerhapsPromoted { url: String, name: String },
     #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Local {
         action: &'static str,
@@ -50,7 +54,9 @@ impl RegistryError {
         match self {
             Self::Store(error) => error.exit(),
             Self::BadReference(_) => Exit::Usage,
-            Self::NoModel { .. } | Self::Promoted { .. } => Exit::StoreRefused,
+            Self::NoModel { .. } | Self::Promoted { .. } | Self::PerhapsPromoted { .. } => {
+                Exit::StoreRefused
+            }
             Self::Local { .. } | Self::Occupied { .. } => Exit::Local,
         }
     }

@@ -9,11 +9,14 @@ use serde::Serialize;
 
 use super::RegistryError;
 use super::models::READERS;
-use super::shelf::{Claims, Shelf, named_by_manifests};
+use super::shelf::{Claims, Shelf, left_out, named_by_manifests};
 use crate::store::{
-    ClaimKey, Depth, Entry, Store, StoreError, USES, manifest_key, may_be_model, parse_manifest,
+    ClaimKey, Depth, Entry, Store, StoreError, USES, find_manifest, manifest_key, may_be_model,
     uses,
 };
+
+/// How often a model is deleted that is published again meanwhile.
+pub(super) const ROUNDS: u32 = 100;
 
 /// An object that nothing needs, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,23 +38,49 @@ pub struct Garbage {
 /// # Errors
 /// When the store refuses or fails. Run again it goes on.
 pub async fn delete(store: &dyn Store, manifest: &Manifest) -> Result<(), RegistryError> {
-    let folder = format!("{}/", manifest.name);
-    loop {
+    for _ in 0..ROUNDS {
         if let Some(claim) = ClaimKey::of(manifest)
-            && let Some(object) = store.read(claim.as_str()).await?
-            && parse_manifest(&object.bytes).is_ok_and(|claimed| claimed.name == manifest.name)
+            && claims(store, &claim, &manifest.name).await?
         {
             store.delete(claim.as_str()).await?;
         }
-        store.delete(&manifest_key(&manifest.name)).await?;
-        let files: Vec<Entry> = store.list(&folder, Depth::All).try_collect().await?;
-        for file in files {
-            store.delete(&file.key).await?;
-        }
-        // Somebody may be publishing this very model again: nobody is to see what is left of that.
-        if store.list(&folder, Depth::All).try_next().await?.is_none() {
+        if delete_files(store, &manifest.name).await? {
             return Ok(());
         }
+    }
+    Err(keeps_coming(store, &manifest.name).into())
+}
+
+/// Whether a claim is that of the model `name`.
+async fn claims(store: &dyn Store, claim: &ClaimKey, name: &str) -> Result<bool, StoreError> {
+    match find_manifest(store, claim.as_str()).await? {
+        // It brings nothing back.
+        Some(Err(problem)) => {
+            tracing::warn!("{} can't be read: {problem}", store.url(claim.as_str()));
+            Ok(false)
+        }
+        found => Ok(found.is_some_and(|claimed| claimed.is_ok_and(|claimed| claimed.name == name))),
+    }
+}
+
+/// Deletes a manifest and then the files of its model. Whether none is left: somebody may be publishing this very model
+/// again, and nobody is to see what is left of that.
+pub(super) async fn delete_files(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
+    let folder = format!("{name}/");
+    store.delete(&manifest_key(name)).await?;
+    let files: Vec<Entry> = store.list(&folder, Depth::All).try_collect().await?;
+    for file in files {
+        store.delete(&file.key).await?;
+    }
+    Ok(store.list(&folder, Depth::All).try_next().await?.is_none())
+}
+
+pub(super) fn keeps_coming(store: &dyn Store, name: &str) -> StoreError {
+    StoreError::Refused {
+        url: store.url(name),
+        problem:
+            "it is published again as often as it is deleted: run this again when that has ended"
+                .to_owned(),
     }
 }
 
@@ -59,7 +88,7 @@ pub async fn delete(store: &dyn Store, manifest: &Manifest) -> Result<(), Regist
 pub struct Found {
     pub garbage: Vec<Garbage>,
     /// What was changed since then is none: seconds since 1970 by the store's clock.
-    before: i64,
+    pub(super) before: i64,
 }
 
 /// What was uploaded and never committed, snapshots and modules that no manifest names, and leftovers of processes that were
@@ -70,23 +99,19 @@ pub struct Found {
 pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, StoreError> {
     let mut garbage = Vec::new();
     let mut shelf = Shelf::read(store).await?;
-    let mut temporary = Vec::new();
-    let mut entries = store.list("_tmp/", Depth::All);
-    while let Some(entry) = entries.try_next().await? {
-        temporary.push(entry);
-    }
-    drop(entries);
+    let temporary = temporary(store).await?;
     // The store has answered by now, so that its clock is known.
     let now = uses::now(store);
     let before = now - i64::try_from(age.as_secs()).unwrap_or(now);
     let old = |entry: &Entry| entry.modified.is_some_and(|changed| changed < before);
     for entry in temporary {
-        if old(&entry) && entry.key != "_tmp/lock" {
+        if old(&entry) {
             garbage.push(wasted(entry, "left by a process that was killed", None));
         }
     }
     let claims = Claims::read(store).await?;
     let claimed: BTreeSet<String> = claims.name().collect();
+    let all_known = claims.are_complete();
     // A claim stands for a commit that anybody may still finish, if all files are there.
     for (claim, manifest) in claims.readable {
         if shelf.committed.contains(&manifest.name) {
@@ -100,13 +125,14 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
         }
     }
     let used = shelf.used_since(before);
-    if !claims.complete {
+    if !all_known {
         tracing::warn!("uploads stay, since a claim that can't be read may name them");
         shelf.unfinished.clear();
     }
     for (name, entries) in shelf.unfinished {
         // The youngest file tells whether somebody may still be at it.
-        if entries.iter().all(old) && !used.contains(&name) {
+        if entries.iter().all(old) && !used.contains(&name) && has_no_manifest(store, &name).await?
+        {
             let never = |entry| wasted(entry, "uploaded and never committed", Some(name.clone()));
             garbage.extend(entries.into_iter().map(never));
         }
@@ -120,7 +146,7 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
         !young && !used.contains(&entry.key) && !claimed.contains(&entry.key)
     });
     if !shared.is_empty() {
-        match named_by_manifests(store).await?.filter(|_| claims.complete) {
+        match named_by_manifests(store).await?.filter(|_| all_known) {
             Some(named) => shared.retain(|entry| !named.contains(&entry.key)),
             None => {
                 tracing::warn!(
@@ -150,7 +176,31 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
     Ok(Found { garbage, before })
 }
 
-fn wasted(entry: Entry, why: &'static str, unit: Option<String>) -> Garbage {
+/// Files on their way, or left on it. Nothing of ours lies deeper.
+async fn temporary(store: &dyn Store) -> Result<Vec<Entry>, StoreError> {
+    let mut temporary = Vec::new();
+    let mut entries = store.list("_tmp/", Depth::One);
+    while let Some(entry) = entries.next().await {
+        match entry {
+            Ok(entry) if entry.key.ends_with('/') || entry.key == "_tmp/lock" => {}
+            Ok(entry) => temporary.push(entry),
+            Err(error) => left_out(store, "_tmp/", error)?,
+        }
+    }
+    Ok(temporary)
+}
+
+/// Whether files belong to no model. A manifest that was just made counts, and so does one that can't be read: something
+/// else than a file may have taken its place, which no listing shows.
+async fn has_no_manifest(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
+    let key = manifest_key(name);
+    match store.stat(&key).await {
+        Ok(found) => Ok(found.is_none()),
+        Err(error) => left_out(store, &key, error).map(|()| false),
+    }
+}
+
+pub(super) fn wasted(entry: Entry, why: &'static str, unit: Option<String>) -> Garbage {
     Garbage {
         key: entry.key.clone(),
         bytes: entry.bytes,
@@ -174,7 +224,10 @@ pub async fn remove(store: &dyn Store, found: Found) -> Result<Vec<Garbage>, Sto
     let rest: Vec<Vec<Garbage>> = stream::iter(units)
         .map(|(unit, garbage)| async move {
             match unit {
-                Some(unit) => remove_unit(store, &unit, garbage, before).await,
+                Some(unit) => match remove_unit(store, &unit, garbage, before).await {
+                    Err(error) => left_out(store, &unit, error).map(|()| Vec::new()),
+                    removed => removed,
+                },
                 None => Ok(Vec::new()),
             }
         })
@@ -200,7 +253,7 @@ async fn remove_unit(
     // Whoever announces a use, or looks for the mark, does so after this. A publisher all of whose files were new looks for
     // nothing: its manifest may have come since the store was listed.
     let needed = uses::is_used(store, unit, before).await?
-        || (may_be_model(unit) && store.stat(&manifest_key(unit)).await?.is_some());
+        || (may_be_model(unit) && !has_no_manifest(store, unit).await?);
     if needed {
         garbage.retain(|found| found.key.starts_with(&format!("{USES}/")));
     }

@@ -6,7 +6,7 @@ use futures_util::stream::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use crate::store::{
-    Depth, REJECTED, Store, StoreError, manifest_key, may_be_model, parse_manifest,
+    Damaged, Depth, REJECTED, Store, StoreError, find_manifest, manifest_key, may_be_model,
 };
 
 /// Manifests that are read at a time.
@@ -74,10 +74,11 @@ impl Filter {
 }
 
 /// Reads the manifests whose names fit, many at a time, in no order: their keys, and what they say or what is wrong with them.
+/// One that can't be read is such a one, and does not fail the others.
 pub(super) fn each_manifest<'a>(
     store: &'a dyn Store,
     filter: &'a Filter,
-) -> impl Stream<Item = Result<(String, Result<Manifest, String>), StoreError>> + 'a {
+) -> impl Stream<Item = Result<(String, Result<Manifest, Damaged>), StoreError>> + 'a {
     store
         .list(&filter.prefix(), Depth::One)
         .try_filter_map(|entry| {
@@ -89,10 +90,17 @@ pub(super) fn each_manifest<'a>(
             std::future::ready(Ok(key))
         })
         .map(move |key| async move {
-            let key = key?;
+            let key = match key {
+                Ok(key) => key,
+                // A folder that can't be listed.
+                Err(error) => {
+                    let problem = Damaged::of(error)?;
+                    return Ok(Some((filter.prefix(), Err(problem))));
+                }
+            };
             // An upload that was never committed has none.
-            let object = store.read(&key).await?;
-            Ok(object.map(|object| (key, parse_manifest(&object.bytes))))
+            let found = find_manifest(store, &key).await?;
+            Ok(found.map(|manifest| (key, manifest)))
         })
         .buffer_unordered(READERS)
         .try_filter_map(|found| std::future::ready(Ok(found)))
@@ -111,7 +119,11 @@ pub(super) async fn manifests<T: Send>(
         .try_filter_map(|(key, manifest)| {
             let manifest = manifest
                 .inspect_err(|problem| {
-                    tracing::warn!("{} is left out: {problem}", store.url(&key));
+                    tracing::warn!(
+                        "{} is left out: {problem}{}",
+                        store.url(&key),
+                        advice(problem)
+                    );
                 })
                 .ok();
             let found = manifest.filter(|manifest| filter.fits(manifest));
@@ -119,6 +131,15 @@ pub(super) async fn manifests<T: Send>(
         })
         .try_collect()
         .await
+}
+
+/// What to do about a manifest that can't be read.
+pub(super) fn advice(damaged: &Damaged) -> &'static str {
+    if damaged.may_be_whole() {
+        ""
+    } else {
+        "; `runner delete NAME` or `runner gc --damaged` removes it"
+    }
 }
 
 /// The models that fit, newest first; or by a score, best first.

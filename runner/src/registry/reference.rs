@@ -1,10 +1,10 @@
 use contract::Manifest;
 
 use super::alias::read_alias;
-use super::models::{Filter, manifests, newer};
+use super::models::{Filter, advice, manifests, newer};
 use super::{RegistryError, alias};
 use crate::names::Name;
-use crate::store::{Store, manifest_key, parse_manifest};
+use crate::store::{Store, find_manifest, manifest_key};
 
 /// The alias that is computed: the newest model of a save path.
 const LATEST: &str = "latest";
@@ -25,7 +25,18 @@ pub async fn resolve(store: &dyn Store, reference: &str) -> Result<Manifest, Reg
             .map_err(|_| RegistryError::BadReference(reference.to_owned()))?;
     }
     if let Some((alias, _)) = read_alias(store, save_path, what).await? {
-        return named(store, reference, alias.current()).await;
+        let manifest = named(store, reference, alias.current()).await?;
+        // A name does not tell where its save path ends: the manifest does.
+        if manifest.save_path != save_path {
+            return Err(RegistryError::no_model(
+                reference,
+                format!(
+                    "{what} stands for {}, which is a model of {}",
+                    manifest.name, manifest.save_path
+                ),
+            ));
+        }
+        return Ok(manifest);
     }
     let filter = Filter {
         save_path: Some(save_path.to_owned()),
@@ -43,7 +54,8 @@ pub async fn resolve(store: &dyn Store, reference: &str) -> Result<Manifest, Reg
     match found.len() {
         0 => {
             let aliases = alias::aliases(store, Some(save_path)).await?;
-            let aliases: Vec<&str> = aliases.iter().map(|alias| alias.alias.as_str()).collect();
+            let aliases = aliases.readable.iter();
+            let aliases: Vec<&str> = aliases.map(|alias| alias.alias.as_str()).collect();
             Err(RegistryError::no_model(
                 reference,
                 format!(
@@ -68,11 +80,12 @@ async fn named(store: &dyn Store, reference: &str, name: &str) -> Result<Manifes
         return Err(RegistryError::BadReference(reference.to_owned()));
     }
     let key = manifest_key(name);
-    let object = store.read(&key).await?.ok_or_else(|| {
+    let found = find_manifest(store, &key).await?.ok_or_else(|| {
         RegistryError::no_model(reference, format!("there is no {}", store.url(&key)))
     })?;
-    parse_manifest(&object.bytes).map_err(|problem| {
-        RegistryError::no_model(reference, format!("{}: {problem}", store.url(&key)))
+    found.map_err(|problem| {
+        let advice = advice(&problem);
+        RegistryError::no_model(reference, format!("{}: {problem}{advice}", store.url(&key)))
     })
 }
 

@@ -7,8 +7,8 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 
 use super::models::{Filter, READERS, each_manifest};
 use crate::store::{
-    Depth, Entry, Store, StoreError, USES, data_key, is_shared, may_be_model, module_key,
-    parse_manifest,
+    CLAIMS, Damaged, Depth, Entry, Store, StoreError, USES, data_key, find_manifest, is_shared,
+    may_be_model, module_key,
 };
 
 /// What a store holds, models aside. What is not named like something of ours is left out: it may be somebody else's.
@@ -28,7 +28,15 @@ impl Shelf {
     pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let mut shelf = Self::default();
         let mut entries = store.list("", Depth::All);
-        while let Some(entry) = entries.try_next().await? {
+        while let Some(entry) = entries.next().await {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // Nothing in it is known, so that nothing in it is garbage.
+                Err(error) => {
+                    left_out(store, "", error)?;
+                    continue;
+                }
+            };
             match entry.key.split_once('/') {
                 Some(_) if is_shared(&entry.key) => shelf.shared.push(entry),
                 Some((USES, mark)) => {
@@ -74,39 +82,59 @@ impl Shelf {
     }
 }
 
+/// Warns of what can't be read at `key`, unless the store itself fails.
+pub(crate) fn left_out(store: &dyn Store, key: &str, error: StoreError) -> Result<(), StoreError> {
+    let url = error.url().map_or_else(|| store.url(key), str::to_owned);
+    let problem = error.of_one_object()?;
+    tracing::warn!("{url} is left out: {problem}");
+    Ok(())
+}
+
 /// Pieces of Nomad's work, and the models that were or will be theirs.
+#[derive(Default)]
 pub(super) struct Claims {
     pub readable: Vec<(Entry, Manifest)>,
-    /// Whether there are none besides.
-    pub complete: bool,
+    pub unreadable: Vec<(Entry, Damaged)>,
+    /// Some could not be listed.
+    unlisted: bool,
 }
 
 impl Claims {
     pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
-        let read: Vec<Option<(Entry, Manifest)>> = store
-            .list("_claims/", Depth::All)
-            .map(|entry| async move {
-                let entry = entry?;
-                // One that has gone since it was listed claims nothing.
-                let Some(object) = store.read(&entry.key).await? else {
+        let mut claims = Self::default();
+        let read = store.list(CLAIMS, Depth::All).map(|entry| async move {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    left_out(store, CLAIMS, error)?;
                     return Ok::<_, StoreError>(None);
-                };
-                match parse_manifest(&object.bytes) {
-                    Ok(manifest) => Ok(Some(Some((entry, manifest)))),
-                    Err(problem) => {
-                        tracing::warn!("{} can't be read: {problem}", store.url(&entry.key));
-                        Ok(Some(None))
-                    }
                 }
-            })
-            .buffer_unordered(READERS)
-            .try_filter_map(|claim| std::future::ready(Ok(claim)))
-            .try_collect()
-            .await?;
-        Ok(Self {
-            complete: read.iter().all(Option::is_some),
-            readable: read.into_iter().flatten().collect(),
-        })
+            };
+            let found = find_manifest(store, &entry.key).await?;
+            Ok(Some((entry, found)))
+        });
+        let mut read = std::pin::pin!(read.buffer_unordered(READERS));
+        while let Some(found) = read.try_next().await? {
+            let Some((entry, found)) = found else {
+                claims.unlisted = true;
+                continue;
+            };
+            match found {
+                Some(Ok(manifest)) => claims.readable.push((entry, manifest)),
+                Some(Err(problem)) => {
+                    tracing::warn!("{} can't be read: {problem}", store.url(&entry.key));
+                    claims.unreadable.push((entry, problem));
+                }
+                // One that has gone since it was listed claims nothing.
+                None => {}
+            }
+        }
+        Ok(claims)
+    }
+
+    /// Whether all that is claimed is known.
+    pub fn are_complete(&self) -> bool {
+        self.unreadable.is_empty() && !self.unlisted
     }
 
     /// Snapshots and modules that models name which anybody may still commit.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Outcome, Status, score, without_trailing_spaces};
 use crate::batch::Finished;
+use crate::foreign;
 
 /// Rows of the table before it is cut. The store has them all.
 const MOST_ROWS: usize = 20;
@@ -68,7 +69,7 @@ pub(super) fn table(finished: &[Finished]) -> String {
     table.set_header([
         "version".to_owned(),
         "validation".to_owned(),
-        format!("held-out {primary}"),
+        format!("held-out {}", foreign::line(primary)),
         "parameters".to_owned(),
     ]);
     for finished in sorted.iter().take(MOST_ROWS) {
@@ -102,7 +103,7 @@ fn row(finished: &Finished) -> Vec<String> {
                 .values
                 .iter()
                 .map(|(key, value)| format!("{key} = {value}"));
-            pairs.collect::<Vec<_>>().join(", ")
+            foreign::line(&pairs.collect::<Vec<_>>().join(", "))
         }
     };
     let (validation, held_out) = match &finished.result {

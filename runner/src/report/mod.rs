@@ -3,7 +3,6 @@
 mod batch;
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -11,8 +10,10 @@ use contract::{Evaluation, Gate, Manifest, Metrics, Parity, Task};
 use serde::Serialize;
 
 use crate::batch::Finished;
+use crate::error::Error;
 use crate::exit::Exit;
-
+use crate::foreign;
+use crate::stdout;
 use crate::timings::Timings;
 
 /// How a version ended, and where it is.
@@ -55,45 +56,34 @@ const FIRST_SCORES: [&str; 6] = ["roc_auc", "accuracy", "f1", "r2", "rmse", "mae
 ///
 /// # Errors
 /// When stdout cannot be written. A reader who has left (a closed pipe) is no error.
-pub fn print(outcome: &Outcome, json: bool, timings: Option<&Timings>) -> io::Result<()> {
-    let text = if json {
-        serde_json::to_string(outcome)? + "\n"
-    } else {
-        let mut text = crate::harmless(&table(outcome));
-        if let Some(timings) = timings {
-            text.push_str(&timings_table(timings));
-            let (total, own) = timings.total_and_own();
-            for (stage, took) in [("all", total), ("runner's own", own)] {
-                text.push_str(&timing("", stage, took));
-            }
+pub fn print(outcome: &Outcome, json: bool, timings: Option<&Timings>) -> Result<(), Error> {
+    if json {
+        return stdout::print_json(outcome);
+    }
+    let mut text = table(outcome);
+    if let Some(timings) = timings {
+        text.push_str(&timings_table(timings));
+        let (total, own) = timings.total_and_own();
+        for (stage, took) in [("all", total), ("runner's own", own)] {
+            text.push_str(&timing("", stage, took));
         }
-        text
-    };
-    ignore_closed_pipe(io::stdout().lock().write_all(text.as_bytes()))
+    }
+    stdout::print(text)
 }
 
 /// Prints many versions on stdout, the best first.
 ///
 /// # Errors
 /// As [`print`].
-pub fn print_batch(finished: &[Finished], json: bool, timings: Option<&Timings>) -> io::Result<()> {
-    let text = if json {
-        serde_json::to_string(&serde_json::json!({ "versions": batch::entries(finished) }))? + "\n"
-    } else {
-        crate::harmless(&batch::table(finished)) + &timings.map(timings_table).unwrap_or_default()
-    };
-    ignore_closed_pipe(io::stdout().lock().write_all(text.as_bytes()))
-}
-
-/// Somebody who reads only the first lines of our output is no reason to fail.
-///
-/// # Errors
-/// Any other error of `result`.
-pub fn ignore_closed_pipe(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+pub fn print_batch(
+    finished: &[Finished],
+    json: bool,
+    timings: Option<&Timings>,
+) -> Result<(), Error> {
+    if json {
+        return stdout::print_json(&serde_json::json!({ "versions": batch::entries(finished) }));
     }
+    stdout::print(batch::table(finished) + &timings.map(timings_table).unwrap_or_default())
 }
 
 fn table(outcome: &Outcome) -> String {
@@ -111,7 +101,7 @@ fn table(outcome: &Outcome) -> String {
     if let Some(learner) = &metrics.learner {
         line(
             "learner",
-            format!("{} ({})", learner.algorithm, learner.engine),
+            foreign::line(&format!("{} ({})", learner.algorithm, learner.engine)),
         );
     }
     line("rows", rows(metrics));
@@ -128,7 +118,7 @@ fn table(outcome: &Outcome) -> String {
         let _ = writeln!(text, "{:<10}{}", "parity", parity_line(parity));
         if let Parity::Differs { worst, .. } = parity {
             for row in worst {
-                let _ = writeln!(text, "{:<10}{row}", "");
+                let _ = writeln!(text, "{:<10}{}", "", foreign::line(row));
             }
         }
     }
@@ -138,7 +128,11 @@ fn table(outcome: &Outcome) -> String {
         Status::Kept => ("kept", ""),
         Status::GateNotMet => ("kept", " (not published: a gate was not met)"),
     };
-    let _ = writeln!(text, "{label:<10}{}{note}", outcome.location);
+    let _ = writeln!(
+        text,
+        "{label:<10}{}{note}",
+        foreign::line(&outcome.location)
+    );
     text
 }
 
@@ -172,6 +166,7 @@ fn features(metrics: &Metrics) -> String {
             Task::Multiclass => format!("classification, {} classes", metrics.classes.len()),
             Task::Regression => "regression".to_owned(),
         };
+        let target = foreign::line(target);
         let _ = write!(text, "\n{:<10}{target} ({what})", "target");
     }
     text
@@ -205,7 +200,7 @@ fn scores_table(metrics: &Metrics) -> Table {
         let values = columns
             .iter()
             .map(|(_, evaluation)| score(evaluation.scores.get(name)));
-        table.add_row(std::iter::once(name.to_owned()).chain(values));
+        table.add_row(std::iter::once(foreign::line(name)).chain(values));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         if index == 0 {
@@ -240,7 +235,7 @@ pub fn gate_line(gate: &Gate) -> String {
     let verdict = if gate.met { "met" } else { "NOT met" };
     format!(
         "{} {relation} {}: {verdict} ({})",
-        gate.metric,
+        foreign::line(&gate.metric),
         score(Some(&gate.threshold)),
         score(Some(&gate.value))
     )
@@ -271,8 +266,11 @@ pub fn parity_line(parity: &Parity) -> String {
             thousands(*differing),
             thousands(*rows)
         ),
-        Parity::Failed { reason } => format!("NOT met: model.onnx cannot be scored: {reason}"),
-        Parity::NotChecked { reason } => format!("not checked: {reason}"),
+        Parity::Failed { reason } => {
+            let reason = foreign::line(reason);
+            format!("NOT met: model.onnx cannot be scored: {reason}")
+        }
+        Parity::NotChecked { reason } => format!("not checked: {}", foreign::line(reason)),
     }
 }
 

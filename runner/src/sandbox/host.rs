@@ -36,6 +36,7 @@ pub struct GuestHost {
     counted: HashMap<u64, u64>,
     /// Inodes as the guest sees them: numbered by its first look, for the host's differ from run to run.
     inodes: HashMap<u64, u64>,
+    next_inode: u64,
     open: usize,
 }
 
@@ -48,6 +49,7 @@ impl GuestHost {
             output: OutputMeter::new(limits),
             counted: HashMap::new(),
             inodes: HashMap::new(),
+            next_inode: 0,
             open: 0,
         }
     }
@@ -64,6 +66,26 @@ impl GuestHost {
             *counted = stat.size;
             self.output.grew(growth).map_err(stop)?;
         }
+        Ok(())
+    }
+
+    /// What was known of an inode is of a file that is gone: the number was given to a new one, which has grown by nothing
+    /// yet. Which numbers come back differs between file systems.
+    fn forget(&mut self, inode: u64) {
+        self.counted.remove(&inode);
+        self.inodes.remove(&inode);
+    }
+
+    /// The same for what was just made at `path`.
+    async fn forget_at(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        dirfd: Fd,
+        path: GuestPtr<str>,
+    ) -> Result<()> {
+        let itself = Lookupflags::empty();
+        let made = Wasi::path_filestat_get(&mut self.wasi, memory, dirfd, itself, path).await?;
+        self.forget(made.ino);
         Ok(())
     }
 
@@ -85,8 +107,10 @@ impl GuestHost {
     }
 
     fn inode(&mut self, host: u64) -> u64 {
-        let next = self.inodes.len() as u64 + 1;
-        *self.inodes.entry(host).or_insert(next)
+        *self.inodes.entry(host).or_insert_with(|| {
+            self.next_inode += 1;
+            self.next_inode
+        })
     }
 
     /// The entries of a folder: `.` and `..`, then the others by name.
@@ -256,6 +280,8 @@ impl Wasi for GuestHost {
         .await?;
         self.open += 1;
         if new {
+            let made = Wasi::fd_filestat_get(&mut self.wasi, memory, fd).await?;
+            self.forget(made.ino);
             self.output.made_file().map_err(stop)?;
         }
         Ok(fd)
@@ -281,7 +307,9 @@ impl Wasi for GuestHost {
         dirfd: Fd,
         path: GuestPtr<str>,
     ) -> Result<()> {
-        Wasi::path_create_directory(&mut self.wasi, memory, dirfd, checked(path)?).await?;
+        let path = checked(path)?;
+        Wasi::path_create_directory(&mut self.wasi, memory, dirfd, path).await?;
+        self.forget_at(memory, dirfd, path).await?;
         self.output.made_folder().map_err(stop)
     }
 
@@ -308,6 +336,7 @@ impl Wasi for GuestHost {
     ) -> Result<()> {
         let (target, path) = (checked(target)?, checked(path)?);
         Wasi::path_symlink(&mut self.wasi, memory, target, dirfd, path).await?;
+        self.forget_at(memory, dirfd, path).await?;
         self.output.made_file().map_err(stop)
     }
 

@@ -26,7 +26,7 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Files, folders and links that it may make.
     pub output_files: u64,
-    /// Bytes on both of its streams.
+    /// Bytes of the log lines that both of its streams become.
     pub log_bytes: u64,
 }
 
@@ -81,7 +81,7 @@ pub enum LimitHit {
         "the guest asks for {0} tables, and {MAX_PARTS} is the most; a program for WASI needs one: build it anew"
     )]
     Tables(u32),
-    #[error("the guest printed more than {}; raise --max-log-bytes, or let it say less", Size(*.0))]
+    #[error("the guest printed more than {} of log lines; raise --max-log-bytes, or let it say less", Size(*.0))]
     Log(u64),
     #[error(
         "the guest's stack is full: it recurses too deeply; raise --stack, or mend the recursion"

@@ -7,6 +7,8 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::limits::LimitHit;
+use crate::foreign;
+use crate::logline::{GUEST, guest_line_length};
 
 /// Longer lines are broken.
 const MAX_LINE: usize = 8 << 10;
@@ -24,17 +26,22 @@ pub struct GuestLog(Arc<Mutex<State>>);
 
 struct State {
     limit: u64,
-    written: u64,
+    /// Bytes of the log lines that there are so far.
+    logged: u64,
+    /// Whether the guest has printed anything.
+    spoke: bool,
+    /// What has come of a line.
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
 impl GuestLog {
-    /// `limit` counts the bytes of both streams.
+    /// `limit` counts the bytes of the log lines that both streams become, framing included.
     pub fn new(limit: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             limit,
-            written: 0,
+            logged: 0,
+            spoke: false,
             stdout: Vec::new(),
             stderr: Vec::new(),
         })))
@@ -49,7 +56,7 @@ impl GuestLog {
 
     /// Whether the guest has printed anything.
     pub fn spoke(&self) -> bool {
-        self.state().written > 0
+        self.state().spoke
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -58,26 +65,20 @@ impl GuestLog {
 
     fn write(&self, stream: Stream, bytes: &[u8]) -> Result<(), LimitHit> {
         let mut state = self.state();
-        state.written = state.written.saturating_add(bytes.len() as u64);
-        if state.written > state.limit {
-            return Err(LimitHit::Log(state.limit));
-        }
-        let line = state.line(stream);
+        state.spoke |= !bytes.is_empty();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match part.strip_suffix(b"\n") {
                 Some(text) => (text, true),
                 None => (part, false),
             };
             for piece in text.chunks(MAX_LINE) {
-                if line.len() + piece.len() > MAX_LINE {
-                    say(stream, line);
-                    line.clear();
+                if state.line(stream).len() + piece.len() > MAX_LINE {
+                    state.log(stream)?;
                 }
-                line.extend_from_slice(piece);
+                state.line(stream).extend_from_slice(piece);
             }
             if ends {
-                say(stream, line);
-                line.clear();
+                state.log(stream)?;
             }
         }
         Ok(())
@@ -91,32 +92,46 @@ impl State {
             Stream::Stderr => &mut self.stderr,
         }
     }
+
+    /// Logs what has come of a line, if there is room for it.
+    fn log(&mut self, stream: Stream) -> Result<(), LimitHit> {
+        let text = readable(self.line(stream));
+        self.line(stream).clear();
+        let length = guest_line_length(stream.name(), &text);
+        self.logged = self.logged.saturating_add(length);
+        if self.logged > self.limit {
+            return Err(LimitHit::Log(self.limit));
+        }
+        tracing::info!(target: GUEST, stream = stream.name(), "{text}");
+        Ok(())
+    }
 }
 
 impl Drop for State {
     /// What the guest left without a newline is said when it is gone.
     fn drop(&mut self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
-            let line = std::mem::take(self.line(stream));
-            if !line.is_empty() {
-                say(stream, &line);
+            if !self.line(stream).is_empty() {
+                // Beyond the limit it is left out: the guest has ended already.
+                let _ = self.log(stream);
             }
         }
     }
 }
 
-fn say(stream: Stream, line: &[u8]) {
-    let text = readable(line);
-    match stream {
-        Stream::Stdout => tracing::info!(target: "guest", stream = "stdout", "{text}"),
-        Stream::Stderr => tracing::info!(target: "guest", stream = "stderr", "{text}"),
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
     }
 }
 
 /// Text that does nothing to a terminal: a guest must not move the cursor or retitle the window.
 fn readable(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    crate::harmless(&String::from_utf8_lossy(line))
+    foreign::lines(&String::from_utf8_lossy(line))
 }
 
 /// One stream of a guest.
@@ -179,9 +194,29 @@ mod tests {
 
     #[test]
     fn a_flood_ends_at_the_limit() {
-        let log = GuestLog::new(10);
+        // Five bytes stand around each line.
+        let log = GuestLog::new(20);
         assert_eq!(log.write(Stream::Stdout, b"12345\n"), Ok(()));
-        assert_eq!(log.write(Stream::Stderr, b"1234"), Ok(()));
-        assert_eq!(log.write(Stream::Stderr, b"5"), Err(LimitHit::Log(10)));
+        assert_eq!(log.write(Stream::Stderr, b"12345"), Ok(()));
+        assert_eq!(log.write(Stream::Stderr, b"\n"), Ok(()));
+        assert_eq!(log.write(Stream::Stderr, b"\n"), Err(LimitHit::Log(20)));
+        assert_eq!(log.write(Stream::Stdout, b"\n"), Err(LimitHit::Log(20)));
+    }
+
+    #[test]
+    fn what_a_line_becomes_is_counted_and_not_what_it_was() {
+        let log = GuestLog::new(1 << 10);
+        let newlines = [b'\n'; 1 << 10];
+        assert_eq!(
+            log.write(Stream::Stdout, &newlines),
+            Err(LimitHit::Log(1 << 10))
+        );
+        // A byte that is no UTF-8 becomes three.
+        let log = GuestLog::new(1 << 10);
+        let bytes = [&[0xff; 400][..], b"\n"].concat();
+        assert_eq!(
+            log.write(Stream::Stdout, &bytes),
+            Err(LimitHit::Log(1 << 10))
+        );
     }
 }

@@ -15,9 +15,12 @@ use super::engine::Engine;
 use super::host::GuestHost;
 use super::trust::{NotTrusted, Trust};
 use crate::exit::Exit;
+use crate::foreign;
 
 /// Larger modules are refused: compiling takes many times their size.
 const MAX_BYTES: u64 = 256 << 20;
+/// Characters of an import's name that a message shows.
+const MAX_NAME: usize = 200;
 
 /// How a `.cwasm` says what it was compiled for, in the words of Nomad's `${attr.cpu.arch}`.
 const ARCHITECTURES: [&str; 2] = ["-amd64", "-arm64"];
@@ -153,7 +156,7 @@ impl Engine {
                 .precompile_module(&bytes)
                 .map_err(|error| ModuleError::Invalid {
                     path: path.to_owned(),
-                    reason: format!("{:#}", error.root_cause()),
+                    reason: reason(&error),
                 })?;
         Ok(compiled::seal(&digest, code))
     }
@@ -191,7 +194,7 @@ impl Engine {
     ) -> Result<wasmtime::Module, ModuleError> {
         let invalid = |error: wasmtime::Error| ModuleError::Invalid {
             path: source.to_owned(),
-            reason: format!("{:#}", error.root_cause()),
+            reason: reason(&error),
         };
         if let Some(file) = self.cache().get(self.key(), digest) {
             match compiled::map(self.inner(), file, digest) {
@@ -235,13 +238,21 @@ fn link_error(path: &Path) -> impl Fn(wasmtime::Error) -> ModuleError {
     move |error| match error.downcast_ref::<UnknownImportError>() {
         Some(unknown) => ModuleError::UnknownImport {
             path: path.to_owned(),
-            import: format!("{}.{}", unknown.module(), unknown.name()),
+            import: foreign::shortened(
+                &format!("{}.{}", unknown.module(), unknown.name()),
+                MAX_NAME,
+            ),
         },
         None => ModuleError::Link {
             path: path.to_owned(),
-            reason: format!("{:#}", error.root_cause()),
+            reason: reason(&error),
         },
     }
+}
+
+/// The compiler's and linker's own words, which quote names out of the module.
+fn reason(error: &wasmtime::Error) -> String {
+    foreign::line(&format!("{:#}", error.root_cause()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ModuleError> {

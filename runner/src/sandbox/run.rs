@@ -10,9 +10,12 @@ use super::limits::{LimitHit, Limits, MAX_PARTS};
 use super::log::{GuestLog, Stream};
 use super::module::Module;
 use crate::exit::Exit;
+use crate::foreign;
 
 /// How much of the call stack a message shows.
 const FRAMES: usize = 5;
+/// Characters of a function's name that a message shows.
+const MAX_NAME: usize = 200;
 
 /// A guest that did not end by itself.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +138,7 @@ pub(super) fn explain(
                 .to_string()
                 .trim_start_matches("wasm trap: ")
                 .to_owned(),
-            None => error.root_cause().to_string(),
+            None => foreign::line(&error.root_cause().to_string()),
         },
         spoke,
         frames: frames(error),
@@ -151,7 +154,7 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
         .iter()
         .filter_map(|frame| frame.func_name())
         .take(FRAMES)
-        .map(str::to_owned)
+        .map(|name| foreign::shortened(name, MAX_NAME))
         .collect()
 }
 

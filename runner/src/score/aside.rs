@@ -15,6 +15,7 @@ use super::session::Session;
 use super::signature::{Values, read_text, write_text};
 use super::{MAX_MODEL, ScoreError};
 use crate::exit::Exit;
+use crate::foreign;
 
 /// How much of a message is told. Characters.
 const MAX_MESSAGE: usize = 1_000;
@@ -136,7 +137,7 @@ pub(super) fn read_answer(from: &mut impl Read) -> io::Result<Result<(), ScoreEr
     if how == [ACCEPTED] {
         return Ok(Ok(()));
     }
-    let reason = crate::harmless(&read_text(from)?);
+    let reason = foreign::line(&read_text(from)?);
     Ok(Err(match how {
         [MACHINE_REFUSED] => ScoreError::Start(io::Error::other(reason)),
         _ => ScoreError::Model(reason),

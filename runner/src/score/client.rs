@@ -13,6 +13,7 @@ use super::aside::{VERB, read_answer};
 use super::signature::{MAX_COLUMNS, Signature, Values, read_text};
 use super::standby::Leash;
 use super::{MAX_MODEL, ScoreError};
+use crate::foreign;
 use crate::size::Size;
 
 /// This program, even when its file was replaced meanwhile.
@@ -237,7 +238,7 @@ impl Scorer {
             .by_ref()
             .take(LAST_WORDS)
             .read_to_end(&mut words);
-        let words = crate::harmless(String::from_utf8_lossy(&words).trim());
+        let words = foreign::line(String::from_utf8_lossy(&words).trim());
         if words.is_empty() {
             how
         } else {

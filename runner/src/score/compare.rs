@@ -3,6 +3,7 @@
 use contract::{Check, Parity};
 
 use super::columns::Scores;
+use crate::foreign;
 
 /// How many of the worst rows are shown.
 const SHOWN: usize = 5;
@@ -126,7 +127,7 @@ impl Comparison {
         self.ties += u64::from(is_tie);
         self.largest = self.largest.max(difference);
         if differs || difference > Parity::TOLERANCE {
-            let what = crate::harmless(&what());
+            let what = foreign::line(&what());
             self.differing
                 .push((difference, format!("check row {}: {what}", row + 1)));
         }

@@ -84,11 +84,11 @@ impl Gate {
                     files::MODEL_ONNX
                 );
                 Parity::NotChecked {
-                    reason: error.to_string(),
+                    reason: crate::foreign::line(&error.to_string()),
                 }
             }
             Err(error) => Parity::Failed {
-                reason: error.to_string(),
+                reason: crate::foreign::line(&error.to_string()),
             },
         }
     }

@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::blocking::Stopped;
 use super::{Store, StoreError, data_key, module_key, uses};
 use crate::digest::for_each_chunk;
+use crate::platform::{Folder, open_regular};
 
 /// How often an object may go between two looks. A `gc` removes it once.
 const TIMES_GONE: u32 = 10;
@@ -27,7 +29,65 @@ pub struct Content {
 #[derive(Clone, Debug)]
 pub enum Source {
     Bytes(Bytes),
-    File(PathBuf),
+    File(LocalFile),
+}
+
+/// A regular file of this machine.
+#[derive(Clone, Debug)]
+pub struct LocalFile {
+    path: PathBuf,
+    /// The folder that it must lie beneath, and where: others may write there, and no link is followed.
+    beneath: Option<(Arc<Folder>, PathBuf)>,
+}
+
+impl LocalFile {
+    /// One that the operator or the runner itself named.
+    #[must_use]
+    pub fn named(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            beneath: None,
+        }
+    }
+
+    /// One that a manifest names, beneath the manifest's own `folder`, which is shown as `shown`.
+    #[must_use]
+    pub fn beneath(folder: &Arc<Folder>, shown: &Path, relative: &str) -> Self {
+        Self {
+            path: shown.join(relative),
+            beneath: Some((folder.clone(), relative.into())),
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// # Errors
+    /// When it can't be opened, or is not a regular file.
+    pub fn open(&self) -> io::Result<File> {
+        match &self.beneath {
+            Some((folder, relative)) => folder.read(relative),
+            None => open_regular(&self.path),
+        }
+    }
+
+    /// Reads the file and hands each piece on. Returns its size and SHA-256.
+    pub(super) fn read_through(
+        &self,
+        stopped: &Stopped,
+        mut each: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<(u64, String)> {
+        let mut sha256 = Sha256::new();
+        let bytes = for_each_chunk(self.open()?, |chunk| {
+            stopped.check()?;
+            sha256.update(chunk);
+            each(chunk)
+        })?;
+        Ok((bytes, crate::hex(&sha256.finalize())))
+    }
 }
 
 impl Content {
@@ -45,14 +105,22 @@ impl Content {
     /// # Errors
     /// When it can't be read.
     pub async fn of_file(path: &Path) -> Result<Self, StoreError> {
-        let path = path.to_owned();
+        Self::of(LocalFile::named(path)).await
+    }
+
+    /// The same of one that lies in a folder to which others may write.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn of(file: LocalFile) -> Result<Self, StoreError> {
         super::blocking::blocking(move |stopped| {
-            let (bytes, sha256) = read_through(&path, &stopped, |_| Ok(()))
-                .map_err(|source| StoreError::local("read", &path, source))?;
+            let (bytes, sha256) = file
+                .read_through(&stopped, |_| Ok(()))
+                .map_err(|source| StoreError::local("read", &file.path, source))?;
             Ok(Self {
                 bytes,
                 sha256,
-                source: Source::File(path),
+                source: Source::File(file),
             })
         })
         .await
@@ -63,19 +131,20 @@ impl Content {
     /// # Errors
     /// When the file can't be read, or is not the one any more whose digest was taken.
     pub async fn md5(&self) -> Result<[u8; 16], StoreError> {
-        let path = match &self.source {
+        let file = match &self.source {
             Source::Bytes(bytes) => return Ok(Md5::digest(bytes).into()),
-            Source::File(path) => path.clone(),
+            Source::File(file) => file.clone(),
         };
         let content = self.clone();
         super::blocking::blocking(move |stopped| {
             let mut md5 = Md5::new();
-            let (_, sha256) = read_through(&path, &stopped, |chunk| {
+            let read = file.read_through(&stopped, |chunk| {
                 md5.update(chunk);
                 Ok(())
-            })
-            .map_err(|source| StoreError::local("read", &path, source))?;
-            content.is_still(&path, &sha256)?;
+            });
+            let (_, sha256) =
+                read.map_err(|source| StoreError::local("read", &file.path, source))?;
+            content.is_still(&file, &sha256)?;
             Ok(md5.finalize().into())
         })
         .await
@@ -83,31 +152,13 @@ impl Content {
 
     /// # Errors
     /// When a file that was read again had another digest.
-    pub(super) fn is_still(&self, path: &Path, sha256: &str) -> Result<(), StoreError> {
+    pub(super) fn is_still(&self, file: &LocalFile, sha256: &str) -> Result<(), StoreError> {
         if self.sha256 == sha256 {
             return Ok(());
         }
         let changed = io::Error::other("it changed while it was being stored");
-        Err(StoreError::local("read", path, changed))
+        Err(StoreError::local("read", &file.path, changed))
     }
-}
-
-/// Reads a file and hands each piece on. Returns its size and SHA-256.
-///
-/// # Errors
-/// When it can't be read, and what `each` returns.
-pub(super) fn read_through(
-    path: &Path,
-    stopped: &Stopped,
-    mut each: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<(u64, String)> {
-    let mut sha256 = Sha256::new();
-    let bytes = for_each_chunk(File::open(path)?, |chunk| {
-        stopped.check()?;
-        sha256.update(chunk);
-        each(chunk)
-    })?;
-    Ok((bytes, crate::hex(&sha256.finalize())))
 }
 
 /// Stores a module by its digest, once for all versions that it trained. Returns its key.

@@ -48,6 +48,9 @@ pub enum StoreError {
     /// The store holds something that can't be what a runner wrote.
     #[error("{url} is damaged: {problem}")]
     Damaged { url: String, problem: String },
+    /// The store holds something that this user may not read.
+    #[error("{url} cannot be read: {problem}; give this user the right to read it, or remove it")]
+    Unreadable { url: String, problem: String },
     /// No request was sent.
     #[error(transparent)]
     Net(#[from] NetError),
@@ -73,6 +76,31 @@ impl StoreError {
         }
     }
 
+    /// The object that it is about, where it is about one.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Conflict { url, .. }
+            | Self::Refused { url, .. }
+            | Self::Damaged { url, .. }
+            | Self::Unreadable { url, .. }
+            | Self::Unreachable { url, .. } => Some(url),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with the one object that this is about, so that the others can be gone on with.
+    ///
+    /// # Errors
+    /// This error, when it is about the store.
+    pub fn of_one_object(self) -> Result<String, Self> {
+        match self {
+            Self::Damaged { problem, .. } => Ok(problem),
+            Self::Unreadable { problem, .. } => Ok(format!("it cannot be read: {problem}")),
+            other => Err(other),
+        }
+    }
+
     /// The status that a process ends with.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -90,7 +118,8 @@ impl StoreError {
             Self::Credentials { .. }
             | Self::Conflict { .. }
             | Self::Refused { .. }
-            | Self::Damaged { .. } => Exit::StoreRefused,
+            | Self::Damaged { .. }
+            | Self::Unreadable { .. } => Exit::StoreRefused,
             Self::Unreachable { .. } | Self::Net(_) => Exit::StoreUnreachable,
         }
     }

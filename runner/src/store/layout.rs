@@ -31,6 +31,9 @@ pub fn check_key(key: &str) -> Result<(), StoreError> {
 /// Where versions that missed a gate are: their records in a store, their folders where they are kept on a machine.
 pub const REJECTED: &str = "_rejected";
 
+/// One model for one piece of Nomad's work: [`ClaimKey`].
+pub const CLAIMS: &str = "_claims/";
+
 /// Marks of publishers and of `gc`: who counts on what no manifest names yet.
 pub const USES: &str = "_uses";
 
@@ -117,7 +120,7 @@ impl ClaimKey {
         model_version: &str,
     ) -> Self {
         Self(format!(
-            "_claims/{}/{}/{}/{alloc_index}/{}.json",
+            "{CLAIMS}{}/{}/{}/{alloc_index}/{}.json",
             one_part(region),
             one_part(namespace),
             one_part(job),

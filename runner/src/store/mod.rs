@@ -23,16 +23,18 @@ mod options;
 mod publish;
 pub mod uses;
 
-pub use content::{Content, Source, store_data, store_module};
+pub use content::{Content, LocalFile, Source, store_data, store_module};
 pub use error::StoreError;
 pub(crate) use error::advice;
 pub use folder::FolderStore;
 pub use layout::{
-    ClaimKey, REJECTED, USES, check_key, data_key, is_shared, manifest_key, may_be_model,
+    CLAIMS, ClaimKey, REJECTED, USES, check_key, data_key, is_shared, manifest_key, may_be_model,
     module_key, rejected_key,
 };
 pub use location::Location;
-pub use manifest::{parse as parse_manifest, read_manifest, write_manifest};
+pub use manifest::{
+    Damaged, find_manifest, parse as parse_manifest, read_manifest, write_manifest,
+};
 pub use options::{Options, Secret};
 pub use publish::{Published, publish, record_rejected};
 
@@ -42,7 +44,9 @@ pub use publish::{Published, publish, record_rejected};
 /// When the location is of a kind that this build does not know, or the credentials can't be read.
 pub fn open(location: &Location, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match location {
-        Location::Folder(root) => Arc::new(FolderStore::new(root.clone())),
+        Location::Folder(root) => {
+            Arc::new(FolderStore::new(root.clone()).with_patience(options.timeout))
+        }
         Location::Bucket { .. } => Arc::new(BucketStore::open(location, options)?),
     })
 }
@@ -65,7 +69,7 @@ impl Target {
 }
 
 /// Which state of an object: a generation on Google Cloud Storage, an ETag or digest elsewhere. Opaque.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revision(pub(crate) String);
 
 impl Revision {

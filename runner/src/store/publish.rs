@@ -4,13 +4,17 @@
 //! right to create objects is enough for a first publication.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use contract::Manifest;
 
 use super::content::create_equal;
-use super::manifest::{parse, read_manifest};
-use super::{ClaimKey, Content, Created, Store, StoreError, manifest_key, rejected_key, uses};
+use super::manifest::{Damaged, open_model, parse, read_manifest_in};
+use super::{
+    ClaimKey, Content, Created, LocalFile, Store, StoreError, manifest_key, rejected_key, uses,
+};
+use crate::platform::Folder;
 
 /// A model that can be seen in a store.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +30,8 @@ pub struct Published {
 /// A model's folder that was read and checked: what its manifest names is there.
 struct Model {
     folder: PathBuf,
+    /// Others may write where it lies: what was read is what is published.
+    opened: Arc<Folder>,
     manifest: Manifest,
     /// As it stands in the folder: it is copied, not written anew.
     bytes: Bytes,
@@ -49,7 +55,7 @@ pub async fn publish(store: &dyn Store, folder: &Path) -> Result<Published, Stor
     // file and neither the name.
     let mut objects = Vec::with_capacity(model.manifest.files.len());
     for file in &model.manifest.files {
-        let content = Content::of_file(&folder.join(&file.path)).await?;
+        let content = Content::of(model.file(&file.path)).await?;
         if content.sha256 != file.sha256 || content.bytes != file.bytes {
             return Err(model.bad(format!("{} is not what the manifest says", file.path)));
         }
@@ -154,7 +160,8 @@ async fn read_claim(store: &dyn Store, claim: &ClaimKey) -> Result<(Manifest, By
             problem: "the model of this piece of work was deleted just now: run this again"
                 .to_owned(),
         })?;
-    let manifest = parse(&object.bytes).map_err(|problem| StoreError::Damaged { url, problem })?;
+    let manifest = parse(&object.bytes)
+        .map_err(|Damaged { problem, .. }| StoreError::Damaged { url, problem })?;
     Ok((manifest, object.bytes))
 }
 
@@ -174,9 +181,12 @@ async fn create_same_model(
                 problem: "it was deleted just now: run this again".to_owned(),
             });
         };
-        let other = parse(&object.bytes).map_err(|problem| StoreError::Damaged {
+        let other = parse(&object.bytes).map_err(|damaged| StoreError::Damaged {
             url: url.clone(),
-            problem,
+            problem: format!(
+                "{damaged}; to publish this model, remove that one first: runner delete {}",
+                manifest.name
+            ),
         })?;
         if let Some(difference) = difference(manifest, &other) {
             return Err(StoreError::Conflict { url, difference });
@@ -205,12 +215,18 @@ fn difference(ours: &Manifest, theirs: &Manifest) -> Option<String> {
 
 impl Model {
     fn read(folder: &Path) -> Result<Self, StoreError> {
-        let (manifest, bytes) = read_manifest(folder)?;
+        let opened = open_model(folder)?;
+        let (manifest, bytes) = read_manifest_in(&opened, folder)?;
         Ok(Self {
             folder: folder.to_owned(),
+            opened: Arc::new(opened),
             manifest,
             bytes,
         })
+    }
+
+    fn file(&self, path: &str) -> LocalFile {
+        LocalFile::beneath(&self.opened, &self.folder, path)
     }
 
     fn bad(&self, problem: String) -> StoreError {

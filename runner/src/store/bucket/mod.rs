@@ -220,7 +220,9 @@ impl Store for BucketStore {
                 let (key, metadata) = entry.into_parts();
                 // The folder that is listed, and empty objects that other tools make in its place.
                 let nothing =
-                    key.is_empty() || key == "/" || (metadata.is_dir() && depth == Depth::All);
+                    key.is_empty() || key == "/" || (metadata.is_dir() && depth == Depth::All)
+                    // Nothing of ours has such a name, and nothing can be asked about it.
+                    || check_key(key.trim_end_matches('/')).is_err();
                 std::future::ready(Ok((!nothing).then(|| Entry {
                     bytes: metadata.content_length(),
                     modified: modified(&metadata),

@@ -185,7 +185,7 @@ async fn bytes_at(content: &Content, at: u64, buffer: BytesMut) -> Result<Bytes,
             let start = usize::try_from(at).unwrap_or(bytes.len()).min(bytes.len());
             Ok(bytes.slice(start..bytes.len().min(start + PART)))
         }
-        Source::File(path) => read_part(path, at, content.bytes, buffer).await,
+        Source::File(file) => read_part(file, at, content.bytes, buffer).await,
     }
 }
 

@@ -1,8 +1,6 @@
 //! Writing to a bucket: in parts, within a bound of memory, and again when something got lost on the way.
 
-use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -14,7 +12,7 @@ use super::transport::Failure;
 use super::uploads::Trouble;
 use super::{BucketStore, Revisions, cause, md5_of};
 use crate::store::blocking::blocking;
-use crate::store::content::digest_of;
+use crate::store::content::{LocalFile, digest_of};
 use crate::store::{Content, Revision, Source, Store, StoreError};
 
 /// The size of one request of a large upload.
@@ -139,7 +137,7 @@ impl BucketStore {
                     .write_options(key, bytes.clone(), options)
                     .await);
             }
-            Source::File(path) => path,
+            Source::File(file) => file,
         };
         let mut writer = match self.operator.writer_options(key, options).await {
             Ok(writer) => writer,
@@ -246,18 +244,18 @@ impl BucketStore {
 
 /// Reads the next [`PART`] of a file into `buffer`.
 pub(super) async fn read_part(
-    path: &Path,
+    file: &LocalFile,
     at: u64,
     bytes: u64,
     mut buffer: BytesMut,
 ) -> Result<Bytes, StoreError> {
-    let path = path.to_owned();
+    let file = file.clone();
     blocking(move |_| {
-        let failed = |source| StoreError::local("read", &path, source);
+        let failed = |source| StoreError::local("read", file.path(), source);
         let left = usize::try_from(bytes - at).unwrap_or(PART);
         buffer.resize(left.min(PART), 0);
-        let file = File::open(&path).map_err(failed)?;
-        file.read_exact_at(&mut buffer, at).map_err(failed)?;
+        let opened = file.open().map_err(failed)?;
+        opened.read_exact_at(&mut buffer, at).map_err(failed)?;
         Ok(buffer.freeze())
     })
     .await

@@ -1,0 +1,142 @@
+//! Models whose manifest can't be read: left out by every verb, and removed by those that are asked to.
+
+use futures_util::stream::TryStreamExt;
+
+use super::RegistryError;
+use super::alias::aliases;
+use super::gc::{Found, ROUNDS, delete_files, keeps_coming, wasted};
+use super::models::{Filter, each_manifest};
+use super::shelf::Claims;
+use crate::store::{
+    Depth, Entry, REJECTED, Store, StoreError, find_manifest, manifest_key, may_be_model,
+    rejected_key,
+};
+
+/// Whether `name` is the full name of a model whose manifest can't be read. Then it is said why.
+///
+/// # Errors
+/// When the store refuses or fails.
+pub async fn is_damaged(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
+    if !may_be_model(name) {
+        return Ok(false);
+    }
+    let key = manifest_key(name);
+    let found = find_manifest(store, &key).await?;
+    if let Some(Err(problem)) = &found {
+        tracing::warn!("{} can't be read: {problem}", store.url(&key));
+    }
+    Ok(matches!(found, Some(Err(_))))
+}
+
+/// Deletes a model whose manifest can't be read, as [`super::delete`] does others. Which claim was its own only the claims
+/// can tell; one that can't be read either stays, and `gc` can remove it.
+///
+/// # Errors
+/// When the store refuses or fails. Run again it goes on.
+pub async fn delete_damaged(store: &dyn Store, name: &str) -> Result<(), RegistryError> {
+    for (claim, manifest) in Claims::read(store).await?.readable {
+        if manifest.name == name {
+            store.delete(&claim.key).await?;
+        }
+    }
+    for _ in 0..ROUNDS {
+        if delete_files(store, name).await? {
+            return Ok(());
+        }
+    }
+    Err(keeps_coming(store, name).into())
+}
+
+/// Models, records of rejected versions and claims that are damaged, besides what was `found`: as old as the rest of it, not
+/// of a newer runner, and with no alias that stands for them.
+///
+/// # Errors
+/// When the store can't be listed or read.
+pub async fn add_damaged(store: &dyn Store, found: &mut Found) -> Result<(), StoreError> {
+    let aliases = aliases(store, None).await?;
+    for name in damaged(store, false).await? {
+        if aliases.keep(&name).is_some() {
+            tracing::warn!(
+                "{} stays: an alias stands for it, or may do so",
+                store.url(&name)
+            );
+        } else {
+            let files = files_of(store, &name).await?;
+            add(found, files, "of a model whose manifest is damaged");
+        }
+    }
+    for name in damaged(store, true).await? {
+        let record = list(store, &rejected_key(&name)).await?;
+        add(found, record, "a record that is damaged");
+    }
+    for (claim, problem) in Claims::read(store).await?.unreadable {
+        if !problem.may_be_whole() && is_claim(&claim.key) {
+            add(found, vec![claim], "a claim that is damaged");
+        }
+    }
+    // As they are removed, and told of then.
+    found
+        .garbage
+        .sort_by(|left, right| left.key.cmp(&right.key));
+    Ok(())
+}
+
+/// Names of models, or of rejected versions, whose manifests are damaged.
+async fn damaged(store: &dyn Store, rejected: bool) -> Result<Vec<String>, StoreError> {
+    let filter = Filter {
+        rejected,
+        ..Filter::default()
+    };
+    let mut names = Vec::new();
+    let mut manifests = std::pin::pin!(each_manifest(store, &filter));
+    while let Some((key, manifest)) = manifests.try_next().await? {
+        let name = if rejected {
+            key.strip_prefix(REJECTED)
+                .and_then(|key| key.strip_prefix('/')?.strip_suffix(".json"))
+        } else {
+            key.split_once('/').map(|(name, _)| name)
+        };
+        // What is not named like ours may be somebody else's.
+        if manifest.is_err_and(|problem| !problem.may_be_whole())
+            && let Some(name) = name.filter(|name| may_be_model(name))
+        {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn is_claim(key: &str) -> bool {
+    key.ends_with(".json") && key.split('/').count() == 6
+}
+
+/// The objects of a model whose manifest is damaged. A link or a pipe in the manifest's place is none: it is as old as the rest.
+async fn files_of(store: &dyn Store, name: &str) -> Result<Vec<Entry>, StoreError> {
+    let mut files = list(store, &format!("{name}/")).await?;
+    let key = manifest_key(name);
+    if let Some(youngest) = files.iter().max_by_key(|file| file.modified).cloned()
+        && files.iter().all(|file| file.key != key)
+    {
+        files.push(Entry {
+            key,
+            bytes: 0,
+            revision: None,
+            ..youngest
+        });
+    }
+    Ok(files)
+}
+
+async fn list(store: &dyn Store, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+    store.list(prefix, Depth::All).try_collect().await
+}
+
+/// What belongs together goes or stays together.
+fn add(found: &mut Found, entries: Vec<Entry>, why: &'static str) {
+    let before = found.before;
+    let is_old = |entry: &Entry| entry.modified.is_some_and(|changed| changed < before);
+    if entries.iter().all(is_old) {
+        let garbage = entries.into_iter().map(|entry| wasted(entry, why, None));
+        found.garbage.extend(garbage);
+    }
+}
