@@ -158,25 +158,29 @@ impl Validator {
     /// When the document can't be JSON, or passes a bound.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), Problem> {
         let mut at = 0;
-        while let Some(byte) = piece.get(at) {
-            if let Within::Text(_) = self.within {
-                // Most of many a document: what ends a text is looked for, and the rest passed over.
-                let rest = &piece[at..];
-                let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-                let plain = rest.iter().position(ends).unwrap_or(rest.len());
-                at += plain;
-                self.at += plain as u64;
-                if plain == rest.len() {
-                    break;
-                }
-                self.byte(piece[at])?;
-            } else {
+        while at < piece.len() {
+            let plain = self.plain(&piece[at..]);
+            at += plain;
+            self.at += plain as u64;
+            if let Some(byte) = piece.get(at) {
                 self.byte(*byte)?;
+                at += 1;
+                self.at += 1;
             }
-            at += 1;
-            self.at += 1;
         }
         Ok(())
+    }
+
+    /// How many bytes come that change nothing: most of a document is the inside of its texts and numbers.
+    fn plain(&self, rest: &[u8]) -> usize {
+        let first = |ends: fn(&u8) -> bool| rest.iter().position(ends).unwrap_or(rest.len());
+        match self.within {
+            Within::Text(_) => first(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)),
+            Within::Number(Number::Whole | Number::Fraction | Number::ExponentDigits) => {
+                first(|byte| !byte.is_ascii_digit())
+            }
+            _ => 0,
+        }
     }
 
     /// # Errors
