@@ -209,7 +209,7 @@ fn a_dispatch_reaches_no_service_of_the_machine_and_its_network() {
         );
     }
     assert!(server.asked().is_empty());
-    // An operator says otherwise by a list, or names it himself.
+    // An operator allows it by a list, or by naming it in a flag.
     let url = server.url("/");
     let listed = dispatched(&url).args(["--allow-data", &url]);
     assert_data(listed.run(), &url, ROWS);

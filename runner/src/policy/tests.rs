@@ -192,7 +192,7 @@ fn a_dispatch_names_no_address_of_the_machine_and_its_network() {
         );
         let led = Url::parse(address).unwrap();
         under_nomad.check_url(&led, Step::Led).unwrap_err();
-        // An operator names what he likes, in a flag or in the list; and so does a user at a laptop.
+        // An operator may name it, in a flag or in the list; and so may a user at a laptop.
         url(&of_operator(&nomad()), address).unwrap();
         url(&policy(&[address], &nomad()), address).unwrap();
         url(&policy(&[], &Nomad::default()), address).unwrap();
