@@ -78,7 +78,7 @@ variable "memory" {
 # ---- What may be read ----------------------------------------------------------------------------------------
 
 variable "allow_data" {
-  description = "URL prefixes that a dispatch may name as `data_url`. Empty: any address but link-local ones and metadata servers."
+  description = "URL prefixes and folders that a dispatch may name as `data_url`. Empty: any public address, and the task's own folders; for a data source in a private network it must be set."
   type        = list(string)
   default     = []
 }
@@ -127,6 +127,20 @@ variable "gcp_credentials" {
   default     = ""
 }
 
+# Both of these give rights to everyone who may dispatch (docs/nomad.md). An identity of the job's own, above, gives none.
+
+variable "allow_node_identity" {
+  description = "Use the identity of the client's machine (its cloud's metadata server) where no other credentials are given. Then set `allow_data` and `store` too: without them whoever dispatches chooses what is read and written with the machine's rights."
+  type        = bool
+  default     = false
+}
+
+variable "allow_gcp_creds" {
+  description = "Take the key of a service account or user from the dispatch (key `gcp_creds`) for task `storeModel_GCP`. Anyone who may read the job can read it."
+  type        = bool
+  default     = false
+}
+
 # ---- Host volumes --------------------------------------------------------------------------------------------
 
 variable "models_volume" {
@@ -156,6 +170,8 @@ variable "cache_volume" {
 locals {
   # The path of a store in a folder.
   folder = trimprefix(var.store, "file://")
+  # Data from there has the digest that it is named after.
+  snapshots = var.store
 }
 
 # `job_id`, group and task names are those of the pipeline that this one replaces: dashboards and alerts go on.
@@ -356,8 +372,10 @@ job "sales-close-prediction" {
           ["--module-sha256", var.sha256["workload.wasm"]],
           flatten([for arch in var.architectures : ["--compiled-sha256", var.sha256["workload-${arch}.cwasm"]] if var.compiled]),
           flatten([for prefix in var.allow_data : ["--allow-data", prefix]]),
+          local.snapshots == "" ? [] : ["--snapshots", local.snapshots],
           var.data_token == "" ? [] : ["--data-token-file", "${NOMAD_SECRETS_DIR}/data.token"],
           var.data_audience == "" && var.data_credentials == "" ? [] : ["--credentials", "${NOMAD_SECRETS_DIR}/gcp.json"],
+          var.allow_node_identity ? ["--allow-node-identity"] : [],
           var.cache_volume == "" ? [] : ["--cache-dir", "/cache"],
           # A folder of its own: the second task pushes all that it finds there.
           var.models_volume == "" ? [] : ["--out", "/models/${NOMAD_ALLOC_ID}"],
@@ -458,6 +476,8 @@ job "sales-close-prediction" {
           var.models_volume == "" ? [] : ["/models/${NOMAD_ALLOC_ID}"],
           var.store == "" ? [] : ["--store", var.store],
           var.gcp_audience == "" && var.gcp_credentials == "" ? [] : ["--credentials", "${NOMAD_SECRETS_DIR}/gcp.json"],
+          var.allow_node_identity ? ["--allow-node-identity"] : [],
+          var.allow_gcp_creds ? ["--allow-gcp-creds"] : [],
         )
       }
 

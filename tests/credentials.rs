@@ -8,6 +8,7 @@ mod model;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use gcs::{Fault, Gcs};
 use model::Model;
@@ -117,15 +118,192 @@ fn the_first_credentials_in_order_are_taken_and_named() {
     assert!(said.contains("GOOGLE_APPLICATION_CREDENTIALS"), "{said}");
     assert_eq!(bench.asked().last().unwrap(), "jwt");
 
-    push.env("NOMAD_META_gcp_creds", bench.user().to_string());
-    let said = bench.ends(&mut push, 0);
+    // A dispatch's are for Google's own token server, which is not asked from here.
+    push.env("NOMAD_META_gcp_creds", google_user().to_string())
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .arg("--allow-gcp-creds");
+    let said = bench.ends(&mut push, 17);
+    assert!(said.contains("credentials: the job's gcp_creds"), "{said}");
     assert!(said.contains("anyone can read"), "{said}");
-    assert_eq!(bench.asked().last().unwrap(), "refresh");
 
     push.arg("--credentials").arg(&account);
     let said = bench.ends(&mut push, 0);
     assert!(said.contains("--credentials"), "{said}");
     assert_eq!(bench.asked().last().unwrap(), "jwt");
+}
+
+/// A user's key, as gcloud writes it.
+fn google_user() -> Value {
+    json!({
+        "type": "authorized_user",
+        "client_id": "id",
+        "client_secret": "hush",
+        "refresh_token": "1//refresh",
+    })
+}
+
+/// A proxy that leads nowhere, and what it is asked for.
+fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
+    gcs::http::serve(|_| gcs::Response::new(403, ""))
+}
+
+#[test]
+fn a_dispatch_brings_credentials_only_where_the_operator_says_so() {
+    let bench = Bench::new();
+    for given in [bench.user(), bench.service_account(), google_user()] {
+        let mut push = bench.push();
+        push.env("NOMAD_META_gcp_creds", given.to_string());
+        let said = bench.ends(&mut push, 18);
+        assert!(said.contains("--allow-gcp-creds"), "{said}");
+        // What the operator gives wins, and is used.
+        let account = bench.file("account.json", &bench.service_account());
+        bench.ends(push.arg("--credentials").arg(account), 0);
+    }
+    assert_eq!(bench.asked(), ["jwt", "jwt", "jwt"]);
+    let (address, asked) = proxy();
+    let mut push = bench.push();
+    push.env("NOMAD_META_gcp_creds", google_user().to_string())
+        .env("HTTPS_PROXY", address)
+        .arg("--allow-gcp-creds");
+    bench.ends(&mut push, 17);
+    assert_eq!(
+        asked.lock().unwrap()[0],
+        "CONNECT oauth2.googleapis.com:443"
+    );
+}
+
+#[test]
+fn a_dispatchs_credentials_name_no_file_no_address_and_no_other_token_server() {
+    let bench = Bench::new();
+    let token = bench.home.path().join("nomad_gcp.jwt");
+    std::fs::write(&token, "subject-token").unwrap();
+    let address = &bench.gcs.address;
+    let external = |source: Value| {
+        json!({
+            "type": "external_account",
+            "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/nomad/providers/nomad",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": format!("{address}/sts"),
+            "credential_source": source,
+        })
+    };
+    let path = bench.file("user.json", &bench.user()).display().to_string();
+    for (given, status, said) in [
+        (
+            external(json!({"file": token})).to_string(),
+            18,
+            "where to get credentials from",
+        ),
+        (
+            external(json!({"url": format!("{address}/computeMetadata/v1/token")})).to_string(),
+            18,
+            "where to get credentials from",
+        ),
+        (
+            external(json!({"executable": {"command": "/bin/true"}})).to_string(),
+            18,
+            "where to get credentials from",
+        ),
+        (bench.user().to_string(), 18, "another token server"),
+        (
+            bench.service_account().to_string(),
+            18,
+            "another token server",
+        ),
+        (path, 16, "neither JSON nor that in base64"),
+    ] {
+        let mut push = bench.push();
+        push.env("NOMAD_META_gcp_creds", given)
+            .arg("--allow-gcp-creds");
+        let output = bench.ends(&mut push, status);
+        assert!(output.contains(said), "{output}");
+    }
+    assert!(bench.gcs.state().seen.is_empty());
+}
+
+/// As a task of Nomad's.
+fn as_task(command: &mut Command) -> &mut Command {
+    command.env("NOMAD_ALLOC_ID", "0c3f0b6e-5a52-4a6f-9d5e-0f1c2d3e4f50")
+}
+
+#[test]
+fn under_nomad_the_nodes_identity_is_used_only_where_the_operator_says_so() {
+    let bench = Bench::new();
+    bench.gcs.state().tokens.metadata = true;
+    for gcloud in [false, true] {
+        if gcloud {
+            let file = ".config/gcloud/application_default_credentials.json";
+            bench.file(file, &bench.user());
+        }
+        let said = bench.ends(as_task(&mut bench.push()), 18);
+        assert!(said.contains("--allow-node-identity"), "{said}");
+    }
+    assert!(bench.gcs.state().seen.is_empty());
+    bench.ends(as_task(&mut bench.push()).arg("--allow-node-identity"), 0);
+    assert_eq!(bench.asked(), ["refresh"]);
+}
+
+#[test]
+fn under_nomad_no_credentials_file_leads_to_a_metadata_server() {
+    let bench = Bench::new();
+    let external = json!({
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/nomad/providers/nomad",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": format!("{}/sts", bench.gcs.address),
+        "credential_source": {"url": "http://169.254.169.254/metadata/identity/oauth2/token"},
+    });
+    let file = bench.file("external.json", &external);
+    let (address, asked) = proxy();
+    let mut push = bench.push();
+    as_task(&mut push)
+        .env("HTTP_PROXY", address)
+        .env("NO_PROXY", "127.0.0.1")
+        .args(["--store-timeout", "2s", "--credentials"])
+        .arg(file);
+    let said = bench.ends(&mut push, 18);
+    assert!(said.contains("--allow-node-identity"), "{said}");
+    assert!(asked.lock().unwrap().is_empty());
+    bench.ends(push.arg("--allow-node-identity"), 16);
+    assert!(asked.lock().unwrap()[0].contains("169.254.169.254"));
+}
+
+#[cfg(all(feature = "s3", feature = "azblob"))]
+#[test]
+fn under_nomad_other_clouds_metadata_servers_are_not_asked_either() {
+    for (store, name, value) in [
+        ("s3://models", "AWS_REGION", "eu-west-1"),
+        ("az://models", "AZURE_STORAGE_ACCOUNT", "account"),
+    ] {
+        let (address, asked) = proxy();
+        let mut list = Command::new(env!("CARGO_BIN_EXE_runner"));
+        as_task(list.env_clear())
+            .env("HTTP_PROXY", &address)
+            .env("HTTPS_PROXY", &address)
+            .env(name, value)
+            .args(["list", "--store-timeout", "2s", "--store", store]);
+        let is_metadata = |asked: &String| asked.contains("169.254.");
+        let output = list.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(18), "{store}: {said}");
+        assert!(said.contains("--allow-node-identity"), "{said}");
+        assert!(!asked.lock().unwrap().iter().any(is_metadata), "{store}");
+        list.arg("--allow-node-identity").output().unwrap();
+        assert!(asked.lock().unwrap().iter().any(is_metadata), "{store}");
+    }
+}
+
+#[test]
+fn a_token_that_lasts_for_ever_is_a_token() {
+    let bench = Bench::new();
+    bench.gcs.state().tokens.required = false;
+    let (address, _) = gcs::http::serve(|_| {
+        gcs::Response::json(&json!({"access_token": "ya29.x", "expires_in": u64::MAX}))
+    });
+    let mut user = bench.user();
+    user["token_uri"] = json!(format!("{address}/token"));
+    let file = bench.file("user.json", &user);
+    bench.ends(bench.push().arg("--credentials").arg(file), 0);
 }
 
 #[test]

@@ -78,7 +78,12 @@ fn a_redirect_is_never_followed_to_a_metadata_server() {
         "http://metadata.google.internal/",
     ] {
         let server = Server::start(move |_| Answer::redirect(to));
-        for runner in [train_on(&server.url("/")), dispatched(&server.url("/"))] {
+        let url = server.url("/");
+        for runner in [
+            train_on(&url),
+            as_task(train_on(&url)),
+            dispatched(&url).args(["--allow-data", &url]),
+        ] {
             assert_no_data(
                 runner.run(),
                 NOT_ALLOWED,
@@ -86,6 +91,90 @@ fn a_redirect_is_never_followed_to_a_metadata_server() {
             );
         }
     }
+}
+
+/// Runs it where /etc/hosts is another file, which nobody else sees. `None` where that is not allowed.
+fn with_hosts(runner: Runner, hosts: &std::path::Path) -> Option<Ended> {
+    let unshare = |options: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(options).args(["sh", "-c"]);
+        command.arg("mount --bind \"$HOSTS\" /etc/hosts && exec \"$@\"");
+        command.arg("sh").env("HOSTS", hosts);
+        command
+    };
+    let options = [&["--mount"][..], &["--map-root-user", "--mount"]]
+        .into_iter()
+        .find(|options| {
+            let tried = unshare(options).arg("true").output();
+            tried.is_ok_and(|tried| tried.status.success())
+        })?;
+    let output = unshare(options)
+        .arg(runner.command.get_program())
+        .args(runner.command.get_args())
+        .current_dir(runner.folder.path())
+        .output();
+    Some(Ended {
+        output: output.unwrap(),
+        folder: runner.folder,
+    })
+}
+
+#[test]
+fn a_name_that_turns_into_a_metadata_server_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts");
+    let file = hosts.clone();
+    let server = Server::start(move |_| {
+        std::fs::write(&file, "169.254.169.254 turns.test\n").unwrap();
+        Answer::redirect("/second")
+    });
+    let url = format!("http://turns.test:{}/first", server.port());
+    std::fs::write(&hosts, "127.0.0.1 turns.test\n").unwrap();
+    let runner = train_on(&url).args(["--data-retries", "0", "--data-timeout", "2s"]);
+    let Some(ended) = with_hosts(runner, &hosts) else {
+        support::skipped(
+            "a_name_that_turns_into_a_metadata_server_is_not_followed",
+            "this user may not mount a file, not even for itself",
+        );
+        return;
+    };
+    assert_no_data(ended, NOT_ALLOWED, ["169.254.169.254", "metadata server"]);
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_dispatch_names_no_private_address_by_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts");
+    std::fs::write(&hosts, "127.0.0.1 consul.test\n").unwrap();
+    let server = Server::of(ROWS);
+    let url = format!("http://consul.test:{}/", server.port());
+    let runner = as_task(train());
+    let local = runner.folder.path().display().to_string();
+    let script = [
+        ("NOMAD_ALLOC_ID", "a".to_owned()),
+        ("NOMAD_TASK_DIR", format!("{local}/local")),
+        ("NOMAD_META_data_url", url),
+    ];
+    let mut command = Command::new("env");
+    command.current_dir(runner.folder.path());
+    command.args(script.map(|(name, value)| format!("{name}={value}")));
+    command
+        .arg(runner.command.get_program())
+        .args(runner.command.get_args());
+    let runner = Runner {
+        command,
+        folder: runner.folder,
+    };
+    let Some(ended) = with_hosts(runner, &hosts) else {
+        support::skipped(
+            "a_dispatch_names_no_private_address_by_a_name",
+            "this user may not mount a file, not even for itself",
+        );
+        return;
+    };
+    assert_no_data(ended, NOT_ALLOWED, ["stands for 127.0.0.1", "loopback"]);
+    assert!(server.asked().is_empty());
 }
 
 #[test]
@@ -101,6 +190,151 @@ fn a_dispatch_names_no_metadata_server() {
             ["may not be read", "--allow-data http://"],
         );
     }
+}
+
+#[test]
+fn a_dispatch_reaches_no_service_of_the_machine_and_its_network() {
+    let server = Server::of(ROWS);
+    for url in [
+        server.url("/"),
+        format!("http://localhost:{}/", server.port()),
+        format!("http://[::ffff:127.0.0.1]:{}/", server.port()),
+        format!("http://0.0.0.0:{}/", server.port()),
+        "http://10.0.0.1/".to_owned(),
+    ] {
+        assert_no_data(
+            dispatched(&url).run(),
+            NOT_ALLOWED,
+            ["loopback, private or reserved", "--allow-data http://"],
+        );
+    }
+    assert!(server.asked().is_empty());
+    // An operator allows it by a list, or by naming it in a flag.
+    let url = server.url("/");
+    let listed = dispatched(&url).args(["--allow-data", &url]);
+    assert_data(listed.run(), &url, ROWS);
+    assert_data(as_task(train_on(&url)).run(), &url, ROWS);
+}
+
+#[test]
+fn standard_input_is_not_named_by_a_dispatch_nor_where_a_list_says_what_may_be_read() {
+    let listed = |runner: Runner| runner.args(["--allow-data", "/"]);
+    for runner in [
+        dispatched("-"),
+        listed(dispatched("-")),
+        listed(train_on("-")),
+    ] {
+        assert_no_data(
+            runner.run(),
+            NOT_ALLOWED,
+            ["standard input may not be read"],
+        );
+    }
+}
+
+#[test]
+fn a_data_path_does_not_tell_whether_a_secret_is_there() {
+    let run = |path: &str, listed: bool| {
+        let runner = as_task(train()).env("NOMAD_META_data_path", path);
+        let folder = runner.folder.path();
+        std::fs::write(folder.join("secrets/token"), SECRET).unwrap();
+        std::fs::write(folder.join("outside.csv"), ROWS).unwrap();
+        std::os::unix::fs::symlink("../secrets/token", folder.join("local/link")).unwrap();
+        let runner = match listed {
+            true => runner.args(["--allow-data", "/"]),
+            false => runner,
+        };
+        runner.run().ends_with(2).stderr()
+    };
+    let missing = run("missing", false);
+    assert!(missing.contains("--data-path"), "{missing}");
+    for path in ["secrets/token", "secrets/missing", "link", "outside.csv"] {
+        assert_eq!(run(path, false), missing, "{path}");
+    }
+    for path in ["secrets/token", "secrets/missing", "link"] {
+        assert_eq!(run(path, true), missing, "{path}");
+    }
+    let runner = as_task(train()).env("NOMAD_META_data_path", "rows.csv");
+    std::fs::write(runner.folder.path().join("local/rows.csv"), ROWS).unwrap();
+    runner.run().ends_with(0);
+}
+
+#[test]
+fn no_path_tells_whether_a_secret_is_there() {
+    for link in ["", "/proc/self/root"] {
+        for name in ["token", "missing"] {
+            let runner = as_task(train());
+            let folder = runner.folder.path().canonicalize().unwrap();
+            std::fs::write(folder.join("secrets/token"), SECRET).unwrap();
+            let path = format!("{link}{}/secrets/{name}", folder.display());
+            let ended = runner
+                .env("NOMAD_META_data_url", path)
+                .args(["--allow-data", "/"])
+                .run();
+            assert_no_data(ended, NOT_ALLOWED, ["among the task's secrets"]);
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_is_one_of_the_store_and_no_other_path_that_looks_like_one() {
+    let digest = "0".repeat(64);
+    let run = |folder: &str, args: &[&str]| {
+        let mut runner = train_on(&format!("{folder}/{digest}"));
+        let folder = runner.folder.path().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(&digest), ROWS).unwrap();
+        runner.command.args(args);
+        runner.run()
+    };
+    run("my_data", &[]).ends_with(0);
+    for (folder, args) in [
+        ("models/_data", &[][..]),
+        ("models/_data", &["--store", "models"]),
+        ("models/_data", &["--snapshots", "models"]),
+        (
+            "models/_data",
+            &["--store", "others", "--snapshots", "file://./models"],
+        ),
+    ] {
+        run(folder, args)
+            .ends_with(NOT_FETCHED)
+            .says(["is not the dataset that was asked for"]);
+    }
+    run("others/_data", &["--store", "models"])
+        .ends_with(0)
+        .says(["its digest is not checked", "--snapshots"]);
+    let server = Server::of(ROWS);
+    let url = server.url(&format!("/_data/{digest}"));
+    assert_data(train_on(&url).run(), &url, ROWS);
+}
+
+#[test]
+fn a_dispatch_reads_no_bucket_with_credentials_of_its_own_or_of_the_node() {
+    let server = Server::of(ROWS);
+    let given = serde_json::json!({
+        "type": "external_account",
+        "audience": "x",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": server.url("/sts"),
+        "credential_source": {"file": "/proc/self/environ"},
+    });
+    let read = || {
+        dispatched("gs://models/rows.csv")
+            .file("credentials", SECRET)
+            .args(["--data-token-file", "credentials"])
+            .args(["--store-endpoint", &server.url("")])
+            .env("GCE_METADATA_HOST", server.authority())
+    };
+    assert_no_data(read().run(), NOT_ALLOWED, ["--allow-node-identity"]);
+    let brought = || read().env("NOMAD_META_gcp_creds", given.to_string());
+    assert_no_data(brought().run(), NOT_ALLOWED, ["--allow-gcp-creds"]);
+    assert_no_data(
+        brought().arg("--allow-gcp-creds").run(),
+        NOT_ALLOWED,
+        ["where to get credentials from"],
+    );
+    assert!(server.asked().is_empty());
 }
 
 #[test]
@@ -425,6 +659,43 @@ fn a_client_gets_a_token_and_a_new_one_when_it_has_run_out() {
     assert_eq!(sent["client_id"], "sales");
     assert_eq!(sent["client_secret"], SECRET);
     assert_eq!(sent["scope"], "api");
+}
+
+#[test]
+fn a_token_server_says_little_and_is_no_metadata_server() {
+    let tokens = Server::start(|_| {
+        let padding = " ".repeat(2 << 20);
+        Answer::ok(format!("{{\"access_token\":\"{SECRET}\"}}{padding}"))
+    });
+    let server = Server::of(ROWS);
+    let credentials = |token_url: String| {
+        format!(
+            "grant = \"refresh_token\"\ntoken_url = \"{token_url}\"\nclient_id = \"sales\"\nrefresh_token = \"{SECRET}\"\n"
+        )
+    };
+    let run = |runner: Runner, token_url: String| {
+        runner
+            .file("credentials", credentials(token_url))
+            .args(["--data-oauth-file", "credentials"])
+            .run()
+    };
+    let ended = run(train_on(&server.url("/")), tokens.url("/token"));
+    assert_secret_kept(&ended);
+    assert_no_data(ended, NOT_FETCHED, ["holds more than 1048576 bytes"]);
+    for token_url in [
+        "http://169.254.169.254/token",
+        "http://metadata.google.internal/",
+    ] {
+        let task = as_task(train_on(&server.url("/")));
+        assert_no_data(
+            run(task, token_url.to_owned()),
+            NOT_ALLOWED,
+            ["may not be used"],
+        );
+    }
+    // It may well be one of the operator's own network.
+    let token = token_server();
+    run(as_task(train_on(&server.url("/"))), token.url("/token")).ends_with(0);
 }
 
 #[test]

@@ -87,6 +87,18 @@ fn redirects_in_a_circle_end() {
 }
 
 #[test]
+fn a_fetch_has_an_end_however_patient_it_is() {
+    let silent = Server::start(|_| Answer::ok(ROWS).hang_after(5));
+    let failing = Server::start(|_| Answer::status(503, ""));
+    for server in [silent, failing] {
+        let ended = train_on(&server.url("/"))
+            .args(["--data-deadline", "1s", "--data-retries", "1000"])
+            .run();
+        assert_no_data(ended, NOT_FETCHED, ["after 1s", "--data-deadline"]);
+    }
+}
+
+#[test]
 fn three_failures_of_a_server_are_waited_out() {
     let server = Server::start(|asked| match asked.number {
         0 => Answer::status(500, "no"),

@@ -235,32 +235,79 @@ fn what_is_old_is_told_by_the_clock_of_the_store() {
 /// Answers as Azure does, but what it keeps is not what was sent. Returns its address and the methods that it was asked for.
 #[cfg(feature = "azblob")]
 fn azure_that_changes_bytes() -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}/account", listener.local_addr().unwrap());
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let seen = asked.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let seen = seen.clone();
-            std::thread::spawn(move || {
-                let mut reader = std::io::BufReader::new(stream.try_clone().unwrap());
-                while let Some(request) = gcs::http::read_request(&mut reader) {
-                    let answer = match request.method.as_str() {
-                        "GET" => gcs::Response::new(200, "other bytes"),
-                        "DELETE" => gcs::Response::new(202, ""),
-                        _ => gcs::Response::new(201, ""),
-                    };
-                    let what = format!("{} {}", request.method, request.path);
-                    seen.lock().unwrap().push(what);
-                    let answer = answer.header("etag", "\"1\"");
-                    if answer.write(&stream, None).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
+    let (address, asked) = gcs::http::serve(|request| {
+        let answer = match request.method.as_str() {
+            "GET" => gcs::Response::new(200, "other bytes"),
+            "DELETE" => gcs::Response::new(202, ""),
+            _ => gcs::Response::new(201, ""),
+        };
+        answer.header("etag", "\"1\"")
     });
-    (address, asked)
+    (format!("{address}/account"), asked)
+}
+
+/// Whoever knows the name of an upload, and may write, may go on with it.
+#[cfg(feature = "s3")]
+#[test]
+fn no_error_tells_the_name_of_an_upload() {
+    let (address, asked) = gcs::http::serve(|request| {
+        let has = |name: &str| request.query.contains_key(name);
+        let answer = match request.method.as_str() {
+            "POST" if has("uploads") => gcs::Response::new(
+                200,
+                "<InitiateMultipartUploadResult><UploadId>SECRET</UploadId></InitiateMultipartUploadResult>",
+            ),
+            "POST" => gcs::Response::new(
+                409,
+                "<Error><Code>OperationAborted</Code><Message>upload SECRET? uploadId=SECRET</Message><UploadId>SECRET</UploadId></Error>",
+            ),
+            "GET" | "HEAD" => gcs::Response::new(404, ""),
+            "DELETE" => gcs::Response::new(409, ""),
+            _ => gcs::Response::new(200, ""),
+        };
+        answer.header("etag", "\"1\"")
+    });
+    let large = "0123456789abcdef".repeat(600_000);
+    let model = Model::new("m", "1", "a").file("a.bin", &large).write();
+    let mut push = Command::new(RUNNER);
+    push.env_clear()
+        .env("AWS_ACCESS_KEY_ID", "id")
+        .env("AWS_SECRET_ACCESS_KEY", "hush")
+        .args(["push", "--verbose", "--store", "s3://models"])
+        .args(["--store-timeout", "1s", "--store-endpoint", &address])
+        .arg(model.folder());
+    let said = ends(&mut push, 17);
+    assert!(said.contains("s3://models/m_v1_a/a.bin"), "{said}");
+    assert!(!said.contains("uploadId=SECRET"), "{said}");
+    assert!(!said.contains("<UploadId>SECRET"), "{said}");
+    assert!(
+        asked
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|each| each.starts_with("DELETE"))
+    );
+}
+
+#[test]
+fn what_a_server_sends_besides_objects_is_bounded() {
+    let (address, _) = gcs::http::serve(|_| gcs::Response::new(200, vec![b' '; 40 << 20]));
+    let mut list = Command::new(RUNNER);
+    list.env_clear()
+        .env("STORAGE_EMULATOR_HOST", &address)
+        .args(["list", "--store", "gs://models"]);
+    let said = ends(&mut list, 16);
+    assert!(said.contains("holds more than 33554432 bytes"), "{said}");
+}
+
+#[test]
+fn a_server_that_wants_to_be_left_alone_for_ever_is_given_up_on() {
+    let gcs = Gcs::start();
+    gcs.fault(1, "GET", "", Fault::RetryAfter(503, 1));
+    gcs.fault(9, "GET", "", Fault::RetryAfter(503, u64::MAX));
+    let mut list = runner(&gcs, &["list", "--store", "gs://models"]);
+    let said = ends(&mut list, 17);
+    assert!(said.contains("503"), "{said}");
 }
 
 #[cfg(feature = "azblob")]

@@ -33,7 +33,7 @@ pub enum Exit {
     StoreRefused,
     /// The store could not be reached, or failed for longer than the deadline.
     StoreUnreachable,
-    /// The operator does not allow it: module, data or path.
+    /// The operator does not allow it: module, data, path or credentials.
     NotAllowed,
     /// Nomad answered and refused, or its job is not what was to be dispatched.
     NomadRefused,
@@ -118,7 +118,7 @@ pub const TABLE: [(Exit, &str); 20] = [
     ),
     (
         Exit::NotAllowed,
-        "the operator does not allow it: module, data or path",
+        "the operator does not allow it: module, data, path or credentials",
     ),
     (
         Exit::NomadRefused,

@@ -1,11 +1,13 @@
 //! The one place that makes HTTP clients: data and stores trust the same roots and take the same proxies.
 
+use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -47,6 +49,84 @@ pub fn builder(silence: Duration) -> Result<ClientBuilder, NetError> {
 /// When the builder holds settings that contradict each other.
 pub fn build(builder: ClientBuilder) -> Result<Client, NetError> {
     builder.build().map_err(|error| NetError(error.to_string()))
+}
+
+/// Why the body of a small answer could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error(transparent)]
+    Broken(#[from] reqwest::Error),
+    #[error("the answer holds more than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// Reads an answer that is no data, and so is small: at most `limit` bytes, whatever is announced or sent.
+///
+/// # Errors
+/// When it is larger, or breaks off.
+pub async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
+    let announced = response.content_length().unwrap_or(0);
+    if announced > limit as u64 {
+        return Err(BodyError::TooLarge(limit));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > limit {
+            return Err(BodyError::TooLarge(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The first cause of a kind, also where it is wrapped in an I/O error.
+pub fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// A text without the queries of the addresses in it, and without the names of uploads: either may be a right to write.
+#[must_use]
+pub fn without_queries(text: &str) -> String {
+    let ends = |each: char| each.is_whitespace() || "\"'<>,;|(){}[]".contains(each);
+    let is_upload = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        word.contains("uploadid") || word.contains("upload_id")
+    };
+    let mut shown = String::with_capacity(text.len());
+    let mut before = "";
+    for piece in text.split_inclusive(ends) {
+        let (word, end) = match piece.char_indices().next_back() {
+            Some((at, last)) if ends(last) => piece.split_at(at),
+            _ => (piece, ""),
+        };
+        let has_letters = word.contains(char::is_alphanumeric);
+        match word.find('?').filter(|&at| word[at..].contains('=')) {
+            Some(at) => shown.push_str(&word[..at]),
+            // `uploadId=…`, `<UploadId>…`
+            None if is_upload(word) && word.contains('=') => shown.push('…'),
+            None if is_upload(before) && has_letters => shown.push('…'),
+            None => shown.push_str(word),
+        }
+        shown.push_str(end);
+        if has_letters {
+            // What follows an element, or stands beside a pair, is another thing.
+            before = if word.contains(['=', '/']) { "" } else { word };
+        }
+    }
+    shown
 }
 
 fn tls() -> Result<ClientConfig, NetError> {
@@ -107,6 +187,30 @@ mod tests {
     fn a_client_is_made_with_the_built_in_roots() {
         assert!(built_in().len() > 50);
         client(Duration::from_secs(1)).unwrap();
+    }
+
+    #[test]
+    fn no_query_of_an_address_is_left_in_a_text() {
+        for (text, shown) in [
+            (
+                "context: { uri: http://a:1/b/c?partNumber=1&uploadId=SECRET, path: c } => no",
+                "context: { uri: http://a:1/b/c, path: c } => no",
+            ),
+            (
+                "\"https://a/b?X-Sig=SECRET\" broke",
+                "\"https://a/b\" broke",
+            ),
+            ("/b/c?uploads&uploadId=SECRET", "/b/c"),
+            ("uploadId=SECRET is unknown", "… is unknown"),
+            (
+                "<UploadId>SECRET</UploadId><Key>b</Key>",
+                "<UploadId>…</UploadId><Key>b</Key>",
+            ),
+            ("{\"uploadId\": \"SECRET\"}", "{\"uploadId\": \"…\"}"),
+            ("no such bucket? Create it.", "no such bucket? Create it."),
+        ] {
+            assert_eq!(without_queries(text), shown);
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use contract::NomadOrigin;
 
+use crate::secret::Secret;
+
 /// The variables of a task and the metadata of its dispatch. All absent on a laptop.
 ///
 /// An optional metadata key that was not given is there and empty: empty means not given.
@@ -38,6 +40,8 @@ pub struct Meta {
     pub epochs: Option<String>,
     /// `BUCKET` or `BUCKET/PREFIX`.
     pub gcp_bucket_path: Option<String>,
+    /// Credentials that whoever dispatches brings along.
+    pub gcp_creds: Option<Secret>,
     /// Of a grid: `1..50`. What `runner dispatch` hands to one allocation.
     pub points: Option<String>,
 }
@@ -75,6 +79,7 @@ impl Nomad {
                 batch_size: meta("batch_size"),
                 epochs: meta("epochs"),
                 gcp_bucket_path: meta("gcp_bucket_path"),
+                gcp_creds: meta("gcp_creds").map(Secret::new),
                 points: meta("points"),
             },
         }

@@ -1,6 +1,7 @@
 //! `runner doctor`: what this machine lacks, and how to mend it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreign;
 use crate::nomad::Nomad;
+use crate::policy::{Guard, Zone};
 use crate::sandbox::{
     Engine, EngineOptions, Grants, Guest, Limits, Mode, Trust, check_cache, run_guest,
 };
@@ -72,10 +74,15 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
             .map(|folder| ("folder", writable(folder))),
     );
     findings.extend(args.cache_dir.iter().map(|folder| ("cache", cache(folder))));
+    // What a dispatch names is held to what a dispatch may reach.
+    let zone = match (&args.data, nomad.is_task()) {
+        (None, true) => Zone::Private,
+        _ => Zone::Metadata,
+    };
     let data = args.data.or(nomad.meta.data_url);
-    for (name, url) in [("data", data), ("store", args.store)] {
+    for (name, url, zone) in [("data", data, zone), ("store", args.store, Zone::Metadata)] {
         if let Some(url) = url {
-            findings.push((name, reachable(&url).await));
+            findings.push((name, reachable(&url, &Guard::new(zone)).await));
         }
     }
     let mut missing = false;
@@ -248,26 +255,19 @@ fn clock() -> Finding {
 
 /// Files that hold credentials, where the environment names some.
 fn credentials(nomad: &Nomad) -> Finding {
-    let named = ["GOOGLE_APPLICATION_CREDENTIALS", "NOMAD_META_gcp_creds"]
-        .into_iter()
-        .filter_map(|name| {
-            Some((
-                name,
-                std::env::var(name).ok().filter(|file| !file.is_empty())?,
-            ))
-        });
     let mut found = Vec::new();
-    for (name, file) in named {
-        // The metadata may hold the credentials themselves.
-        if file.trim_start().starts_with('{') {
-            continue;
-        }
+    let name = "GOOGLE_APPLICATION_CREDENTIALS";
+    let named = std::env::var(name).ok().filter(|file| !file.is_empty());
+    if let Some(file) = named {
         if let Err(error) = std::fs::File::open(&file) {
             return Err(format!(
                 "{name} names {file}, which cannot be read ({error}); write it there with a `template` block"
             ));
         }
         found.push(file);
+    }
+    if nomad.meta.gcp_creds.is_some() {
+        found.push("the dispatch's gcp_creds, used with --allow-gcp-creds alone".to_owned());
     }
     let token = nomad.secrets_dir.as_ref().filter(|folder| {
         std::fs::read_dir(folder).is_ok_and(|mut entries| {
@@ -280,13 +280,18 @@ fn credentials(nomad: &Nomad) -> Finding {
         found.push("a workload identity of Nomad's".to_owned());
     }
     if found.is_empty() {
-        found.push("none named; what the cloud's machine offers is used".to_owned());
+        found.push(if nomad.is_task() {
+            "none named; what the cloud's machine offers is used with --allow-node-identity alone"
+                .to_owned()
+        } else {
+            "none named; what the cloud's machine offers is used".to_owned()
+        });
     }
     Ok(found.join(", "))
 }
 
 /// Whether the server behind an address takes a connection.
-async fn reachable(address: &str) -> Finding {
+async fn reachable(address: &str, guard: &Guard) -> Finding {
     let url = match Url::parse(address) {
         Ok(url) if url.scheme() == "file" => return Ok("a local folder".to_owned()),
         Ok(url) => url,
@@ -297,7 +302,10 @@ async fn reachable(address: &str) -> Finding {
         (_, Some(host)) => (host.to_owned(), url.port_or_known_default().unwrap_or(443)),
         _ => return Err(format!("{} names no server", url.scheme())),
     };
-    match tokio::time::timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await {
+    guard
+        .check_host(&url)
+        .map_err(|zone| format!("{host} is not asked: {zone}"))?;
+    match tokio::time::timeout(PATIENCE, connect(&host, port, guard)).await {
         Ok(Ok(_)) => Ok(format!("{host}:{port} takes connections")),
         Ok(Err(error)) => Err(format!(
             "{host}:{port} cannot be reached ({error}); look at its name, the firewall and the proxy"
@@ -306,6 +314,16 @@ async fn reachable(address: &str) -> Finding {
             "{host}:{port} does not answer; look at the firewall and the proxy"
         )),
     }
+}
+
+async fn connect(host: &str, port: u16, guard: &Guard) -> std::io::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    for address in &addresses {
+        guard.check(address.ip()).map_err(|zone| {
+            std::io::Error::other(format!("its name stands for {}: {zone}", address.ip()))
+        })?;
+    }
+    TcpStream::connect(addresses.as_slice()).await
 }
 
 /// A small file of the kernel's, without its newline.

@@ -66,9 +66,10 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         .source
         .as_deref()
         .or(nomad.meta.data_url.as_deref());
-    let request = args
-        .data
-        .request(source.ok_or(PlanError::NoData)?, &nomad)?;
+    let store = args.store.target()?;
+    let source = source.ok_or(PlanError::NoData)?;
+    let location = store.as_ref().map(|target| &target.location);
+    let request = args.data.request(source, &nomad, location)?;
     let is_file = args.reference.ends_with(".onnx");
     let engine = match args.sandbox.engine.engine {
         EngineKind::Onnx => Engine::Onnx,
@@ -81,7 +82,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         data: request.with_store(args.store.access.options()),
         out: args.out.filter(|out| out.as_os_str() != "-"),
         module: args.module,
-        store: args.store.target()?,
+        store,
         engine,
         trust: args.sandbox.engine.trust(),
         limits: args.sandbox.limits(&nomad, 1),

@@ -119,7 +119,7 @@ fn folder(args: &Args, nomad: &Nomad) -> Result<PathBuf, StoreError> {
 fn destination(args: &Args, nomad: &Nomad) -> Result<Target, StoreError> {
     match (&args.store.store, &nomad.meta.gcp_bucket_path) {
         (None, Some(path)) => Ok(Target {
-            location: Location::parse(&format!("gs://{}", path.trim_start_matches("gs://")))?,
+            location: Location::of_bucket_path(path)?,
             options: args.store.access.options(),
         }),
         _ => args.store.required(),

@@ -31,9 +31,14 @@ pub struct Args {
 /// When the data can't be had, or the store refuses or fails.
 pub async fn run(args: Args) -> Result<Exit, Error> {
     let nomad = Nomad::from_environment();
-    let store = args.store.required()?.open()?;
-    let source = args.dataset.as_deref().or(args.data.source.as_deref());
-    let request = args.data.request(source.unwrap_or_default(), &nomad)?;
+    let target = args.store.required()?;
+    let store = target.open()?;
+    let data = data::Args {
+        source: args.dataset.or(args.data.source),
+        ..args.data
+    };
+    let source = data.source.as_deref().unwrap_or_default();
+    let request = data.request(source, &nomad, Some(&target.location))?;
     let request = request.with_store(args.store.access.options());
     let scratch = nomad.task_dir.clone().unwrap_or_else(std::env::temp_dir);
     let dataset = take(&request, Some(&*store), &scratch).await?;

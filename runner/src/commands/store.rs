@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::nomad::Nomad;
+use crate::policy::CredentialPolicy;
 use crate::size;
-use crate::store::{Location, Options, Secret, StoreError, Target};
+use crate::store::{Location, Options, StoreError, Target};
 
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
@@ -24,9 +26,18 @@ pub struct Args {
 #[command(next_help_heading = "Store")]
 pub struct Access {
     /// Google credentials: service account, authorized user, impersonation or external account
-    /// [default: $NOMAD_META_gcp_creds, $GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, the metadata server]
+    /// [default: $GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, the metadata server; under Nomad the last two only with
+    /// --allow-node-identity]
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
+
+    /// Under Nomad, let every dispatch act with the rights of the node (its cloud's metadata server)
+    #[arg(long)]
+    pub allow_node_identity: bool,
+
+    /// Take a service account's or user's key from the dispatch ($NOMAD_META_gcp_creds), for Google alone
+    #[arg(long)]
+    pub allow_gcp_creds: bool,
 
     /// For how long the store may fail or stand still, such as 90s or 10m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = size::duration)]
@@ -70,12 +81,14 @@ impl Access {
     /// The flags, and what the environment says beside them.
     #[must_use]
     pub fn options(&self) -> Options {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let nomad = Nomad::from_environment();
+        let emulator = std::env::var("STORAGE_EMULATOR_HOST");
         Options {
             credentials: self.credentials.clone(),
-            job_credentials: variable("NOMAD_META_gcp_creds").map(Secret::new),
+            policy: CredentialPolicy::new(&nomad, self.allow_node_identity, self.allow_gcp_creds),
+            job_credentials: nomad.meta.gcp_creds,
             endpoint: self.store_endpoint.clone(),
-            emulator: variable("STORAGE_EMULATOR_HOST"),
+            emulator: emulator.ok().filter(|value| !value.is_empty()),
             timeout: self.store_timeout,
         }
     }

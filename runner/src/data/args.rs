@@ -4,12 +4,11 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::auth::Auth;
-use super::policy::Policy;
-use super::source::redacted;
 use super::{DataError, Request, Source};
 use crate::nomad::Nomad;
+use crate::policy::{Policy, Step, redacted};
 use crate::size::{self, Size};
-use crate::store::Options;
+use crate::store::{Location, Options};
 
 /// Where the dataset comes from, and what may be read at all: the same flags for every verb that reads data.
 #[derive(clap::Args, Clone, Debug)]
@@ -33,6 +32,10 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = patience)]
     pub data_timeout: Duration,
 
+    /// How long the whole fetch may take: all tries, pages and tokens
+    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = patience)]
+    pub data_deadline: Duration,
+
     /// How often a request is tried again after a connection error, 408, 429 or 5xx
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub data_retries: u32,
@@ -49,46 +52,103 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub data_oauth_file: Option<PathBuf>,
 
+    /// The store whose snapshots --data may name: what is fetched from one must have the digest that it is named after
+    /// [default: --store, $NOMAD_META_gcp_bucket_path]
+    #[arg(long, value_name = "URL")]
+    pub snapshots: Option<String>,
+
     /// The only data that may be read: what a URL begins with, or a folder (repeatable)
-    /// [default: all; under Nomad the task's and allocation's folders, and no metadata servers]
+    /// [default: all; what a dispatch names: the task's and allocation's folders, and public addresses]
     #[arg(long, value_name = "PREFIX")]
     pub allow_data: Vec<String>,
 }
 
 impl Args {
-    /// The request for a dataset that these flags, or a dispatch, name.
+    /// The request for a dataset that these flags, or a dispatch, name. `store` is the command's own.
     ///
     /// # Errors
     /// When a flag is wrong, or the data may not be read as far as its name tells.
-    pub fn request(&self, source: &str, nomad: &Nomad) -> Result<Request, DataError> {
-        // What a job file's own arguments name is the operator's choice; what metadata names is anybody's.
-        let by_dispatch = self.source.is_none() || self.source == nomad.meta.data_url;
-        let policy = Policy::new(&self.allow_data, nomad)?;
+    pub fn request(
+        &self,
+        source: &str,
+        nomad: &Nomad,
+        store: Option<&Location>,
+    ) -> Result<Request, DataError> {
+        let policy = self.policy(nomad)?;
         let source = Source::parse(source)?;
         let auth = self.auth()?;
         match &source {
             Source::Http(url) => {
-                policy.check_url(url, false)?;
                 if auth.is_some() {
-                    policy.check_credentials(url, by_dispatch)?;
+                    policy.check_credentials(url)?;
                     check_one_credential(url)?;
                 }
+                policy.check_url(url, Step::Named)?;
             }
-            Source::Bucket(_, url) => policy.check_url(url, false)?,
-            Source::File(_) | Source::Stdin => {}
+            Source::Bucket(_, url) => policy.check_url(url, Step::Named)?,
+            Source::Stdin => policy.check_stdin()?,
+            Source::File(_) => {}
         }
         // A snapshot is what its address says, or it is nothing.
-        let snapshot = source.snapshot().map(str::to_owned);
+        let snapshot = self.snapshot(&source, nomad, store)?;
         Ok(Request {
             source,
             sha256: self.data_sha256.clone().or(snapshot),
             max_bytes: self.max_data_bytes.0,
             silence: self.data_timeout,
+            deadline: self.data_deadline,
             retries: self.data_retries,
             policy,
             auth,
             store: Options::default(),
         })
+    }
+
+    /// The file that a data path names, where nothing else names the data: below the task's folder, else below ours. None
+    /// if there is none that may be read.
+    ///
+    /// # Errors
+    /// When a flag is wrong.
+    pub fn existing(&self, path: &str, nomad: &Nomad) -> Result<Option<String>, DataError> {
+        let policy = self.policy(nomad)?;
+        let below_task = nomad.task_dir.as_ref().map(|folder| folder.join(path));
+        let mut candidates = below_task.into_iter().chain([PathBuf::from(path)]);
+        let found = candidates.find(|file| policy.allows_existing(file));
+        Ok(found.and_then(|file| file.to_str().map(str::to_owned)))
+    }
+
+    fn policy(&self, nomad: &Nomad) -> Result<Policy, DataError> {
+        // What a job file's own arguments name is the operator's choice; what metadata names is anybody's.
+        let by_dispatch = self.source.is_none() || self.source == nomad.meta.data_url;
+        Ok(Policy::new(&self.allow_data, nomad, by_dispatch)?)
+    }
+
+    /// The digest that the source must have, if it is a snapshot in a store that is known here. Where none is, the address
+    /// of a snapshot is believed to be one.
+    fn snapshot(
+        &self,
+        source: &Source,
+        nomad: &Nomad,
+        store: Option<&Location>,
+    ) -> Result<Option<String>, DataError> {
+        let named = self.snapshots.as_deref().map(Location::parse).transpose()?;
+        let bucket = nomad.meta.gcp_bucket_path.as_deref();
+        let bucket = bucket.and_then(|path| Location::of_bucket_path(path).ok());
+        let mut known: Vec<&Location> = [store, named.as_ref(), bucket.as_ref()]
+            .into_iter()
+            .flatten()
+            .collect();
+        let by_form = source.store_of_snapshot();
+        if known.is_empty() {
+            known.extend(&by_form);
+        }
+        let digest = known.iter().find_map(|store| source.snapshot_of(store));
+        if let (None, Some(store)) = (digest, &by_form) {
+            tracing::warn!(
+                "{source} has the name of a snapshot, and {store} is no store that is known here: its digest is not checked (--snapshots names the store)"
+            );
+        }
+        Ok(digest.map(str::to_owned))
     }
 
     fn auth(&self) -> Result<Option<Auth>, DataError> {

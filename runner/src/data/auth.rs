@@ -8,13 +8,11 @@ use std::sync::Arc;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::DataError;
+use crate::secret::read_small;
 use oauth::OAuth;
 
 mod oauth;
 mod sign;
-
-/// Larger files are no credentials. Bytes.
-const LARGEST: u64 = 64 << 10;
 
 /// Headers that the runner sets itself, or that would change what a request is.
 const RESERVED: [HeaderName; 9] = [
@@ -125,12 +123,8 @@ impl CredentialFile {
     }
 
     fn read(&self) -> Result<String, DataError> {
-        let failed = |error: std::io::Error| self.bad(&error.to_string());
-        let metadata = std::fs::metadata(&self.path).map_err(failed)?;
-        if metadata.len() > LARGEST {
-            return Err(self.bad("it is too large to hold credentials"));
-        }
-        std::fs::read_to_string(&self.path).map_err(failed)
+        let text = read_small(&self.path).map_err(|error| self.bad(&error.to_string()))?;
+        text.ok_or_else(|| self.bad("it is too large to hold credentials"))
     }
 
     fn bad(&self, problem: &str) -> DataError {

@@ -1,9 +1,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::policy::Refusal;
 use crate::exit::Exit;
 use crate::net::NetError;
+use crate::policy::{BadPrefix, Refusal};
 use crate::store::StoreError;
 
 /// Why there is no dataset. Every message names the source, without user, password and query, and says what to do.
@@ -11,12 +12,8 @@ use crate::store::StoreError;
 pub enum DataError {
     #[error("{name:?} names no dataset: {problem}")]
     BadSource { name: String, problem: String },
-    #[error("{flag} {value:?}: {problem}")]
-    BadOption {
-        flag: &'static str,
-        value: String,
-        problem: String,
-    },
+    #[error(transparent)]
+    BadPrefix(#[from] BadPrefix),
     #[error(transparent)]
     NotAllowed(#[from] Refusal),
     #[error("cannot read {}: {source}{}", path.display(), reading_advice(source))]
@@ -58,6 +55,11 @@ pub enum DataError {
         problem: String,
         tries: String,
     },
+    /// Whatever went on until then.
+    #[error(
+        "{name} had not arrived after {after:?}. Check how fast the server is; --data-deadline waits longer"
+    )]
+    TooSlow { name: String, after: Duration },
     /// The server answered, and not with data.
     #[error("{url}: {problem}")]
     BadAnswer { url: String, problem: String },
@@ -89,7 +91,7 @@ impl DataError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::BadSource { .. } | Self::BadOption { .. } => Exit::Usage,
+            Self::BadSource { .. } | Self::BadPrefix(_) => Exit::Usage,
             Self::NotAllowed(_) => Exit::NotAllowed,
             Self::Write { .. } | Self::Net(_) => Exit::Local,
             Self::Store(error) => match error.exit() {
@@ -100,6 +102,7 @@ impl DataError {
             | Self::Credentials { .. }
             | Self::NotAFile { .. }
             | Self::Unreachable { .. }
+            | Self::TooSlow { .. }
             | Self::BadAnswer { .. }
             | Self::TooLarge { .. }
             | Self::WrongDigest { .. } => Exit::DataNotFetched,

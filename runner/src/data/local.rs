@@ -3,15 +3,15 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::io::AsyncReadExt;
 
 use super::DataError;
-use super::policy::Policy;
 use super::progress::Progress;
 use super::sink::Sink;
 use crate::platform::open_resolved;
+use crate::policy::Policy;
 
 /// Read at a time: large enough to be quick, small enough to stop within a moment.
 const CHUNK: usize = 1 << 18;
@@ -77,7 +77,8 @@ fn open(path: &Path, policy: &Policy) -> Result<File, DataError> {
         Ok(resolved) => resolved,
         Err(error) => {
             // Whether a forbidden path exists is nobody's business.
-            policy.check_file(path, &std::path::absolute(path).map_err(failed)?)?;
+            let absolute = std::path::absolute(path).map_err(failed)?;
+            policy.check_file(path, &resolved_in_part(&absolute))?;
             return Err(failed(error));
         }
     };
@@ -98,4 +99,13 @@ fn open(path: &Path, policy: &Policy) -> Result<File, DataError> {
         kind,
         remedy,
     })
+}
+
+/// Where a path would lead that does not exist: its folders may, by way of links.
+fn resolved_in_part(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find_map(|folder| {
+        let rest = path.strip_prefix(folder).ok()?;
+        Some(folder.canonicalize().ok()?.join(rest))
+    });
+    existing.unwrap_or_else(|| path.to_owned())
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use auth::Auth;
 use http::Http;
-use policy::Policy;
 use progress::Progress;
 use sink::Sink;
 
+use crate::policy::Policy;
 use crate::store::Options;
 
 mod args;
@@ -18,14 +18,12 @@ mod error;
 mod http;
 mod local;
 mod paged;
-mod policy;
 mod progress;
 mod sink;
 mod source;
 
 pub use args::Args;
 pub use error::DataError;
-pub use policy::Refusal;
 pub use source::Source;
 
 /// One dataset that is wanted, and how far to go for it.
@@ -37,6 +35,8 @@ pub struct Request {
     pub max_bytes: u64,
     /// How long a server may say nothing.
     pub silence: Duration,
+    /// How long the whole may take.
+    pub deadline: Duration,
     /// Tries after the first.
     pub retries: u32,
     pub policy: Policy,
@@ -73,6 +73,16 @@ pub struct Dataset {
 /// # Errors
 /// When the data may not be read, can't be had, or is not what was asked for; or when it can't be written.
 pub async fn fetch(request: &Request, into: &Path) -> Result<Dataset, DataError> {
+    match tokio::time::timeout(request.deadline, fetch_patiently(request, into)).await {
+        Ok(fetched) => fetched,
+        Err(_) => Err(DataError::TooSlow {
+            name: request.source.to_string(),
+            after: request.deadline,
+        }),
+    }
+}
+
+async fn fetch_patiently(request: &Request, into: &Path) -> Result<Dataset, DataError> {
     let source = request.source.to_string();
     let mut sink = Sink::create(into, source.clone(), request.max_bytes)?;
     let mut progress = Progress::start(&source);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::http::{Http, bad_answer, led};
@@ -16,6 +17,9 @@ use scan::{Page, Scan};
 mod scan;
 
 const CHUNK: usize = 1 << 18;
+
+/// More pages are no query result: Salesforce has 200 records and more on each. It also bounds what is kept of them.
+const MOST_PAGES: usize = 100_000;
 
 /// Follows `nextRecordsUrl` until `done`. `first` is what the URL gave; what is no query result, or is done, stays as
 /// it is. A page is on disk while its records are copied, so memory does not grow with the data.
@@ -39,7 +43,8 @@ pub(super) async fn follow(
     let mut joined = create()?;
     joined.write(page.head().as_bytes())?;
     let expected = page.total_size;
-    let (mut sink, mut url, mut seen, mut records) = (first, url.clone(), HashSet::new(), 0);
+    let (mut sink, mut url, mut records) = (first, url.clone(), 0);
+    let mut seen = Seen::default();
     loop {
         if page.count > 0 {
             if records > 0 {
@@ -71,8 +76,30 @@ pub(super) async fn follow(
     Ok(joined)
 }
 
+/// The pages that were followed, each by a digest of its address, however long that is.
+#[derive(Default)]
+struct Seen(HashSet<[u8; 32]>);
+
+impl Seen {
+    /// # Errors
+    /// Why a page is not to be followed.
+    fn add(&mut self, page: &Url) -> Result<(), String> {
+        if !self.0.insert(Sha256::digest(page.as_str()).into()) {
+            return Err(
+                "and its nextRecordsUrl was followed already: it would never end".to_owned(),
+            );
+        }
+        if self.0.len() > MOST_PAGES {
+            return Err(format!(
+                "and has more than {MOST_PAGES} pages: ask for more records on each, or for fewer in all"
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Where the next page is. A source that leads nowhere, or in a circle, would never end.
-fn next(url: &Url, page: &Page, seen: &mut HashSet<String>) -> Result<Url, DataError> {
+fn next(url: &Url, page: &Page, seen: &mut Seen) -> Result<Url, DataError> {
     let bad = |problem: &str| {
         bad_answer(
             url,
@@ -87,11 +114,7 @@ fn next(url: &Url, page: &Page, seen: &mut HashSet<String>) -> Result<Url, DataE
         return Err(bad("and has no record: following it would never end"));
     }
     let next = led(url, link)?;
-    if !seen.insert(next.to_string()) {
-        return Err(bad(
-            "and its nextRecordsUrl was followed already: it would never end",
-        ));
-    }
+    seen.add(&next).map_err(|problem| bad(&problem))?;
     Ok(next)
 }
 
@@ -136,4 +159,22 @@ async fn copy(
         Ok(left > 0)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_query_result_has_an_end_and_takes_no_memory_for_its_addresses() {
+        let mut seen = Seen::default();
+        let page = |number: usize| Url::parse(&format!("http://a/{number}")).unwrap();
+        for number in 0..MOST_PAGES {
+            seen.add(&page(number)).unwrap();
+        }
+        assert!(seen.add(&page(0)).unwrap_err().contains("followed already"));
+        let problem = seen.add(&page(MOST_PAGES)).unwrap_err();
+        assert!(problem.contains("100000 pages"), "{problem}");
+    }
 }

@@ -1,11 +1,12 @@
 //! What a dataset is named by.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use super::{DataError, bucket};
+use crate::policy::{redacted, without_dots};
 use crate::store::Location;
 
 /// One dataset, named on the command line or by a dispatch. [`fmt::Display`] shows neither user nor password nor
@@ -16,7 +17,7 @@ pub enum Source {
     Http(Url),
     /// A path, or `file://` and a path as it is (nothing in it is percent-encoded).
     File(PathBuf),
-    /// `gs://…`, `s3://…`, `az://…` and the name of an object. The URL is for [`Policy`](super::policy::Policy).
+    /// `gs://…`, `s3://…`, `az://…` and the name of an object. The URL is for [`Policy`](crate::policy::Policy).
     Bucket(Location, Url),
     /// `-`
     Stdin,
@@ -85,21 +86,84 @@ impl Source {
         }
     }
 
-    /// The digest of a snapshot, which its address ends in: `…/_data/<sha256>`.
+    /// The digest of a snapshot in the store, which its address there ends in: `<store>/_data/<sha256>`.
     #[must_use]
-    pub fn snapshot(&self) -> Option<&str> {
-        let path = match self {
-            Self::Http(url) | Self::Bucket(_, url) => url.path(),
-            Self::File(path) => path.to_str()?,
-            Self::Stdin => return None,
+    pub fn snapshot_of(&self, store: &Location) -> Option<&str> {
+        let inside = match (self, store) {
+            (
+                Self::Bucket(
+                    Location::Bucket {
+                        scheme,
+                        bucket,
+                        prefix: key,
+                    },
+                    _,
+                ),
+                Location::Bucket {
+                    scheme: stores,
+                    bucket: its_bucket,
+                    prefix,
+                },
+            ) if (scheme, bucket) == (stores, its_bucket) => match prefix.as_str() {
+                "" => Some(key.as_str()),
+                prefix => key.strip_prefix(prefix)?.strip_prefix('/'),
+            },
+            (Self::File(path), Location::Folder(folder)) => {
+                let data = path.parent()?;
+                let is_there = data.file_name()? == "_data" && same_folder(data.parent()?, folder);
+                return Some(path.file_name()?.to_str()?)
+                    .filter(|name| is_there && is_digest(name));
+            }
+            _ => None,
         };
-        let (_, digest) = path.rsplit_once("_data/")?;
-        let is_digest = digest.len() == 64
-            && digest
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        is_digest.then_some(digest)
+        inside?
+            .strip_prefix("_data/")
+            .filter(|name| is_digest(name))
     }
+
+    /// The store that it would be a snapshot of, by its form.
+    #[must_use]
+    pub fn store_of_snapshot(&self) -> Option<Location> {
+        let store = match self {
+            Self::Bucket(location, _) => bucket::split(&bucket::split(location)?.0)?.0,
+            Self::File(path) => {
+                let store = path.parent()?.parent()?;
+                // `_data/<digest>` lies in the working directory.
+                let here = store.as_os_str().is_empty();
+                Location::Folder(if here {
+                    PathBuf::from(".")
+                } else {
+                    store.to_owned()
+                })
+            }
+            Self::Http(_) | Self::Stdin => return None,
+        };
+        self.snapshot_of(&store).is_some().then_some(store)
+    }
+}
+
+fn is_digest(name: &str) -> bool {
+    name.len() == 64
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether two paths name one folder, by their text or by where links lead.
+fn same_folder(left: &Path, right: &Path) -> bool {
+    let here = |path: &Path| match path.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => path.to_owned(),
+    };
+    let (left, right) = (here(left), here(right));
+    let plain = |path: &Path| {
+        std::path::absolute(path)
+            .ok()
+            .map(|path| without_dots(&path))
+    };
+    let real = |path: &Path| path.canonicalize().ok();
+    plain(&left).is_some_and(|path| plain(&right) == Some(path))
+        || real(&left).is_some_and(|path| real(&right) == Some(path))
 }
 
 impl fmt::Display for Source {
@@ -113,18 +177,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// A URL without what may be secret: user, password, query, fragment.
-pub(super) fn redacted(url: &Url) -> String {
-    let mut shown = url.clone();
-    // Both fail only for URLs that cannot have a user.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.set_query(None);
-    shown.set_fragment(None);
-    shown.into()
-}
-
-/// The same for what is no URL.
+/// [`redacted`] for what is no URL.
 fn redacted_text(text: &str) -> String {
     let shown = text.split(['?', '#']).next().unwrap_or_default();
     match shown.split_once("://") {
@@ -187,23 +240,55 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_a_snapshot_says_its_digest() {
+    fn the_address_of_a_snapshot_in_a_store_says_its_digest() {
         let digest = "0123456789abcdef".repeat(4);
-        for store in [
-            "gs://models/sales",
-            "file:///srv/models",
-            "/srv/models",
-            "https://example.com",
+        let digest = digest.as_str();
+        let source = |text: String| Source::parse(&text).unwrap();
+        for (store, address) in [
+            (
+                "gs://models/sales",
+                format!("gs://models/sales/_data/{digest}"),
+            ),
+            ("gs://models", format!("gs://models/_data/{digest}")),
+            ("file:///srv/models", format!("/srv/models/_data/{digest}")),
+            (
+                "/srv/./models",
+                format!("file:///srv/models/_data/{digest}"),
+            ),
+            ("models", format!("./models/_data/{digest}")),
+            (".", format!("_data/{digest}")),
         ] {
-            let source = Source::parse(&format!("{store}/_data/{digest}")).unwrap();
-            assert_eq!(source.snapshot(), Some(digest.as_str()), "{store}");
+            let store = Location::parse(store).unwrap();
+            let source = source(address);
+            assert_eq!(source.snapshot_of(&store), Some(digest), "{source}");
+            assert!(source.store_of_snapshot().is_some(), "{source}");
         }
         for other in [
             format!("/srv/models/{digest}"),
             "/srv/models/_data/opportunities.csv".to_owned(),
             format!("/srv/_data/{digest}/rows.csv"),
+            format!("/srv/models/my_data/{digest}"),
+            format!("gs://models/sales_data/{digest}"),
+            format!("https://example.com/_data/{digest}"),
         ] {
-            assert_eq!(Source::parse(&other).unwrap().snapshot(), None, "{other}");
+            let source = source(other);
+            assert_eq!(source.store_of_snapshot(), None, "{source}");
+        }
+        for (store, address) in [
+            ("gs://models", format!("gs://models/sales/_data/{digest}")),
+            (
+                "gs://models/sales",
+                format!("gs://models/salesforce/_data/{digest}"),
+            ),
+            (
+                "gs://models/sales",
+                format!("gs://others/sales/_data/{digest}"),
+            ),
+            ("/srv/models", format!("/srv/others/_data/{digest}")),
+            ("gs://srv/models", format!("/srv/models/_data/{digest}")),
+        ] {
+            let store = Location::parse(store).unwrap();
+            assert_eq!(source(address).snapshot_of(&store), None);
         }
     }
 

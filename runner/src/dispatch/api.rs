@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::connection::Connection;
 use super::error::DispatchError;
-use super::transport::{Call, Transport};
+use super::transport::{Call, Transport, text_of};
 
 /// Nomad's API for one namespace.
 pub struct Api(Transport);
@@ -291,7 +291,7 @@ impl Api {
         // Not worth a retry: the exit code says the most.
         let request = self.0.request(Method::GET, &path, Some(region), &query);
         let response = request.send().await.ok()?.error_for_status().ok()?;
-        let text = response.text().await.ok()?;
+        let text = text_of(response).await?;
         Some(text).filter(|text| !text.trim().is_empty())
     }
 }

@@ -42,7 +42,7 @@ pub fn needs_a_store() -> DispatchError {
 /// When the data can't be had, or the store refuses or fails.
 pub async fn take(args: &Args, store: &dyn Store) -> Result<String, Error> {
     let source = args.data.source.as_deref().unwrap_or_default();
-    let request = args.data.request(source, &Nomad::default())?;
+    let request = args.data.request(source, &Nomad::default(), None)?;
     let request = request.with_store(args.store.access.options());
     let keep = (!args.plan).then_some(store);
     let dataset = snapshot::take(&request, keep, &std::env::temp_dir()).await?;

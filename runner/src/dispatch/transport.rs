@@ -8,6 +8,12 @@ use serde::de::DeserializeOwned;
 
 use super::connection::Connection;
 use super::error::DispatchError;
+use crate::net;
+
+/// Of a list of a hundred thousand jobs. Bytes.
+const LARGEST_ANSWER: usize = 256 << 20;
+/// Of what goes into a message. Bytes.
+const LARGEST_TEXT: usize = 64 << 10;
 
 /// Sends requests for one namespace.
 pub struct Transport {
@@ -64,7 +70,7 @@ impl Transport {
             let response = answer.map_err(|error| Problem::Connection(error.without_url()))?;
             let status = response.status();
             if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-                let text = response.text().await.unwrap_or_default();
+                let text = text_of(response).await.unwrap_or_default();
                 return Err(Problem::Status { status, text });
             }
             Ok(response)
@@ -109,19 +115,28 @@ impl Transport {
     ) -> Result<T, DispatchError> {
         let status = response.status();
         if !status.is_success() {
-            let text = response.text().await.unwrap_or_default();
+            let text = text_of(response).await.unwrap_or_default();
             return Err(call.failed(status, &text));
         }
         let unexpected = |problem: String| DispatchError::Unexpected {
             what: call.what.clone(),
             problem,
         };
-        let body = response
-            .bytes()
-            .await
-            .map_err(|error| unexpected(with_causes(&error.without_url())))?;
+        let body = net::body(response, LARGEST_ANSWER).await;
+        let body = body.map_err(|error| {
+            unexpected(match error {
+                net::BodyError::Broken(error) => with_causes(&error.without_url()),
+                error => error.to_string(),
+            })
+        })?;
         serde_json::from_slice(&body).map_err(|error| unexpected(error.to_string()))
     }
+}
+
+/// A short text; none where there is none, or a long one.
+pub(super) async fn text_of(response: Response) -> Option<String> {
+    let body = net::body(response, LARGEST_TEXT).await.ok()?;
+    Some(String::from_utf8_lossy(&body).into_owned())
 }
 
 impl Call {

@@ -56,7 +56,7 @@ pub enum PlanError {
     #[error("--env {0}: the contract sets this variable itself; choose another name")]
     ReservedVariable(String),
     #[error(
-        "no data: give --data URL or PATH, or set NOMAD_META_data_url, or name a file that exists with --data-path"
+        "no data: give --data URL or PATH, or set NOMAD_META_data_url, or name a file with --data-path that is there and may be read (--allow-data)"
     )]
     NoData,
     #[error("cannot read the specification {path}: {source}; --spec names another file")]

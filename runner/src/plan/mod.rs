@@ -118,7 +118,7 @@ impl Plan {
         let jobs = jobs(args, nomad, runs.len());
         Ok(Self {
             module: args.module.clone(),
-            data: request(args, nomad)?,
+            data: request(args, nomad, store.as_ref())?,
             data_path: paths::data_path(args, nomad)?,
             prediction_path: paths::prediction_path(args, nomad)?,
             parameters: RunParameters {
@@ -254,7 +254,7 @@ fn runs(args: &Args, nomad: &Nomad) -> Result<Vec<RunPlan>, PlanError> {
 }
 
 /// Where the data comes from: a flag, Nomad's `data_url`, or the file that the data path names.
-fn request(args: &Args, nomad: &Nomad) -> Result<data::Request, PlanError> {
+fn request(args: &Args, nomad: &Nomad, store: Option<&Target>) -> Result<data::Request, PlanError> {
     let source = args
         .data
         .source
@@ -266,10 +266,14 @@ fn request(args: &Args, nomad: &Nomad) -> Result<data::Request, PlanError> {
         .or(nomad.meta.data_path.as_deref());
     let source = match (source, path) {
         (Some(source), _) => source.to_owned(),
-        (None, Some(path)) => paths::existing(path, nomad).ok_or(PlanError::NoData)?,
+        (None, Some(path)) => {
+            let existing = args.data.existing(path, nomad)?;
+            existing.ok_or(PlanError::NoData)?
+        }
         (None, None) => return Err(PlanError::NoData),
     };
-    let request = args.data.request(&source, nomad)?;
+    let store = store.map(|target| &target.location);
+    let request = args.data.request(&source, nomad, store)?;
     Ok(request.with_store(args.store.access.options()))
 }
 

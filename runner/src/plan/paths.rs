@@ -58,12 +58,3 @@ fn guest_path(flag: &'static str, text: &str) -> Result<PathBuf, PlanError> {
         Ok(path)
     }
 }
-
-/// The file that a data path names, where no other source was given: below the task's folder, else below ours.
-pub fn existing(path: &str, nomad: &Nomad) -> Option<String> {
-    let below_task = nomad.task_dir.as_ref().map(|folder| folder.join(path));
-    let candidates = below_task.into_iter().chain([PathBuf::from(path)]);
-    candidates
-        .filter(|file| file.is_file())
-        .find_map(|file| file.to_str().map(str::to_owned))
-}

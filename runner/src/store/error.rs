@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 use crate::net::NetError;
+use crate::policy::Refusal;
 
 /// Why a store did not do what it was asked. Every message names the object and says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum StoreError {
     /// No credentials, or none that can be used.
     #[error("no credentials for the store: {problem}")]
     Credentials { problem: String },
+    /// Credentials that the operator does not allow.
+    #[error(transparent)]
+    NotAllowed(#[from] Refusal),
     /// A file or folder of this machine, which is not the store.
     #[error("cannot {action} {}: {source}", path.display())]
     Local {
@@ -108,6 +112,7 @@ impl StoreError {
             Self::BadLocation { .. } | Self::UnknownScheme { .. } | Self::BadKey { .. } => {
                 Exit::Usage
             }
+            Self::NotAllowed(_) => Exit::NotAllowed,
             Self::Local { .. } | Self::BadModel { .. } => Exit::Local,
             Self::Folder { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {

@@ -71,6 +71,16 @@ impl Location {
     }
 }
 
+impl Location {
+    /// Reads the job's metadata `gcp_bucket_path`: `BUCKET/PREFIX`, with or without `gs://`.
+    ///
+    /// # Errors
+    /// When it is no bucket, or its prefix can't be one.
+    pub fn of_bucket_path(path: &str) -> Result<Self, StoreError> {
+        Self::parse(&format!("gs://{}", path.trim_start_matches("gs://")))
+    }
+}
+
 /// The rules that all three clouds share, and the lengths of each.
 fn check_bucket(scheme: Scheme, bucket: &str) -> Result<(), String> {
     let (what, longest, marks) = match scheme {

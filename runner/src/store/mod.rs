@@ -35,7 +35,7 @@ pub use location::Location;
 pub use manifest::{
     Damaged, find_manifest, parse as parse_manifest, read_manifest, write_manifest,
 };
-pub use options::{Options, Secret};
+pub use options::Options;
 pub use publish::{Published, publish, record_rejected};
 
 /// Opens a store. Nothing is created or asked yet: a folder is made by the first object in it.

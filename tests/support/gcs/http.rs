@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -66,6 +67,32 @@ impl Response {
         bytes.truncate(only.unwrap_or(usize::MAX));
         stream.write_all(&bytes)
     }
+}
+
+/// A server on loopback that answers as it is told. Returns its address and what it is asked for: method, path and query.
+pub fn serve(
+    answer: impl Fn(&Request) -> Response + Send + Sync + 'static,
+) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (seen, answer) = (asked.clone(), Arc::new(answer));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (seen, answer) = (seen.clone(), answer.clone());
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                while let Some(request) = read_request(&mut reader) {
+                    let what = format!("{} {}", request.method, request.path);
+                    seen.lock().unwrap().push(what);
+                    if answer(&request).write(&stream, None).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (address, asked)
 }
 
 /// Reads the next request of a connection. `None` when the client closed it.

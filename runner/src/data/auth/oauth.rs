@@ -11,13 +11,17 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::{CredentialFile, bearer, sign};
-use crate::data::http::{Trouble, of_error, of_status, retrying};
+use crate::data::http::{Trouble, of_body, of_error, of_status, retrying};
 use crate::data::progress::Voice;
-use crate::data::source::redacted;
 use crate::data::{DataError, Request};
+use crate::net;
+use crate::policy::redacted;
 
 /// How long an assertion is good for: what Salesforce takes at most. Seconds.
 const ASSERTION_LIFE: i64 = 180;
+
+/// More is no answer of a token server's. Bytes.
+const LARGEST_ANSWER: usize = 1 << 20;
 
 /// Gets tokens, and keeps the last one.
 pub(in crate::data) struct OAuth {
@@ -109,7 +113,9 @@ impl OAuth {
         if let Some(token) = kept.as_ref().filter(|token| refused != Some(token)) {
             return Ok(token.clone());
         }
-        let client = crate::net::client(request.silence)?;
+        request.policy.check_token_source(&self.token_url)?;
+        let builder = net::builder(request.silence)?;
+        let client = net::build(builder.dns_resolver(request.policy.token_guard()))?;
         tracing::debug!("asking {} for a token", redacted(&self.token_url));
         let asked = || self.ask(&client, request);
         let token = retrying(request.retries, &self.token_url, voice, asked).await?;
@@ -118,11 +124,18 @@ impl OAuth {
 
     async fn ask(&self, client: &Client, request: &Request) -> Result<HeaderValue, Trouble> {
         let url = &self.token_url;
-        let failed = |error: reqwest::Error| of_error(url, &error, request.silence);
         let sent = client.post(url.clone()).form(&self.form()?).send();
-        let response = sent.await.map_err(failed)?;
-        if matches!(response.status().as_u16(), 400 | 401) {
-            let body = response.bytes().await.map_err(failed)?;
+        let response = sent
+            .await
+            .map_err(|error| of_error(url, &error, request.silence))?;
+        let status = response.status();
+        if !status.is_success() && !matches!(status.as_u16(), 400 | 401) {
+            return Err(of_status(url, &response));
+        }
+        let body = net::body(response, LARGEST_ANSWER)
+            .await
+            .map_err(|error| of_body(url, &error, request.silence))?;
+        if !status.is_success() {
             let code = serde_json::from_slice::<Refused>(&body)
                 .ok()
                 .map(|refused| refused.error);
@@ -140,10 +153,6 @@ impl OAuth {
             );
             return Err(self.file.bad(&problem).into());
         }
-        if !response.status().is_success() {
-            return Err(of_status(url, &response));
-        }
-        let body = response.bytes().await.map_err(failed)?;
         let token = serde_json::from_slice::<Answer>(&body)
             .ok()
             .and_then(|answer| bearer(&answer.access_token));

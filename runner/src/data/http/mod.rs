@@ -2,21 +2,22 @@
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
-use url::Url;
+use url::{Host, Url};
 
 use super::auth::Auth;
 use super::progress::{Progress, Voice};
 use super::sink::Sink;
-use super::source::redacted;
 use super::{DataError, Request};
 use crate::net;
+use crate::policy::{Step, redacted};
+
 mod redirect;
 mod retry;
 mod trouble;
 
 pub(super) use redirect::led;
 pub(super) use retry::retrying;
-pub(super) use trouble::{Trouble, of_error, of_status};
+pub(super) use trouble::{Trouble, of_body, of_error, of_status};
 
 const MOST_REDIRECTS: usize = 10;
 
@@ -25,9 +26,9 @@ pub(super) struct Http<'a> {
     request: &'a Request,
     /// The URL that the user named: credentials go to its scheme, host and port, and nowhere else.
     start: Url,
-    /// For that host.
+    /// For that URL.
     named: Client,
-    /// For hosts that a server led to.
+    /// For what a server led to, on the same host too: its name may stand for another address by then.
     led: Client,
 }
 
@@ -36,18 +37,15 @@ type ETag = HeaderValue;
 
 impl<'a> Http<'a> {
     pub fn new(request: &'a Request, start: &Url) -> Result<Self, DataError> {
-        let client = |redirected| {
+        let client = |step| {
             let builder = net::builder(request.silence)?;
-            net::build(match request.policy.guard(redirected) {
-                Some(guard) => builder.dns_resolver(guard),
-                None => builder,
-            })
+            net::build(builder.dns_resolver(request.policy.guard(step)))
         };
         Ok(Self {
             request,
             start: start.clone(),
-            named: client(false)?,
-            led: client(true)?,
+            named: client(Step::Named)?,
+            led: client(Step::Led)?,
         })
     }
 
@@ -116,6 +114,15 @@ impl<'a> Http<'a> {
         }
     }
 
+    /// Who chose a URL that a server led to. An address that the user named stays what it is, unlike a name.
+    fn step_to(&self, url: &Url) -> Step {
+        let is_address = !matches!(url.host(), Some(Host::Domain(_)));
+        match is_address && url.host() == self.start.host() {
+            true => Step::Named,
+            false => Step::Led,
+        }
+    }
+
     /// Sends a request and follows redirects, each of which must be allowed.
     async fn ask(
         &self,
@@ -127,13 +134,16 @@ impl<'a> Http<'a> {
         let mut url = url.clone();
         // A token that the source did not take: it may have run out, and a new one may do.
         let mut refused: Option<HeaderValue> = None;
+        let mut step = match url == self.start {
+            true => Step::Named,
+            false => self.step_to(&url),
+        };
         for _ in 0..=MOST_REDIRECTS {
-            let redirected = url.host() != self.start.host();
-            let policy = &self.request.policy;
-            policy
-                .check_url(&url, redirected)
-                .map_err(DataError::from)?;
-            let client = if redirected { &self.led } else { &self.named };
+            self.request.policy.check_url(&url, step)?;
+            let client = match step {
+                Step::Named => &self.named,
+                Step::Led => &self.led,
+            };
             let is_home = url.origin() == self.start.origin();
             redirect::set_user(&mut url, is_home.then_some(&self.start));
             // Gzip is for the module to unpack; any other coding nobody here could.
@@ -166,7 +176,7 @@ impl<'a> Http<'a> {
                 continue;
             }
             match redirect::next(&url, &response)? {
-                Some(next) => url = next,
+                Some(next) => (step, url) = (self.step_to(&next), next),
                 None => return Ok(response),
             }
         }
@@ -247,6 +257,29 @@ fn check_kind(url: &Url, head: &[u8]) -> Result<(), DataError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        data: crate::data::Args,
+    }
+
+    #[test]
+    fn a_server_chooses_what_its_name_stands_for_and_no_address() {
+        use clap::Parser;
+        let Flags { data } = Flags::parse_from(["runner"]);
+        let nomad = crate::nomad::Nomad::default();
+        for (named, led, step) in [
+            ("http://a.example/x", "http://a.example/y", Step::Led),
+            ("http://a.example/x", "http://a.example/x", Step::Led),
+            ("http://192.0.2.1/x", "http://192.0.2.1/y", Step::Named),
+            ("http://192.0.2.1/x", "http://192.0.2.2/y", Step::Led),
+        ] {
+            let request = data.request(named, &nomad, None).unwrap();
+            let http = Http::new(&request, &Url::parse(named).unwrap()).unwrap();
+            assert_eq!(http.step_to(&Url::parse(led).unwrap()), step, "{led}");
+        }
+    }
 
     #[test]
     fn pages_are_told_from_data() {

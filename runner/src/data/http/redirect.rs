@@ -5,8 +5,7 @@ use url::Url;
 
 use super::bad_answer;
 use crate::data::DataError;
-use crate::data::policy::Policy;
-use crate::data::source::redacted;
+use crate::policy::{Policy, redacted};
 
 /// Where a redirect leads; none if it is none.
 pub(super) fn next(url: &Url, response: &Response) -> Result<Option<Url>, DataError> {

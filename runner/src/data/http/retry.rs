@@ -6,7 +6,7 @@ use url::Url;
 use super::Trouble;
 use crate::data::DataError;
 use crate::data::progress::Voice;
-use crate::data::source::redacted;
+use crate::policy::redacted;
 
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);

@@ -1,7 +1,6 @@
 //! What went wrong with a request, and whether it may pass.
 
 use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use reqwest::{Response, StatusCode, header};
@@ -9,7 +8,8 @@ use url::Url;
 
 use super::bad_answer;
 use crate::data::DataError;
-use crate::data::policy::{Policy, Refusal, RefusedAddress};
+use crate::net::{BodyError, cause};
+use crate::policy::{Policy, Refusal, RefusedAddress};
 
 pub(in crate::data) enum Trouble {
     /// Worth another try.
@@ -127,30 +127,20 @@ pub(in crate::data) fn of_error(url: &Url, error: &reqwest::Error, silence: Dura
     Trouble::passing(deepest(error))
 }
 
+/// A small answer that could not be read.
+pub(in crate::data) fn of_body(url: &Url, error: &BodyError, silence: Duration) -> Trouble {
+    match error {
+        BodyError::Broken(error) => of_error(url, error, silence),
+        BodyError::TooLarge(_) => bad_answer(url, error.to_string()).into(),
+    }
+}
+
 /// Trying again gives the same certificate.
 fn is_final(error: &rustls::Error) -> bool {
     matches!(
         error,
         rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented
     )
-}
-
-/// The first cause of a kind, also where it is wrapped in an I/O error.
-fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = match error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-        {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
 }
 
 /// What really happened; the outer layers repeat the URL, which may hold a secret.

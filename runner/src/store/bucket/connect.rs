@@ -1,8 +1,7 @@
 //! From an address and options to an OpenDAL operator. The only file that knows one cloud from another.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use opendal::services::Gcs;
 use opendal::{HttpTransporter, OperationContext, Operator};
@@ -11,13 +10,11 @@ use super::Revisions;
 use super::google::Google;
 use super::transport::Transport;
 use super::uploads::Uploads;
+use crate::policy::Refusal;
 use crate::store::location::Scheme;
 use crate::store::{Location, Options, StoreError};
 
 const GOOGLE: &str = "https://storage.googleapis.com";
-
-/// How long a server may stay silent before a request counts as lost.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// What a store in a bucket is made of.
 pub(super) struct Connected {
@@ -29,6 +26,8 @@ pub(super) struct Connected {
     pub uploads: Option<Uploads>,
     /// Seconds by which the store's clock is ahead of this machine's.
     pub ahead: Arc<AtomicI64>,
+    /// Why credentials were not looked for everywhere, once they were not.
+    pub refused: Arc<OnceLock<Refusal>>,
 }
 
 pub(super) fn connect(location: &Location, options: &Options) -> Result<Connected, StoreError> {
@@ -42,19 +41,13 @@ pub(super) fn connect(location: &Location, options: &Options) -> Result<Connecte
             scheme: "file".to_owned(),
         });
     };
-    let client = crate::net::client(options.timeout.min(SILENCE))?;
     let root = format!("/{prefix}/");
-    let mut transport = Transport {
-        client,
-        patience: options.timeout,
-        google: None,
-        ahead: Arc::default(),
-    };
+    let mut transport = Transport::new(options)?;
     let mut uploads = None;
     let (operator, revisions) = match scheme {
         Scheme::Gs => {
             let endpoint = google_endpoint(options);
-            transport.google = google_credentials(options, &transport.client)?.map(Arc::new);
+            transport.google = google_credentials(options, &transport)?.map(Arc::new);
             uploads = Some(Uploads {
                 transport: transport.clone(),
                 endpoint: endpoint.clone(),
@@ -78,7 +71,7 @@ pub(super) fn connect(location: &Location, options: &Options) -> Result<Connecte
             });
         }
     };
-    let ahead = Arc::clone(&transport.ahead);
+    let (ahead, refused) = (Arc::clone(&transport.ahead), Arc::clone(&transport.refused));
     let context = OperationContext::new().with_http_transport(HttpTransporter::new(transport));
     Ok(Connected {
         operator: operator.with_context(context),
@@ -86,6 +79,7 @@ pub(super) fn connect(location: &Location, options: &Options) -> Result<Connecte
         compares: *scheme != Scheme::Az,
         uploads,
         ahead,
+        refused,
     })
 }
 
@@ -106,14 +100,14 @@ fn google_endpoint(options: &Options) -> String {
 
 fn google_credentials(
     options: &Options,
-    client: &reqwest::Client,
+    transport: &Transport,
 ) -> Result<Option<Google>, StoreError> {
     let emulated = options.emulator.is_some() && options.endpoint.is_none();
     if emulated && options.credentials.is_none() {
         tracing::debug!("credentials: none, for STORAGE_EMULATOR_HOST is set");
         return Ok(None);
     }
-    Google::find(options, client).map(Some)
+    Google::find(options, transport).map(Some)
 }
 
 /// Credentials as the AWS tools find them: environment, shared files, web identity, instance metadata.

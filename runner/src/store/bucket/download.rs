@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use opendal::{BufferStream, ErrorKind};
 
-use super::BucketStore;
+use super::{BucketStore, shown};
 use crate::store::{Download, Revision, Store, StoreError};
 
 /// A download that goes on where it broke off, as long as the object stays the same.
@@ -97,7 +97,12 @@ impl Progress {
             if !error.is_temporary() || since.elapsed() >= self.store.patience {
                 return Err(self.store.failed(&self.key, &error));
             }
-            tracing::debug!("{}: {error}; going on from byte {}", self.key, self.offset);
+            tracing::debug!(
+                "{}: {}; going on from byte {}",
+                self.key,
+                shown(&error),
+                self.offset
+            );
             tokio::time::sleep(Duration::from_millis(300)).await;
             let reopened = open(&self.store, &self.key, self.offset, Some(&self.revision)).await;
             self.chunks = reopened.map_err(|error| self.store.failed(&self.key, &error))?;

@@ -1,7 +1,7 @@
 //! A store in a bucket, through OpenDAL: one implementation for all clouds.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,11 +16,15 @@ use super::{
     Content, Created, Depth, Download, Entry, LARGEST_READ, Location, Object, Options, Replaced,
     Revision, Stat, Store, StoreError, check_key,
 };
+use crate::net::without_queries;
+use crate::policy::Refusal;
 use connect::Connected;
 use transport::Failure;
 use uploads::Uploads;
 use write::{MEMORY, Put};
 
+mod answer;
+mod checked;
 mod connect;
 mod download;
 mod google;
@@ -44,6 +48,8 @@ pub(super) struct BucketStore {
     memory: Arc<Semaphore>,
     /// What [`Store::ahead`] tells.
     ahead: Arc<AtomicI64>,
+    /// Why credentials were not looked for everywhere.
+    refused: Arc<OnceLock<Refusal>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +67,7 @@ impl BucketStore {
             compares,
             uploads,
             ahead,
+            refused,
         } = connect::connect(location, options)?;
         Ok(Self {
             operator,
@@ -71,6 +78,7 @@ impl BucketStore {
             uploads: uploads.map(Arc::new),
             memory: Arc::new(Semaphore::new(MEMORY as usize)),
             ahead,
+            refused,
         })
     }
 
@@ -113,6 +121,9 @@ impl BucketStore {
             (None, ErrorKind::NotFound) => "there is no such bucket or object".to_owned(),
             // The library's words for credentials of S3 and Azure that it finds nowhere, or can't use.
             (None, _) if error.message() == "signing http request" => {
+                if let Some(refusal) = self.refused.get() {
+                    return refusal.clone().into();
+                }
                 let why = std::error::Error::source(error).map(ToString::to_string);
                 return StoreError::Credentials {
                     problem: format!(
@@ -122,8 +133,7 @@ impl BucketStore {
                     ),
                 };
             }
-            // OpenDAL's own text: it quotes answers, and no header of a request.
-            (None, _) => format!("unexpected answer: {error}"),
+            (None, _) => format!("unexpected answer: {}", shown(error)),
         };
         self.failure(key, &Failure::Refused(problem))
     }
@@ -135,6 +145,7 @@ impl BucketStore {
                 url,
                 problem: problem.clone(),
             },
+            Failure::NotAllowed(refusal) => refusal.clone().into(),
             Failure::Unreachable(problem) => StoreError::Unreachable {
                 url,
                 problem: problem.clone(),
@@ -271,6 +282,15 @@ impl Store for BucketStore {
             Put::NotMet => Replaced::Changed,
         })
     }
+}
+
+/// OpenDAL's own words. Its context holds whole requests and answers, and in them the right to go on with an upload.
+fn shown(error: &opendal::Error) -> String {
+    let mut text = format!("{}: {}", error.kind(), error.message());
+    if let Some(source) = std::error::Error::source(error) {
+        text.push_str(&format!(": {source}"));
+    }
+    without_queries(&text)
 }
 
 /// Why a request came to nothing, when it was the transport that gave up.

@@ -2,17 +2,29 @@
 
 use std::error::Error as _;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use futures_util::stream;
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use opendal::raw::Operation;
 use opendal::{Buffer, HttpBody, HttpTransport};
+use url::Url;
 
+use super::answer::{clock_note, refusal, retry_after, seconds_ahead, worth_repeating};
+use super::checked::checked_body;
 use super::google::Google;
+use crate::net::{self, BodyError, NetError, cause};
+use crate::policy::{CredentialPolicy, Guard, Refusal, RefusedAddress};
+use crate::store::Options;
+
+/// How long a server may stay silent before a request counts as lost.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// More is no answer but an object, and objects are streamed. A page of a list is the largest. Bytes.
+const LARGEST_ANSWER: usize = 32 << 20;
 
 /// Why a request came to nothing, worded for a person. It never holds a token, and no query of a URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +35,9 @@ pub(super) enum Failure {
     /// The same, and this machine's clock is so far off that it may be why.
     #[error("{0}")]
     Clock(String),
+    /// The request would go where the operator does not allow it. It was not sent.
+    #[error(transparent)]
+    NotAllowed(#[from] Refusal),
     /// No answer, or none that was worth anything until patience ended.
     #[error("{0}")]
     Unreachable(String),
@@ -39,6 +54,10 @@ pub(super) struct Transport {
     pub google: Option<Arc<Google>>,
     /// By how many seconds the server's clock is ahead of this machine's, as of its last answer.
     pub ahead: Arc<AtomicI64>,
+    /// Which addresses are not asked.
+    guard: Option<Guard>,
+    /// The first that was not: libraries that look for credentials keep it to themselves.
+    pub refused: Arc<OnceLock<Refusal>>,
 }
 
 /// How one attempt ended.
@@ -55,6 +74,33 @@ enum Attempt {
 }
 
 impl Transport {
+    pub fn new(options: &Options) -> Result<Self, NetError> {
+        let guard = options.policy.guard();
+        let builder = net::builder(options.timeout.min(SILENCE))?;
+        let client = net::build(match &guard {
+            Some(guard) => builder.dns_resolver(guard.clone()),
+            None => builder,
+        })?;
+        Ok(Self {
+            client,
+            patience: options.timeout,
+            google: None,
+            ahead: Arc::default(),
+            guard,
+            refused: Arc::default(),
+        })
+    }
+
+    /// For asking for tokens, under the same rules.
+    pub fn for_tokens(&self, patience: Duration) -> Self {
+        Self {
+            patience,
+            google: None,
+            ahead: Arc::default(),
+            ..self.clone()
+        }
+    }
+
     pub async fn send(&self, request: &Request<Buffer>) -> Result<Response<HttpBody>, Failure> {
         let started = Instant::now();
         let mut delays = backon::ExponentialBuilder::default()
@@ -87,7 +133,7 @@ impl Transport {
                 .next()
                 .unwrap_or_default()
                 .max(after.unwrap_or_default());
-            if started.elapsed() + delay >= self.patience {
+            if started.elapsed().saturating_add(delay) >= self.patience {
                 return Err(Failure::Unreachable(format!(
                     "{reason}, again and again for {:.0?} (--store-timeout)",
                     self.patience
@@ -103,6 +149,9 @@ impl Transport {
     }
 
     async fn attempt(&self, request: &Request<Buffer>, token: Option<&HeaderValue>) -> Attempt {
+        if let Err(failure) = self.check(request) {
+            return Attempt::Failed(failure);
+        }
         let mut headers = request.headers().clone();
         if !request.body().is_empty() {
             headers.insert(header::CONTENT_LENGTH, request.body().len().into());
@@ -119,7 +168,12 @@ impl Transport {
         }
         let response = match sent.send().await {
             Ok(response) => response,
-            Err(error) => return failed_attempt(&error),
+            Err(error) => {
+                return match cause::<RefusedAddress>(&error) {
+                    Some(_) => Attempt::Failed(self.refuse(request)),
+                    None => failed_attempt(&error),
+                };
+            }
         };
         let ahead = seconds_ahead(response.headers());
         if let Some(ahead) = ahead {
@@ -140,9 +194,17 @@ impl Transport {
         let body = if streamed {
             checked_body(response)
         } else {
-            let bytes = match response.bytes().await {
-                Ok(bytes) => bytes,
-                Err(error) => return failed_attempt(&error),
+            let read = net::body(response, LARGEST_ANSWER);
+            let bytes = match tokio::time::timeout(self.patience, read).await {
+                Ok(Ok(bytes)) => bytes,
+                Ok(Err(BodyError::Broken(error))) => return failed_attempt(&error),
+                Ok(Err(error)) => return Attempt::Failed(Failure::Refused(error.to_string())),
+                Err(_) => {
+                    return Attempt::Again {
+                        reason: "no whole answer in time".to_owned(),
+                        after: None,
+                    };
+                }
             };
             if let Some(message) = refusal(status, &bytes) {
                 let failure = match ahead.and_then(clock_note) {
@@ -166,6 +228,20 @@ impl Transport {
         answer.extensions_mut().insert(request.uri().clone());
         Attempt::Done(answer)
     }
+
+    /// What a name stands for is checked when it is resolved.
+    fn check(&self, request: &Request<Buffer>) -> Result<(), Failure> {
+        let (Some(guard), Ok(url)) = (&self.guard, Url::parse(&request.uri().to_string())) else {
+            return Ok(());
+        };
+        guard.check_host(&url).map_err(|_| self.refuse(request))
+    }
+
+    fn refuse(&self, request: &Request<Buffer>) -> Failure {
+        let refusal = CredentialPolicy::refused_request(&without_query(request));
+        self.refused.get_or_init(|| refusal.clone());
+        refusal.into()
+    }
 }
 
 impl HttpTransport for Transport {
@@ -187,18 +263,6 @@ fn body_of(body: &Buffer) -> reqwest::Body {
         body.clone(),
         Ok::<_, io::Error>,
     )))
-}
-
-fn worth_repeating(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
-    ) || status.is_server_error()
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse();
-    Some(Duration::from_secs(seconds.ok()?))
 }
 
 /// Sorts what reqwest calls errors: resets and timeouts are worth another attempt, a refused connection, an
@@ -235,7 +299,7 @@ fn failed_attempt(error: &reqwest::Error) -> Attempt {
 }
 
 /// The innermost cause: outer ones say no more than "error sending request for url".
-fn describe(error: &reqwest::Error) -> String {
+pub(super) fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
@@ -259,133 +323,6 @@ fn describe(error: &reqwest::Error) -> String {
     } else {
         format!("the connection broke off: {cause}")
     }
-}
-
-/// An object's bytes, compared with the CRC32C that Google sends along.
-fn checked_body(response: reqwest::Response) -> HttpBody {
-    let size = response.content_length();
-    let expected = (response.status() == StatusCode::OK)
-        .then(|| crc32c_header(response.headers()))
-        .flatten();
-    let temporary = |error: reqwest::Error| {
-        let message = describe(&error);
-        opendal::Error::new(opendal::ErrorKind::Unexpected, &message)
-            .set_source(Failure::Unreachable(message))
-            .set_temporary()
-    };
-    let chunks = response.bytes_stream().map_err(temporary);
-    match expected {
-        Some(expected) => HttpBody::new(Box::pin(with_crc32c(chunks, expected)), size),
-        None => HttpBody::new(chunks.map_ok(Buffer::from), size),
-    }
-}
-
-fn with_crc32c(
-    chunks: impl Stream<Item = opendal::Result<bytes::Bytes>> + Send + Sync + 'static,
-    expected: u32,
-) -> impl Stream<Item = opendal::Result<Buffer>> + Send + Sync + 'static {
-    let mut crc = 0;
-    let end = stream::once(std::future::ready(Ok(bytes::Bytes::new())));
-    chunks.chain(end).map(move |chunk| {
-        let chunk = chunk?;
-        crc = crc32c::crc32c_append(crc, &chunk);
-        // The empty chunk is ours: all bytes are there.
-        if chunk.is_empty() && crc != expected {
-            let message = "it arrived with another CRC32C than it was stored with".to_owned();
-            return Err(
-                opendal::Error::new(opendal::ErrorKind::Unexpected, &message)
-                    .set_source(Failure::Unreachable(message)),
-            );
-        }
-        Ok(Buffer::from(chunk))
-    })
-}
-
-fn crc32c_header(headers: &HeaderMap) -> Option<u32> {
-    use base64::Engine;
-    let hashes = headers.get_all("x-goog-hash").iter();
-    let encoded = hashes
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .find_map(|hash| hash.trim().strip_prefix("crc32c="))?;
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(encoded)
-        .ok()?;
-    Some(u32::from_be_bytes(bytes.try_into().ok()?))
-}
-
-/// What an answer means that OpenDAL has no word for; `None` for those that it understands.
-fn refusal(status: StatusCode, body: &[u8]) -> Option<String> {
-    let said = server_message(body);
-    match status {
-        StatusCode::NOT_FOUND
-            if ["bucket does not exist", "NoSuchBucket", "ContainerNotFound"]
-                .iter()
-                .any(|mark| body.windows(mark.len()).any(|part| part == mark.as_bytes())) =>
-        {
-            Some("there is no such bucket: create it, or correct the name".to_owned())
-        }
-        // Preconditions, names that are free or taken, ranges and unfinished uploads have their own meaning.
-        StatusCode::NOT_FOUND
-        | StatusCode::GONE
-        | StatusCode::CONFLICT
-        | StatusCode::PRECONDITION_FAILED
-        | StatusCode::RANGE_NOT_SATISFIABLE => None,
-        StatusCode::UNAUTHORIZED => Some(format!(
-            "the credentials were not accepted ({status}): {said}"
-        )),
-        StatusCode::FORBIDDEN => Some(format!(
-            "these credentials have no right to do that ({status}): {said}"
-        )),
-        _ if status.is_client_error() => Some(format!("{status}: {said}")),
-        _ => None,
-    }
-}
-
-/// The sentence in an error body: JSON as Google and OAuth write it, or XML as the others do.
-fn server_message(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let sentence = serde_json::from_str::<serde_json::Value>(&text)
-        .ok()
-        .and_then(|json| {
-            ["/error/message", "/error_description", "/error"]
-                .iter()
-                .find_map(|path| json.pointer(path)?.as_str().map(str::to_owned))
-        })
-        .or_else(|| {
-            let (_, rest) = text.split_once("<Message>")?;
-            Some(rest.split_once("</Message>")?.0.to_owned())
-        })
-        .unwrap_or_else(|| text.into_owned());
-    let line: String = sentence
-        .chars()
-        .map(|each| if each.is_control() { ' ' } else { each })
-        .take(300)
-        .collect();
-    if line.trim().is_empty() {
-        "no reason given".to_owned()
-    } else {
-        line.trim().to_owned()
-    }
-}
-
-/// By how many seconds whoever answered is ahead of this machine's clock.
-fn seconds_ahead(headers: &HeaderMap) -> Option<i64> {
-    let date = headers.get(header::DATE)?.to_str().ok()?;
-    let there = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
-    Some(there.as_second() - jiff::Timestamp::now().as_second())
-}
-
-/// Signatures and tokens hold times: a clock that is off looks like a lack of rights.
-fn clock_note(ahead: i64) -> Option<String> {
-    if ahead.abs() < 120 {
-        return None;
-    }
-    Some(format!(
-        "This machine's clock is {} minutes {} the server's: set it right",
-        ahead.abs() / 60,
-        if ahead < 0 { "ahead of" } else { "behind" }
-    ))
 }
 
 /// An address as it may be shown: an upload's query holds the right to write.

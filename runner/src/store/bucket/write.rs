@@ -10,7 +10,7 @@ use opendal::{Buffer, ErrorKind, Metadata};
 
 use super::transport::Failure;
 use super::uploads::Trouble;
-use super::{BucketStore, Revisions, cause, md5_of};
+use super::{BucketStore, Revisions, cause, md5_of, shown};
 use crate::store::blocking::blocking;
 use crate::store::content::{LocalFile, digest_of};
 use crate::store::{Content, Revision, Source, Store, StoreError};
@@ -166,8 +166,9 @@ impl BucketStore {
         };
         if reached && let Err(error) = writer.abort().await {
             tracing::debug!(
-                "{}: an upload could not be taken back: {error}",
-                self.url(key)
+                "{}: an upload could not be taken back: {}",
+                self.url(key),
+                shown(&error)
             );
         }
         written

@@ -1,10 +1,17 @@
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
-use url::{Host, Url};
+use url::Url;
 
-use super::{DataError, real};
+use super::real;
+
+/// An entry of `--allow-data` that names nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("--allow-data {text:?}: {problem}")]
+pub struct BadPrefix {
+    text: String,
+    problem: String,
+}
 
 /// One entry of `--allow-data`: what begins with it may be read.
 #[derive(Clone, Debug)]
@@ -15,10 +22,9 @@ pub(super) enum Prefix {
 }
 
 impl Prefix {
-    pub fn parse(text: &str) -> Result<Self, DataError> {
-        let bad = |problem: String| DataError::BadOption {
-            flag: "--allow-data",
-            value: text.to_owned(),
+    pub fn parse(text: &str) -> Result<Self, BadPrefix> {
+        let bad = |problem: String| BadPrefix {
+            text: text.to_owned(),
             problem,
         };
         let path = match text.split_once("://") {
@@ -71,20 +77,11 @@ impl Prefix {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The address that is listed by itself, not by a name.
-    pub fn address(&self) -> Option<IpAddr> {
-        let Self::Url(url) = self else {
-            return None;
-        };
-        match url.host()? {
-            Host::Ipv4(address) => Some(address.into()),
-            Host::Ipv6(address) => Some(address.into()),
-            Host::Domain(_) => None,
+    pub fn url(&self) -> Option<&Url> {
+        match self {
+            Self::Url(url) => Some(url),
+            Self::Folder(_) => None,
         }
-    }
-
-    pub fn is_host(&self, name: &str) -> bool {
-        matches!(self, Self::Url(url) if url.host_str() == Some(name))
     }
 }
 

@@ -1,0 +1,310 @@
+//! What may be read, and with whose rights. Whoever dispatches a job is not its operator: a dispatch names a URL or path,
+//! and the operator says by `--allow-data` which ones it may name. Under Nomad some are refused unless they were listed.
+
+use std::net::IpAddr;
+use std::path::{Component, Path, PathBuf};
+
+use url::Url;
+
+use crate::nomad::Nomad;
+use prefix::Prefix;
+
+mod addresses;
+mod credentials;
+mod prefix;
+mod refusal;
+
+pub use addresses::{Guard, RefusedAddress, Zone};
+pub use credentials::CredentialPolicy;
+pub use prefix::BadPrefix;
+pub use refusal::Refusal;
+
+/// Which sources may be read.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// `--allow-data`. Where there are any, nothing else is allowed.
+    listed: Vec<Prefix>,
+    /// Under Nomad.
+    task: Option<TaskFolders>,
+    /// What is to be read was named by a dispatch, and by no operator.
+    by_dispatch: bool,
+}
+
+#[derive(Clone, Debug)]
+struct TaskFolders {
+    /// The task's and the allocation's.
+    own: Vec<PathBuf>,
+    secrets: PathBuf,
+}
+
+/// Who chose a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The user, the operator, or a dispatch.
+    Named,
+    /// The server: by a redirect, or as the next page.
+    Led,
+}
+
+impl Policy {
+    /// `by_dispatch`: no flag of the operator's names what is to be read.
+    ///
+    /// # Errors
+    /// When an entry of `--allow-data` is neither a URL nor a folder.
+    pub fn new(listed: &[String], nomad: &Nomad, by_dispatch: bool) -> Result<Self, BadPrefix> {
+        let task = nomad.is_task().then(|| TaskFolders {
+            own: [&nomad.task_dir, &nomad.alloc_dir]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            secrets: nomad
+                .secrets_dir
+                .clone()
+                .unwrap_or_else(|| PathBuf::from("/secrets")),
+        });
+        let listed = listed
+            .iter()
+            .map(|text| Prefix::parse(text))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            by_dispatch: by_dispatch && task.is_some(),
+            listed,
+            task,
+        })
+    }
+
+    /// Whether the operator listed what may be read.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
+    /// `resolved` is where `path` leads once every link is followed.
+    ///
+    /// # Errors
+    /// When it may not be read.
+    pub fn check_file(&self, path: &Path, resolved: &Path) -> Result<(), Refusal> {
+        let resolved = without_dots(resolved);
+        let refuse = |why: &str, flag: &Path| {
+            Err(Refusal::read(
+                path.display().to_string(),
+                why.to_owned(),
+                format!(
+                    "The operator allows it with --allow-data {}",
+                    flag.display()
+                ),
+            ))
+        };
+        let folder = resolved.parent().unwrap_or(&resolved);
+        if let Some(task) = &self.task {
+            let secrets = real(&task.secrets);
+            let listed = || {
+                self.listed
+                    .iter()
+                    .any(|prefix| prefix.holds_file(&resolved) && prefix.is_below(&secrets))
+            };
+            if resolved.starts_with(&secrets) && !listed() {
+                return refuse("it is among the task's secrets", folder);
+            }
+        }
+        if self.is_listed() {
+            if self
+                .listed
+                .iter()
+                .any(|prefix| prefix.holds_file(&resolved))
+            {
+                return Ok(());
+            }
+            return refuse("no --allow-data names its folder", folder);
+        }
+        match &self.task {
+            Some(task) if !task.own.iter().any(|own| resolved.starts_with(real(own))) => refuse(
+                "under Nomad only the task's and the allocation's own folders may be read",
+                folder,
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a file is there that may be read. Of one that may not be read nothing is told, not even that it is there.
+    #[must_use]
+    pub fn allows_existing(&self, path: &Path) -> bool {
+        let resolved = path.canonicalize().ok().filter(|file| file.is_file());
+        resolved.is_some_and(|resolved| self.check_file(path, &resolved).is_ok())
+    }
+
+    /// # Errors
+    /// When a dispatch names standard input, or `--allow-data` says what may be read: no entry of it can name this.
+    pub fn check_stdin(&self) -> Result<(), Refusal> {
+        if !self.by_dispatch && !self.is_listed() {
+            return Ok(());
+        }
+        Err(Refusal::read(
+            "standard input".to_owned(),
+            if self.by_dispatch {
+                "it is the task's own, and a dispatch named it".to_owned()
+            } else {
+                "no --allow-data stands for it".to_owned()
+            },
+            "The operator allows it with `--data -` and no --allow-data".to_owned(),
+        ))
+    }
+
+    /// # Errors
+    /// When it may not be read. An address that a name stands for is checked when it is resolved ([`Guard`]).
+    pub fn check_url(&self, url: &Url, step: Step) -> Result<(), Refusal> {
+        let what = match step {
+            Step::Named => redacted(url),
+            Step::Led => format!("{} (redirected there)", redacted(url)),
+        };
+        let refusal = |why: String| {
+            let remedy = format!("The operator allows it with --allow-data {}", origin(url));
+            Refusal::read(what.clone(), why, remedy)
+        };
+        if self.is_listed() && !self.listed.iter().any(|prefix| prefix.holds_url(url)) {
+            return Err(refusal("no --allow-data names a prefix of it".to_owned()));
+        }
+        // Whoever sits at the machine may name any address of it. A bucket is no address.
+        let is_users_own = self.task.is_none() && !self.is_listed() && step == Step::Named;
+        if is_users_own || !matches!(url.scheme(), "http" | "https") {
+            return Ok(());
+        }
+        self.guard(step)
+            .check_host(url)
+            .map_err(|zone| refusal(zone.to_string()))
+    }
+
+    /// What resolved addresses are held to.
+    #[must_use]
+    pub fn guard(&self, step: Step) -> Guard {
+        let closed = match (&self.task, step) {
+            // What the operator listed may well be in a private network; what a dispatch names must not.
+            _ if self.by_dispatch && !self.is_listed() => Zone::Private,
+            (None, Step::Named) if !self.is_listed() => Zone::Metadata,
+            _ => Zone::LinkLocal,
+        };
+        self.with_listed(Guard::new(closed))
+    }
+
+    /// # Errors
+    /// When a server that the operator's files name may not be asked for a token.
+    pub fn check_token_source(&self, url: &Url) -> Result<(), Refusal> {
+        if self.task.is_none() {
+            return Ok(());
+        }
+        self.token_guard().check_host(url).map_err(|zone| {
+            Refusal::used(
+                redacted(url),
+                zone.to_string(),
+                format!("The operator allows it with --allow-data {}", origin(url)),
+            )
+        })
+    }
+
+    /// What the addresses of such a server are held to.
+    #[must_use]
+    pub fn token_guard(&self) -> Guard {
+        let closed = match self.task {
+            Some(_) => Zone::LinkLocal,
+            None => Zone::Metadata,
+        };
+        self.with_listed(Guard::new(closed))
+    }
+
+    fn with_listed(&self, guard: Guard) -> Guard {
+        let urls = self.listed.iter().filter_map(Prefix::url);
+        urls.fold(guard, Guard::except)
+    }
+
+    /// Credentials go where the operator says, and nowhere else.
+    ///
+    /// # Errors
+    /// When whoever dispatched the job chose the URL, and the operator did not list it.
+    pub fn check_credentials(&self, url: &Url) -> Result<(), Refusal> {
+        if self.is_listed() || !self.by_dispatch {
+            return Ok(());
+        }
+        Err(Refusal::read(
+            redacted(url),
+            "whoever dispatched this job chose the URL, and would get the data source's credentials".to_owned(),
+            format!("The operator allows it with --allow-data {}", origin(url)),
+        ))
+    }
+
+    /// Says of a URL that its host is, or stands for, a refused address.
+    #[must_use]
+    pub fn refused_address(url: &Url, refused: &RefusedAddress) -> Refusal {
+        let address = match refused.address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let mut remedy = format!("The operator allows it with --allow-data {}", origin(url));
+        // A name may be listed that stands for a private address; a worse one must be listed itself.
+        if refused.zone > Zone::Private {
+            remedy.push_str(&format!(" and --allow-data {}://{address}/", url.scheme()));
+        }
+        Refusal::read(
+            redacted(url),
+            format!("its name stands for {address}: {}", refused.zone),
+            remedy,
+        )
+    }
+
+    /// A link that leaves HTTP. No flag allows it.
+    #[must_use]
+    pub fn refused_link(from: &Url, to: &Url) -> Refusal {
+        Refusal::read(
+            redacted(to),
+            format!(
+                "{} leads there, and a server is followed to http:// and https:// alone",
+                redacted(from)
+            ),
+            "No flag allows it: name what you want to read with --data".to_owned(),
+        )
+    }
+}
+
+/// A URL without what may be secret: user, password, query, fragment.
+#[must_use]
+pub fn redacted(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Both fail only for URLs that cannot have a user.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown.into()
+}
+
+/// `https://host:port/`
+fn origin(url: &Url) -> String {
+    let mut origin = url.clone();
+    origin.set_path("/");
+    redacted(&origin)
+}
+
+/// Where a folder of the task really is; it may not be there.
+fn real(folder: &Path) -> PathBuf {
+    folder
+        .canonicalize()
+        .unwrap_or_else(|_| without_dots(folder))
+}
+
+/// What an absolute path means when none of its folders is a link.
+pub(crate) fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            component => plain.push(component),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests;

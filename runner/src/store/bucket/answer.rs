@@ -1,0 +1,93 @@
+//! What answers mean: whether to ask again, why a request was refused, whether a clock is off.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+
+use crate::net::without_queries;
+
+pub(super) fn worth_repeating(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+    ) || status.is_server_error()
+}
+
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse();
+    Some(Duration::from_secs(seconds.ok()?))
+}
+
+/// What an answer means that OpenDAL has no word for; `None` for those that it understands.
+pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Option<String> {
+    let said = server_message(body);
+    match status {
+        StatusCode::NOT_FOUND
+            if ["bucket does not exist", "NoSuchBucket", "ContainerNotFound"]
+                .iter()
+                .any(|mark| body.windows(mark.len()).any(|part| part == mark.as_bytes())) =>
+        {
+            Some("there is no such bucket: create it, or correct the name".to_owned())
+        }
+        // Preconditions, names that are free or taken, ranges and unfinished uploads have their own meaning.
+        StatusCode::NOT_FOUND
+        | StatusCode::GONE
+        | StatusCode::CONFLICT
+        | StatusCode::PRECONDITION_FAILED
+        | StatusCode::RANGE_NOT_SATISFIABLE => None,
+        StatusCode::UNAUTHORIZED => Some(format!(
+            "the credentials were not accepted ({status}): {said}"
+        )),
+        StatusCode::FORBIDDEN => Some(format!(
+            "these credentials have no right to do that ({status}): {said}"
+        )),
+        _ if status.is_client_error() => Some(format!("{status}: {said}")),
+        _ => None,
+    }
+}
+
+/// The sentence in an error body: JSON as Google and OAuth write it, or XML as the others do.
+fn server_message(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let sentence = serde_json::from_str::<serde_json::Value>(&text)
+        .ok()
+        .and_then(|json| {
+            ["/error/message", "/error_description", "/error"]
+                .iter()
+                .find_map(|path| json.pointer(path)?.as_str().map(str::to_owned))
+        })
+        .or_else(|| {
+            let (_, rest) = text.split_once("<Message>")?;
+            Some(rest.split_once("</Message>")?.0.to_owned())
+        })
+        .unwrap_or_else(|| text.into_owned());
+    let line: String = without_queries(&sentence)
+        .chars()
+        .map(|each| if each.is_control() { ' ' } else { each })
+        .take(300)
+        .collect();
+    if line.trim().is_empty() {
+        "no reason given".to_owned()
+    } else {
+        line.trim().to_owned()
+    }
+}
+
+/// By how many seconds whoever answered is ahead of this machine's clock.
+pub(super) fn seconds_ahead(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    let there = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    Some(there.as_second() - jiff::Timestamp::now().as_second())
+}
+
+/// Signatures and tokens hold times: a clock that is off looks like a lack of rights.
+pub(super) fn clock_note(ahead: i64) -> Option<String> {
+    if ahead.abs() < 120 {
+        return None;
+    }
+    Some(format!(
+        "This machine's clock is {} minutes {} the server's: set it right",
+        ahead.abs() / 60,
+        if ahead < 0 { "ahead of" } else { "behind" }
+    ))
+}
