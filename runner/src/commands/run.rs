@@ -82,7 +82,8 @@ pub struct Args {
     #[arg(long, value_name = "FIRST..LAST", help_heading = "Model")]
     pub points: Option<String>,
 
-    /// Versions trained at a time, as far as the task's memory goes [default: the cores that it may use]
+    /// Versions trained at a time, as far as the task's memory goes [default: the cores that it may use, each
+    /// version counted with --memory, else 256MiB]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Model")]
     pub jobs: Option<u16>,
 

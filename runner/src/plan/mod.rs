@@ -186,7 +186,8 @@ impl Plan {
 
 /// Versions trained at a time: what is asked for, or a core each, as far as the task's memory goes.
 fn jobs(args: &Args, nomad: &Nomad, runs: usize) -> usize {
-    let most = args.sandbox.engine.most_guests(nomad).min(runs);
+    let engine = &args.sandbox.engine;
+    let most = engine.most_guests(nomad, args.jobs.is_some()).min(runs);
     let asked = args.jobs.map_or_else(cores, usize::from);
     if most < asked.min(runs) {
         tracing::warn!(

@@ -37,7 +37,7 @@ pub(super) async fn predict(
         return Err(PredictError::NoScore.into());
     };
     let engine = Arc::new(Engine::new(options)?);
-    let module = load(&engine, path, &job.trust).await?;
+    let module = load(&engine, path, &job.trust, job.limits.timeout).await?;
     // Once more, of the bytes that were read now.
     check_digest(path, &module.origin().sha256, manifest)?;
     let predictor = Predictor {
