@@ -120,12 +120,14 @@ pub struct Args {
 /// Whatever kept it from a model. A missed gate is no error: there is a model, and a report.
 pub async fn run(args: Args) -> Result<Exit, Error> {
     let timings = Arc::new(Timings::default());
-    let plan = Plan::new(&args, &Nomad::from_environment())?;
-    let shown = args.timings.then_some(&*timings);
+    let (json, shown) = (args.json, args.timings);
+    // A large grid takes a while: signals are heard meanwhile.
+    let plan = run::aside(move || Plan::new(&args, &Nomad::from_environment())).await?;
+    let shown = shown.then_some(&*timings);
     let unwritten = |error| Error::local("cannot write the result to stdout", error);
     if let [single] = plan.runs.as_slice() {
         let outcome = run::run(&plan, single, &timings).await?;
-        report::print(&outcome, args.json, shown).map_err(unwritten)?;
+        report::print(&outcome, json, shown).map_err(unwritten)?;
         if outcome.status == Status::GateNotMet {
             tracing::error!(
                 "not published, kept in {}: {}",
@@ -136,6 +138,6 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         return Ok(outcome.status.exit());
     }
     let finished = batch::run(plan, &timings).await?;
-    report::print_batch(&finished, args.json, shown).map_err(unwritten)?;
+    report::print_batch(&finished, json, shown).map_err(unwritten)?;
     batch::exit(finished)
 }
