@@ -29,6 +29,8 @@ mod run;
 mod stop;
 mod thread;
 mod trust;
+#[cfg(test)]
+mod wasi_tests;
 
 pub use cache::{Cache, check as check_cache};
 pub use command::{Program, run_program};

@@ -92,7 +92,7 @@ pub async fn run_guest(
 }
 
 /// Runs a guest in its world, on a thread of its own: how it ended, and why it did not get memory, if it did not.
-async fn run_in(
+pub(super) async fn run_in(
     engine: &Engine,
     module: &Module,
     wasi: WasiP1Ctx,
