@@ -6,7 +6,7 @@
 //! | `inodes` | the files that a guest has seen, and how much of each was counted |
 //! | `listing` | folders in an order of their own |
 //! | `poll` | sleeps that take no time |
-//! | `transfer` | reads and writes of a bounded length |
+//! | `transfer` | long reads and writes, in parts |
 
 mod functions;
 mod inodes;
@@ -29,7 +29,7 @@ use super::limits::{LimitHit, Limits, MemoryMeter, OutputMeter};
 use super::stop::Stop;
 use inodes::Inodes;
 use listing::Listing;
-use transfer::{Buffer, MAX_PRINT, MAX_READ, MAX_WRITE, too_long};
+use transfer::{Buffer, PRINT, READ, WRITE, after_failure, long_buffer, part_of};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -128,7 +128,7 @@ impl GuestHost {
         }
     }
 
-    /// Writes what a call may write, at `place` or where the file stands.
+    /// Writes at `place`, or where the file stands.
     async fn write(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -137,21 +137,31 @@ impl GuestHost {
         place: Option<Filesize>,
     ) -> Result<Size> {
         self.go_on()?;
-        let most = if self.streams.contains(&fd.into()) {
-            MAX_PRINT
-        } else {
-            MAX_WRITE
+        let prints = self.streams.contains(&fd.into());
+        let length = if prints { PRINT } else { WRITE };
+        let Some(buffer) = long_buffer(memory, buffers, length)? else {
+            let written = self.pass_write(memory, fd, buffers, place).await?;
+            self.count_growth(memory, fd).await?;
+            return Ok(written);
         };
-        let written = match too_long(memory, buffers, most)? {
-            None => self.pass_write(memory, fd, buffers, place).await?,
-            Some(start) => {
-                let mut copy = Buffer::holding(&memory.as_cow(start)?)?;
-                let (mut memory, _, buffers) = copy.parts();
-                self.pass_write(&mut memory, fd, buffers, place).await?
+        let mut done = 0;
+        while done < buffer.len() {
+            self.go_on()?;
+            let part = part_of(buffer, done, length)?;
+            let mut copy = Buffer::holding(&memory.as_cow(part)?)?;
+            let (mut own, _, buffers) = copy.parts();
+            let place = place.map(|place| place.saturating_add(done.into()));
+            let written = match self.pass_write(&mut own, fd, buffers, place).await {
+                Ok(written) => written,
+                Err(error) => return after_failure(done, error),
+            };
+            self.count_growth(memory, fd).await?;
+            done += written;
+            if written < part.len() {
+                break;
             }
-        };
-        self.count_growth(memory, fd).await?;
-        Ok(written)
+        }
+        Ok(done)
     }
 
     async fn pass_write(
@@ -167,7 +177,7 @@ impl GuestHost {
         }
     }
 
-    /// Reads what a call may read, at `place` or where the file stands.
+    /// Reads at `place`, or where the file stands.
     async fn read(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -176,14 +186,27 @@ impl GuestHost {
         place: Option<Filesize>,
     ) -> Result<Size> {
         self.go_on()?;
-        let Some(start) = too_long(memory, buffers.cast(), MAX_READ)? else {
+        let Some(buffer) = long_buffer(memory, buffers.cast(), READ)? else {
             return self.pass_read(memory, fd, buffers, place).await;
         };
-        let mut buffer = Buffer::new(MAX_READ)?;
-        let (mut own, buffers, _) = buffer.parts();
-        let read = self.pass_read(&mut own, fd, buffers, place).await?;
-        buffer.copy_to(memory, start, read)?;
-        Ok(read)
+        let mut done = 0;
+        while done < buffer.len() {
+            self.go_on()?;
+            let part = part_of(buffer, done, READ)?;
+            let mut copy = Buffer::new(part.len())?;
+            let (mut own, buffers, _) = copy.parts();
+            let place = place.map(|place| place.saturating_add(done.into()));
+            let read = match self.pass_read(&mut own, fd, buffers, place).await {
+                Ok(read) => read,
+                Err(error) => return after_failure(done, error),
+            };
+            copy.copy_to(memory, part, read)?;
+            done += read;
+            if read < part.len() {
+                break;
+            }
+        }
+        Ok(done)
     }
 
     async fn pass_read(

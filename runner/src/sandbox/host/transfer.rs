@@ -1,42 +1,64 @@
-//! Reads and writes of a bounded length. WASI lets a call transfer less than it is asked for, and says how much.
+//! Long reads and writes, in parts: between two of them it is seen whether the guest is to stop, and what it wrote is
+//! counted.
 
 use wasmtime_wasi::p1::types::{Ciovec, Errno, Error, Iovec};
 use wiggle::{GuestMemory, GuestPtr};
 
-/// Bytes that a call reads at most.
-pub(super) const MAX_READ: u32 = 16 << 20;
-/// Bytes of a file that a call writes at most.
-pub(super) const MAX_WRITE: u32 = 1 << 20;
-/// Bytes that a call prints at most: each may be a line of the log.
-pub(super) const MAX_PRINT: u32 = 4 << 10;
+/// Bytes that are read at a time.
+pub(super) const READ: u32 = 4 << 20;
+/// Bytes of a file that are written at a time.
+pub(super) const WRITE: u32 = 1 << 20;
+/// Bytes that are printed at a time: each may be a line of the log.
+pub(super) const PRINT: u32 = 4 << 10;
 /// Buffers of one call, as Linux has it.
 const MAX_BUFFERS: u32 = 1024;
 /// What describes a buffer: its address and its length.
 const HEAD: u32 = 8;
 
-/// The first buffer that is not empty, if it is longer than `max`: the first `max` bytes of it.
+/// The first buffer that is not empty, if it is longer than `part`: a call transfers that one alone.
 ///
 /// # Errors
 /// `inval` for too many buffers; a trap where they or the first are not in the guest's memory.
-pub(super) fn too_long(
+pub(super) fn long_buffer(
     memory: &GuestMemory<'_>,
     buffers: GuestPtr<[Ciovec]>,
-    max: u32,
+    part: u32,
 ) -> Result<Option<GuestPtr<[u8]>>, Error> {
     if buffers.len() > MAX_BUFFERS {
         return Err(Errno::Inval.into());
     }
     for place in buffers.iter() {
         let Ciovec { buf, buf_len } = memory.read(place?)?;
-        if buf_len > max {
-            memory.as_slice(buf.as_array(buf_len))?;
-            return Ok(Some(buf.as_array(max)));
+        if buf_len > part {
+            let buffer = buf.as_array(buf_len);
+            memory.as_slice(buffer)?;
+            return Ok(Some(buffer));
         }
         if buf_len > 0 {
             break;
         }
     }
     Ok(None)
+}
+
+/// The part of a buffer from `start` on, `length` bytes of it at most.
+pub(super) fn part_of(
+    buffer: GuestPtr<[u8]>,
+    start: u32,
+    length: u32,
+) -> Result<GuestPtr<[u8]>, Error> {
+    let end = start.saturating_add(length).min(buffer.len());
+    buffer.get_range(start..end).ok_or(Errno::Overflow.into())
+}
+
+/// What a call says that has transferred `done` bytes before it failed: a failure is told when nothing was, and a guest
+/// that is to end ends.
+pub(super) fn after_failure(done: u32, error: Error) -> Result<u32, Error> {
+    match error.downcast() {
+        Ok(_) if done > 0 => Ok(done),
+        Ok(number) => Err(number.into()),
+        Err(trap) => Err(Error::trap(trap)),
+    }
 }
 
 /// A buffer of the host's, in a memory of its own that holds nothing else: WASI's functions take no other.
@@ -90,7 +112,7 @@ impl Buffer {
         read: u32,
     ) -> Result<(), Error> {
         let (start, read) = (self.content(), read.min(self.length));
-        let to = to.get_range(0..read).ok_or(Errno::Overflow)?;
+        let to = part_of(to, 0, read)?;
         memory.copy_from_slice(&self.memory[start..start + read as usize], to)?;
         Ok(())
     }
