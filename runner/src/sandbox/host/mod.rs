@@ -137,7 +137,7 @@ impl GuestHost {
         place: Option<Filesize>,
     ) -> Result<Size> {
         self.go_on()?;
-        let prints = self.streams.contains(&fd.into());
+        let prints = self.streams.contains(&u32::from(fd));
         let length = if prints { PRINT } else { WRITE };
         let Some(buffer) = long_buffer(memory, buffers, length)? else {
             let written = self.pass_write(memory, fd, buffers, place).await?;
@@ -235,7 +235,7 @@ impl GuestHost {
     /// The descriptor `fd` is closed, or stands for something else.
     fn gone(&mut self, fd: Fd) {
         self.listing.forget(fd.into());
-        self.streams.remove(&fd.into());
+        self.streams.remove(&u32::from(fd));
         self.open = self.open.saturating_sub(1);
     }
 }
