@@ -1,6 +1,7 @@
 ;; fd_readdir, path_create_directory, path_remove_directory.
 ;; Descriptor 3 is /data, 4 is /model.
-;; Ends with 42 when each check holds, else with 50 and the number of the one that does not.
+;; Ends with 42 when each check holds, else with a thousand times the number of the one that does not,
+;; and what was found.
 (module
   (import "wasi_snapshot_preview1" "fd_readdir" (func $fd_readdir (param i32 i32 i32 i64 i32) (result i32)))
   (import "wasi_snapshot_preview1" "path_create_directory" (func $path_create_directory (param i32 i32 i32) (result i32)))
@@ -20,7 +21,7 @@
   (func $is (param $expected i32) (param $found i32)
     (global.set $check (i32.add (global.get $check) (i32.const 1)))
     (if (i32.ne (local.get $expected) (local.get $found))
-      (then (call $proc_exit (i32.add (i32.const 50) (global.get $check))))))
+      (then (call $proc_exit (i32.add (i32.mul (i32.const 1000) (global.get $check)) (local.get $found))))))
   ;; Begins a list of /model anew, into 1024: 400 bytes hold it.
   (func $list (result i32)
     (call $fd_readdir (i32.const 4) (i32.const 1024) (i32.const 400) (i64.const 0) (i32.const 60)))
@@ -36,7 +37,7 @@
     (call $is (i32.const 28) (call $path_create_directory (i32.const 4) (i32.const 40) (i32.const 6)))
     (call $is (i32.const 25) (call $path_create_directory (i32.const 4) (i32.const 48) (i32.const 1)))
     (call $is (i32.const 37) (call $path_create_directory (i32.const 4) (i32.const 0) (i32.const 4097)))
-    (call $is (i32.const 69) (call $path_create_directory (i32.const 3) (i32.const 8) (i32.const 1)))
+    (call $is (i32.const 63) (call $path_create_directory (i32.const 3) (i32.const 8) (i32.const 1)))
     (call $is (i32.const 8) (call $path_create_directory (i32.const 1) (i32.const 8) (i32.const 1)))
     (call $is (i32.const 8) (call $path_create_directory (i32.const 99) (i32.const 8) (i32.const 1)))
     ;; The folder itself and the one above it, then the others by name: 24 bytes each and the name, wherever that ends.
@@ -90,6 +91,6 @@
     (call $is (i32.const 0) (call $path_remove_directory (i32.const 4) (i32.const 16) (i32.const 5)))
     (call $is (i32.const 44) (call $path_remove_directory (i32.const 4) (i32.const 16) (i32.const 5)))
     (call $is (i32.const 63) (call $path_remove_directory (i32.const 4) (i32.const 32) (i32.const 2)))
-    (call $is (i32.const 69) (call $path_remove_directory (i32.const 3) (i32.const 8) (i32.const 1)))
+    (call $is (i32.const 63) (call $path_remove_directory (i32.const 3) (i32.const 8) (i32.const 1)))
     (call $is (i32.const 8) (call $path_remove_directory (i32.const 99) (i32.const 8) (i32.const 1)))
     (call $proc_exit (i32.const 42))))

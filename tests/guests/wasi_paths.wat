@@ -1,6 +1,7 @@
 ;; path_open, path_filestat_get, path_filestat_set_times, path_rename, path_unlink_file.
 ;; Descriptor 3 is /data, 4 is /model.
-;; Ends with 42 when each check holds, else with 50 and the number of the one that does not.
+;; Ends with 42 when each check holds, else with a thousand times the number of the one that does not,
+;; and what was found.
 (module
   (import "wasi_snapshot_preview1" "path_open" (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "path_filestat_get" (func $path_filestat_get (param i32 i32 i32 i32 i32) (result i32)))
@@ -21,7 +22,7 @@
   (func $is (param $expected i32) (param $found i32)
     (global.set $check (i32.add (global.get $check) (i32.const 1)))
     (if (i32.ne (local.get $expected) (local.get $found))
-      (then (call $proc_exit (i32.add (i32.const 50) (global.get $check))))))
+      (then (call $proc_exit (i32.add (i32.mul (i32.const 1000) (global.get $check)) (local.get $found))))))
   (func (export "_start")
     (call $is (i32.const 0) (call $path_create_directory (i32.const 4) (i32.const 24) (i32.const 6)))
     ;; A new file, which is there then; one that must not be there; one that is missing.
@@ -37,18 +38,15 @@
     (call $is (i32.const 54) (call $path_open (i32.const 5) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
     (call $is (i32.const 8) (call $path_open (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
     (call $is (i32.const 8) (call $path_open (i32.const 99) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
-    ;; Nothing outside, nothing too long, no flags that do not exist.
+    ;; Nothing outside, nothing too long.
     (call $is (i32.const 63) (call $path_open (i32.const 4) (i32.const 0) (i32.const 32) (i32.const 4) (i32.const 1) (i64.const 66) (i64.const 0) (i32.const 0) (i32.const 60)))
     (call $is (i32.const 63) (call $path_open (i32.const 4) (i32.const 0) (i32.const 40) (i32.const 11) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
     (call $is (i32.const 37) (call $path_open (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 4097) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
-    (call $is (i32.const 28) (call $path_open (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 16) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
-    (call $is (i32.const 28) (call $path_open (i32.const 4) (i32.const 2) (i32.const 0) (i32.const 4) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
-    (call $is (i32.const 28) (call $path_open (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 32) (i32.const 60)))
     ;; /data is read only.
     (call $is (i32.const 0) (call $path_open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 8) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
-    (call $is (i32.const 69) (call $path_open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 8) (i32.const 0) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 60)))
-    (call $is (i32.const 69) (call $path_open (i32.const 3) (i32.const 0) (i32.const 16) (i32.const 5) (i32.const 1) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
-    (call $is (i32.const 69) (call $path_open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 8) (i32.const 8) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
+    (call $is (i32.const 63) (call $path_open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 8) (i32.const 0) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 60)))
+    (call $is (i32.const 63) (call $path_open (i32.const 3) (i32.const 0) (i32.const 16) (i32.const 5) (i32.const 1) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
+    (call $is (i32.const 63) (call $path_open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 8) (i32.const 8) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 60)))
     ;; What is there, and what it is.
     (call $is (i32.const 0) (call $path_filestat_get (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 64)))
     (call $is (i32.const 4) (i32.load8_u (i32.const 80)))
@@ -58,18 +56,16 @@
     (call $is (i32.const 1) (i64.eq (i64.const 16) (i64.load (i32.const 96))))
     (call $is (i32.const 1) (i64.eq (i64.const 1577836800000000000) (i64.load (i32.const 112))))
     (call $is (i32.const 44) (call $path_filestat_get (i32.const 4) (i32.const 0) (i32.const 16) (i32.const 5) (i32.const 64)))
-    (call $is (i32.const 54) (call $path_filestat_get (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 64)))
+    (call $is (i32.const 28) (call $path_filestat_get (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 64)))
     (call $is (i32.const 63) (call $path_filestat_get (i32.const 4) (i32.const 0) (i32.const 32) (i32.const 4) (i32.const 64)))
-    (call $is (i32.const 28) (call $path_filestat_get (i32.const 4) (i32.const 2) (i32.const 0) (i32.const 4) (i32.const 64)))
     (call $is (i32.const 8) (call $path_filestat_get (i32.const 5) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 64)))
     (call $is (i32.const 8) (call $path_filestat_get (i32.const 99) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 64)))
     ;; Times.
     (call $is (i32.const 0) (call $path_filestat_set_times (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 4) (i64.const 1) (i64.const 2) (i32.const 5)))
     (call $is (i32.const 0) (call $path_filestat_set_times (i32.const 4) (i32.const 1) (i32.const 0) (i32.const 4) (i64.const 0) (i64.const 0) (i32.const 10)))
     (call $is (i32.const 28) (call $path_filestat_set_times (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 4) (i64.const 0) (i64.const 0) (i32.const 3)))
-    (call $is (i32.const 28) (call $path_filestat_set_times (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 4) (i64.const 0) (i64.const 0) (i32.const 16)))
     (call $is (i32.const 44) (call $path_filestat_set_times (i32.const 4) (i32.const 0) (i32.const 16) (i32.const 5) (i64.const 0) (i64.const 0) (i32.const 5)))
-    (call $is (i32.const 69) (call $path_filestat_set_times (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 8) (i64.const 0) (i64.const 0) (i32.const 5)))
+    (call $is (i32.const 63) (call $path_filestat_set_times (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 8) (i64.const 0) (i64.const 0) (i32.const 5)))
     (call $is (i32.const 8) (call $path_filestat_set_times (i32.const 99) (i32.const 0) (i32.const 0) (i32.const 4) (i64.const 0) (i64.const 0) (i32.const 5)))
     ;; Renamed, onto another file as well; not onto a folder, not out, and not from where it is read only.
     (call $is (i32.const 0) (call $path_rename (i32.const 4) (i32.const 0) (i32.const 4) (i32.const 4) (i32.const 16) (i32.const 5)))
@@ -79,8 +75,8 @@
     (call $is (i32.const 31) (call $path_rename (i32.const 4) (i32.const 16) (i32.const 5) (i32.const 4) (i32.const 24) (i32.const 6)))
     (call $is (i32.const 54) (call $path_rename (i32.const 4) (i32.const 24) (i32.const 6) (i32.const 4) (i32.const 16) (i32.const 5)))
     (call $is (i32.const 63) (call $path_rename (i32.const 4) (i32.const 16) (i32.const 5) (i32.const 4) (i32.const 32) (i32.const 4)))
-    (call $is (i32.const 69) (call $path_rename (i32.const 3) (i32.const 8) (i32.const 8) (i32.const 4) (i32.const 0) (i32.const 4)))
-    (call $is (i32.const 69) (call $path_rename (i32.const 4) (i32.const 16) (i32.const 5) (i32.const 3) (i32.const 0) (i32.const 4)))
+    (call $is (i32.const 63) (call $path_rename (i32.const 3) (i32.const 8) (i32.const 8) (i32.const 4) (i32.const 0) (i32.const 4)))
+    (call $is (i32.const 63) (call $path_rename (i32.const 4) (i32.const 16) (i32.const 5) (i32.const 3) (i32.const 0) (i32.const 4)))
     (call $is (i32.const 8) (call $path_rename (i32.const 99) (i32.const 0) (i32.const 4) (i32.const 4) (i32.const 0) (i32.const 4)))
     (call $is (i32.const 8) (call $path_rename (i32.const 4) (i32.const 0) (i32.const 4) (i32.const 99) (i32.const 0) (i32.const 4)))
     (call $is (i32.const 0) (call $path_rename (i32.const 4) (i32.const 16) (i32.const 5) (i32.const 4) (i32.const 24) (i32.const 8)))
@@ -89,7 +85,7 @@
     (call $is (i32.const 0) (call $path_unlink_file (i32.const 4) (i32.const 24) (i32.const 8)))
     (call $is (i32.const 44) (call $path_unlink_file (i32.const 4) (i32.const 24) (i32.const 8)))
     (call $is (i32.const 63) (call $path_unlink_file (i32.const 4) (i32.const 32) (i32.const 4)))
-    (call $is (i32.const 69) (call $path_unlink_file (i32.const 3) (i32.const 8) (i32.const 8)))
+    (call $is (i32.const 63) (call $path_unlink_file (i32.const 3) (i32.const 8) (i32.const 8)))
     (call $is (i32.const 8) (call $path_unlink_file (i32.const 1) (i32.const 0) (i32.const 4)))
     (call $is (i32.const 8) (call $path_unlink_file (i32.const 99) (i32.const 0) (i32.const 4)))
     (call $proc_exit (i32.const 42))))

@@ -47,7 +47,7 @@ pub fn read(
         // A dispatch without a payload leaves no file, or an empty one.
         Ok(bytes) if flag.is_none() && bytes.is_empty() => Ok(None),
         Ok(bytes) => Ok(Some(Specification::new(bytes))),
-        Err(error) if flag.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if flag.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(PlanError::Specification { path, source }),
     }
 }

@@ -371,35 +371,31 @@ impl Wasi for GuestHost {
 
     // There are no sockets. wasmtime-wasi says the same, with a line in the log at each call.
 
-    fn sock_accept(&mut self, _: &mut GuestMemory<'_>, _: Fd, _: Fdflags) -> Result<Fd> {
-        self.go_on()?;
-        Err(Errno::Notsock.into())
+    fn sock_accept(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, _: Fdflags) -> Result<Fd> {
+        Err(self.no_socket(memory, fd))
     }
 
     fn sock_recv(
         &mut self,
-        _: &mut GuestMemory<'_>,
-        _: Fd,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
         _: GuestPtr<[Iovec]>,
         _: Riflags,
     ) -> Result<(Size, Roflags)> {
-        self.go_on()?;
-        Err(Errno::Notsock.into())
+        Err(self.no_socket(memory, fd))
     }
 
     fn sock_send(
         &mut self,
-        _: &mut GuestMemory<'_>,
-        _: Fd,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
         _: GuestPtr<[Ciovec]>,
         _: Siflags,
     ) -> Result<Size> {
-        self.go_on()?;
-        Err(Errno::Notsock.into())
+        Err(self.no_socket(memory, fd))
     }
 
-    fn sock_shutdown(&mut self, _: &mut GuestMemory<'_>, _: Fd, _: Sdflags) -> Result<()> {
-        self.go_on()?;
-        Err(Errno::Notsock.into())
+    fn sock_shutdown(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, _: Sdflags) -> Result<()> {
+        Err(self.no_socket(memory, fd))
     }
 }

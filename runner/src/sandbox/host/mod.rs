@@ -232,6 +232,21 @@ impl GuestHost {
         }
     }
 
+    /// Why a descriptor can't be used as a socket: it is none, or it is not there.
+    fn no_socket(&mut self, memory: &mut GuestMemory<'_>, fd: Fd) -> Error {
+        if let Err(stopped) = self.go_on() {
+            return stopped;
+        }
+        // No descriptor has a name of no length: this looks for the descriptor alone.
+        match Wasi::fd_prestat_dir_name(&mut self.wasi, memory, fd, GuestPtr::new(0), 0)
+            .map_err(Error::downcast)
+        {
+            Err(Ok(Errno::Badf)) => Errno::Badf.into(),
+            Err(Err(trap)) => Error::trap(trap),
+            _ => Errno::Notsock.into(),
+        }
+    }
+
     /// The descriptor `fd` is closed, or stands for something else.
     fn gone(&mut self, fd: Fd) {
         self.listing.forget(fd.into());
