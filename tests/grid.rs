@@ -290,20 +290,20 @@ fn large_grid(head: &str) -> String {
 fn of_a_large_grid_only_the_points_that_are_asked_for_are_made() {
     let started = Instant::now();
     let ended = train()
-        .file("grid.toml", large_grid(&"# a comment\n".repeat(1000)))
+        .file("grid.toml", large_grid(&"# a comment\n".repeat(4000)))
         .args(["--spec", "grid.toml", "--points", "99856..99856"])
         .args(["--store", "models"])
         .run()
         .ends_with(0);
     assert_eq!(ended.json()["model_version"], "1.99856");
-    assert!(started.elapsed() < Duration::from_secs(60));
+    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
 fn more_specifications_than_a_process_holds_are_refused_by_the_bound() {
     let started = Instant::now();
     train()
-        .file("grid.toml", large_grid(&"# a comment\n".repeat(1000)))
+        .file("grid.toml", large_grid(&"# a comment\n".repeat(4000)))
         .args(["--spec", "grid.toml"])
         .run()
         .ends_with(2)

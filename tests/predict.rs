@@ -507,9 +507,12 @@ fn predictions_of(csv: &str, flags: &[&str]) -> Ended {
 #[test]
 fn formulas_become_text_unless_they_are_to_be_kept() {
     let csv = "row,predicted\n1,=cmd|' /C calc'!A0\n2,-1.5\n";
-    let ended = predictions_of(csv, &[])
-        .ends_with(0)
-        .says(["1 cells", "row 1", "=cmd|", "--keep-formulas"]);
+    let ended = predictions_of(csv, &[]).ends_with(0).says([
+        "1 cells",
+        "row 1",
+        "=cmd|",
+        "--keep-formulas",
+    ]);
     let written = std::fs::read_to_string(ended.path("out.csv")).unwrap();
     assert!(written.contains("\n1,'=cmd|' /C calc'!A0,"), "{written}");
     assert!(written.contains("\n2,-1.5,"), "{written}");

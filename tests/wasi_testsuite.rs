@@ -97,8 +97,10 @@ fn every_function_is_called() {
     let mut functions = 0;
     for word in host.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '_')) {
         let kind = word.split_once('_').map_or("", |(kind, _)| kind);
-        if !["args", "clock", "environ", "fd", "path", "poll", "proc", "random", "sched", "sock"]
-            .contains(&kind)
+        if ![
+            "args", "clock", "environ", "fd", "path", "poll", "proc", "random", "sched", "sock",
+        ]
+        .contains(&kind)
             || !host.contains(&format!("{word}("))
         {
             continue;

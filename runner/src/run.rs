@@ -14,9 +14,7 @@ use crate::error::{Error, GuestError};
 use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, RunPlan};
 use crate::report::{Outcome, Status};
-use crate::sandbox::{
-    self, Engine, Grants, Guest, LimitHit, Mode, Module, SandboxError, Trust,
-};
+use crate::sandbox::{self, Engine, Grants, Guest, LimitHit, Mode, Module, SandboxError, Trust};
 use crate::score::parity::Gate;
 use crate::store::{self, FolderStore, REJECTED, Store, StoreError};
 use crate::timings::{FETCH, TRAIN, Timings};
@@ -52,7 +50,10 @@ impl Prepared {
         let workspace = Workspace::below(&plan.scratch)?;
         let data_file = workspace.data().join(&plan.data_path);
         let (module, dataset) = tokio::try_join!(
-            timings.time("load module", load(&engine, &plan.module, &plan.trust, plan.limits.timeout)),
+            timings.time(
+                "load module",
+                load(&engine, &plan.module, &plan.trust, plan.limits.timeout)
+            ),
             timings.time(FETCH, async {
                 Ok::<_, Error>(data::fetch(&plan.data, &data_file).await?)
             }),

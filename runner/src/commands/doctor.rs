@@ -336,9 +336,15 @@ mod tests {
 
     #[test]
     fn a_clock_is_off_that_is_earlier_than_the_program() {
-        let (day, built) = (Duration::from_secs(86_400), Duration::from_secs(1_790_000_000));
+        let (day, built) = (
+            Duration::from_secs(86_400),
+            Duration::from_secs(1_790_000_000),
+        );
         let early = clock_at(built - day, built).unwrap_err();
-        assert!(early.contains("2026-09-20") && early.contains("2026-09-21"), "{early}");
+        assert!(
+            early.contains("2026-09-20") && early.contains("2026-09-21"),
+            "{early}"
+        );
         assert!(clock_at(built, built).is_ok() && clock_at(built + day, built).is_ok());
         assert!(clock_at(Duration::ZERO, version::source_date()).is_err());
         assert!(clock().is_ok());

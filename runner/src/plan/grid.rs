@@ -90,8 +90,8 @@ impl Grid {
             .and_then(|points| u32::try_from(points).ok())
             .ok_or(GridError::TooMany)?;
         let grid = Self {
+            point_bytes: point_bytes(&document, &axes),
             document,
-            point_bytes: text.len().saturating_add(axes.len() * VALUE_BYTES),
             axes,
             points,
             id: specification.origin.sha256.clone(),
@@ -136,9 +136,8 @@ impl Grid {
             values.insert(key.clone(), json(value));
         }
         let split = document.get("split").and_then(Item::as_table_like);
-        let chooses = |split: &dyn TableLike| {
-            split.contains_key("validation") || split.contains_key("folds")
-        };
+        let chooses =
+            |split: &dyn TableLike| split.contains_key("validation") || split.contains_key("folds");
         if !split.is_some_and(chooses) {
             return Err(GridError::NothingToChooseBy);
         }
@@ -197,6 +196,16 @@ fn collect(table: &dyn TableLike, prefix: &str, axes: &mut Vec<Axis>) -> Result<
         }
     }
     Ok(())
+}
+
+/// The specification and the values of a point, with the longest value of each key.
+fn point_bytes(document: &DocumentMut, axes: &[Axis]) -> usize {
+    let values = axes.iter().map(|(key, choices)| {
+        let longest = choices.iter().map(|value| value.to_string().len()).max();
+        // Both the specification and the point's place hold it.
+        2 * (key.len() + longest.unwrap_or(0)) + VALUE_BYTES
+    });
+    document.to_string().len() + values.sum::<usize>()
 }
 
 fn set(table: &mut Table, key: &str, value: &Value) -> Result<(), GridError> {

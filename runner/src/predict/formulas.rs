@@ -80,10 +80,20 @@ mod tests {
 
     #[test]
     fn numbers_and_signs_are_no_formulas() {
-        for cell in ["", "1", "-1.5e3", "+7", "-inf", "NaN", "+", "-", "=", "a=b", "won", "'=1"] {
+        for cell in [
+            "", "1", "-1.5e3", "+7", "-inf", "NaN", "+", "-", "=", "a=b", "won", "'=1",
+        ] {
             assert!(!is_formula(cell.as_bytes()), "{cell}");
         }
-        for cell in ["=1", "=cmd|' /C calc'!A0", "+1+cmd|x", "-2+3", "@SUM(A1)", "\t=1", " =1"] {
+        for cell in [
+            "=1",
+            "=cmd|' /C calc'!A0",
+            "+1+cmd|x",
+            "-2+3",
+            "@SUM(A1)",
+            "\t=1",
+            " =1",
+        ] {
             assert!(is_formula(cell.as_bytes()), "{cell}");
         }
     }

@@ -240,23 +240,44 @@ mod tests {
     fn a_block_has_a_line_a_row_and_the_columns_of_the_first() {
         let long = "x".repeat(2 << 20);
         for (blocks, said) in [
-            (&[("row,predicted\n1,a\n", 2)][..], "predicted 1 of the 2 rows"),
-            (&[("row,predicted\n1,a\n2,b\n3,c\n", 2)], "predicted 3 of the 2 rows"),
+            (
+                &[("row,predicted\n1,a\n", 2)][..],
+                "predicted 1 of the 2 rows",
+            ),
+            (
+                &[("row,predicted\n1,a\n2,b\n3,c\n", 2)],
+                "predicted 3 of the 2 rows",
+            ),
             (
                 &[("row,predicted\n1,a\n", 1), ("row,p\n1,a\n", 1)],
                 "columns differ",
             ),
             (&[("", 2)], "empty"),
-            (&[("row,p\n1,a,b\n", 1)], "row 1 has 3 cells, and its header 2"),
-            (&[("row,p,q\n1,a\n", 1)], "row 1 has 2 cells, and its header 3"),
+            (
+                &[("row,p\n1,a,b\n", 1)],
+                "row 1 has 3 cells, and its header 2",
+            ),
+            (
+                &[("row,p,q\n1,a\n", 1)],
+                "row 1 has 2 cells, and its header 3",
+            ),
             (&[("row,p\n,a\n", 1)], "row 1 is numbered ``"),
             (&[("row,p\n2,a\n", 1)], "row 1 is numbered `2`"),
             (&[("row,p\n1,a\n1,b\n", 2)], "row 2 is numbered `1`"),
             (&[("row,p,model\n1,a,b\n", 1)], "a column `model`"),
-            (&[("row,\"model_version\"\n1,a\n", 1)], "a column `model_version`"),
+            (
+                &[("row,\"model_version\"\n1,a\n", 1)],
+                "a column `model_version`",
+            ),
             (&[("p,row\na,1\n", 1)], "`row` is not the first"),
-            (&[("row,p\n1,\"a\"b\n", 1)], "row 1 has text behind a closing quote"),
-            (&[(&format!("row,p\n1,{long}\n"), 1)], "row 1 is longer than 1024 KiB"),
+            (
+                &[("row,p\n1,\"a\"b\n", 1)],
+                "row 1 has text behind a closing quote",
+            ),
+            (
+                &[(&format!("row,p\n1,{long}\n"), 1)],
+                "row 1 is longer than 1024 KiB",
+            ),
             (&[(&long, 1)], "its header is longer"),
         ] {
             let error = append(blocks).unwrap_err().to_string();

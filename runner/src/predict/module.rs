@@ -69,9 +69,7 @@ pub(super) async fn predict(
         drop(block);
         // Whoever waits for a signal gets a turn.
         tokio::task::yield_now().await;
-        predictor
-            .block(&folder, &file, part, &mut lines)
-            .await?;
+        predictor.block(&folder, &file, part, &mut lines).await?;
         // It is removed in the end, if not now.
         let _ = std::fs::remove_dir_all(&folder);
         rows.at(blocks.offset(), part.first + part.rows);

@@ -43,9 +43,16 @@ impl Record {
             if self.text.len() > MAX_RECORD {
                 return Err(RecordError::TooLong);
             }
-            quotes += self.text[from..].iter().filter(|byte| **byte == b'"').count();
+            quotes += self.text[from..]
+                .iter()
+                .filter(|byte| **byte == b'"')
+                .count();
             if quotes % 2 == 0 {
-                while self.text.last().is_some_and(|end| matches!(end, b'\n' | b'\r')) {
+                while self
+                    .text
+                    .last()
+                    .is_some_and(|end| matches!(end, b'\n' | b'\r'))
+                {
                     self.text.pop();
                 }
                 if !self.text.is_empty() {

@@ -94,7 +94,12 @@ mod tests {
         let found: Vec<&[u8]> = listing.entries.iter().map(|each| &each.name[..]).collect();
         let expected = [".", "..", "a", "metrics.json", "zz", "\u{e9}\u{e9}x"];
         assert_eq!(found, expected.map(str::as_bytes));
-        assert!(listing.entries.iter().all(|entry| entry.inode == 9 && entry.kind == 4));
+        assert!(
+            listing
+                .entries
+                .iter()
+                .all(|entry| entry.inode == 9 && entry.kind == 4)
+        );
         assert!(Listing::parse(5, &bytes[..bytes.len() - 1]).is_none());
         assert!(Listing::parse(5, &bytes[..30]).is_none());
     }

@@ -72,7 +72,9 @@ impl GuestHost {
 
     /// Begins every call: a guest that is to stop changes no file any more.
     fn go_on(&self) -> Result<()> {
-        self.stop.check().map_err(|stopped| Error::trap(stopped.into()))
+        self.stop
+            .check()
+            .map_err(|stopped| Error::trap(stopped.into()))
     }
 
     /// Begins every call that takes a path.
@@ -225,8 +227,7 @@ impl GuestHost {
     /// Something new is at `path`, which may have got an inode that is known.
     async fn made(&mut self, memory: &mut GuestMemory<'_>, dirfd: Fd, path: GuestPtr<str>) {
         let flags = Lookupflags::empty();
-        if let Ok(stat) =
-            Wasi::path_filestat_get(&mut self.wasi, memory, dirfd, flags, path).await
+        if let Ok(stat) = Wasi::path_filestat_get(&mut self.wasi, memory, dirfd, flags, path).await
         {
             self.inodes.made(stat.ino);
         }
