@@ -360,6 +360,7 @@ fn large_to_compile() {
     let started = Instant::now();
     let ended = train("keeps_the_contract")
         .file("guest.wasm", wat::parse_str(text).unwrap())
+        .args(["--no-cache"])
         .run();
     left_nothing(ended)
         .ends_with(13)
