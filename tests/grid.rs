@@ -8,6 +8,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use http::Server;
 use rustix::process::{Pid, Signal, kill_process};
@@ -226,7 +227,7 @@ fn what_was_finished_before_a_signal_stays_and_the_rest_follows() {
         .spawn()
         .unwrap();
     while models(store.path()).len() < 3 {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     let process = Pid::from_raw(child.id().cast_signed()).unwrap();
     kill_process(process, Signal::INT).unwrap();
@@ -273,4 +274,53 @@ fn versions_of_a_grid_have_one_bound_together() {
         .run()
         .ends_with(2);
     ended.says(["25001 versions of a grid of 4 points", "--points"]);
+}
+
+/// A grid of nearly a hundred thousand points; `head` stands before it.
+fn large_grid(head: &str) -> String {
+    let list: Vec<String> = (1..=316).map(|number| number.to_string()).collect();
+    let list = list.join(", ");
+    format!(
+        "{head}target = \"diagnosis\"\n[split]\nvalidation = 0.2\n[params]\nn_estimators = 2\n\
+         [grid]\n\"params.max_depth\" = [{list}]\nseed = [{list}]\n"
+    )
+}
+
+#[test]
+fn of_a_large_grid_only_the_points_that_are_asked_for_are_made() {
+    let started = Instant::now();
+    let ended = train()
+        .file("grid.toml", large_grid(&"# a comment\n".repeat(4000)))
+        .args(["--spec", "grid.toml", "--points", "99856..99856"])
+        .args(["--store", "models"])
+        .run()
+        .ends_with(0);
+    assert_eq!(ended.json()["model_version"], "1.99856");
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn more_specifications_than_a_process_holds_are_refused_by_the_bound() {
+    let started = Instant::now();
+    train()
+        .file("grid.toml", large_grid(&"# a comment\n".repeat(4000)))
+        .args(["--spec", "grid.toml"])
+        .run()
+        .ends_with(2)
+        .says(["99856 models", "256 MiB is the most", "--points"]);
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_signal_is_heard_while_a_large_grid_is_laid_out() {
+    let mut run = train()
+        .file("grid.toml", large_grid(""))
+        .args(["--spec", "grid.toml"]);
+    let mut child = run.command.stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let signalled = Instant::now();
+    let process = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(process, Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(signalled.elapsed() < Duration::from_secs(5));
 }

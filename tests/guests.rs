@@ -4,6 +4,10 @@
 
 mod support;
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 use support::{Ended, Runner, assemble, root};
 
 /// `runner run <name>.wasm` on three rows.
@@ -37,14 +41,16 @@ fn all_refused(name: &str) {
 #[test]
 fn every_guest_has_a_test() {
     let tests = include_str!("guests.rs");
-    let exec = include_str!("exec.rs");
+    let (exec, wasi) = (include_str!("exec.rs"), include_str!("wasi_testsuite.rs"));
     for entry in std::fs::read_dir(root().join("tests/guests")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         assert!(
-            tests.contains(&format!("\nfn {name}() {{"))
+            [tests, wasi]
+                .iter()
+                .any(|tests| tests.contains(&format!("\nfn {name}() {{")))
                 || exec.contains(&format!("exec(\"{name}\")")),
-            "tests/guests/{name}.wat has no test `{name}` in tests/guests.rs, and none in tests/exec.rs"
+            "tests/guests/{name}.wat has no test `{name}` in tests/guests.rs or tests/wasi_testsuite.rs, and none in tests/exec.rs"
         );
     }
 }
@@ -241,6 +247,17 @@ fn fills_the_disk() {
         .says(["1 MiB", "--max-output-bytes"]);
 }
 
+/// What was removed stays counted, though a file system gives its inode to the next file.
+#[test]
+fn writes_and_removes() {
+    let ended = train("writes_and_removes")
+        .args(["--max-output-bytes", "1MiB"])
+        .run();
+    left_nothing(ended)
+        .ends_with(13)
+        .says(["1 MiB", "--max-output-bytes"]);
+}
+
 #[test]
 fn sparse_file() {
     left_nothing(train("sparse_file").run())
@@ -251,6 +268,129 @@ fn sparse_file() {
 #[test]
 fn open_files_without_end() {
     all_refused("open_files_without_end");
+}
+
+// Deadlines and signals are heard whatever the host does for a guest meanwhile.
+
+/// A guest that would keep the host or a single instruction busy for a minute or more.
+fn busy(body: &str, times: usize) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+        (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+        (memory (export "memory") 2048)
+        (func (export "_start") {}))"#,
+        body.repeat(times)
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[track_caller]
+fn ends_at_its_deadline(run: Runner) {
+    let started = Instant::now();
+    let ended = run.args(["--timeout", "200ms"]).run();
+    let took = started.elapsed();
+    left_nothing(ended).ends_with(13).says(["--timeout"]);
+    assert!(took < Duration::from_secs(8), "{took:?}");
+}
+
+#[test]
+fn newline_flood() {
+    ends_at_its_deadline(train("newline_flood"));
+}
+
+#[test]
+fn no_call_and_no_instruction_holds_a_deadline_up() {
+    for guest in [
+        // Without a loop, in which a guest would be interrupted.
+        busy(
+            "(drop (call $random (i32.const 0) (i32.const 0x4000000)))",
+            500,
+        ),
+        busy(
+            "(memory.fill (i32.const 0) (i32.const 1) (i32.const 0x8000000))",
+            4000,
+        ),
+    ] {
+        ends_at_its_deadline(train("keeps_the_contract").file("guest.wasm", guest));
+    }
+}
+
+#[test]
+fn no_call_holds_a_signal_up() {
+    let mut run = train("newline_flood");
+    let child = run
+        .command
+        .env("TMPDIR", run.folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has been compiled and prints: its working folder is there.
+    let working = || std::fs::read_dir(run.folder.path().join("runs")).is_ok();
+    let started = Instant::now();
+    while !working() {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let signalled = Instant::now();
+    let process = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(process, Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143));
+    assert!(signalled.elapsed() < Duration::from_secs(5));
+    let left = std::fs::read_dir(run.folder.path().join("runs")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+/// A module of a few bytes that compiling would take gigabytes for.
+#[test]
+fn large_to_compile() {
+    let many = "i64 ".repeat(1000);
+    let arguments: String = (0..1000)
+        .map(|index| format!("local.get {index} "))
+        .collect();
+    let text = format!(
+        r#"(module (memory (export "memory") 1)
+        (func $f (param {many}) (result {many}) unreachable)
+        (func (param {many}) (result {many}) {arguments} {})
+        (func (export "_start")))"#,
+        "call $f ".repeat(8000)
+    );
+    let started = Instant::now();
+    let ended = train("keeps_the_contract")
+        .file("guest.wasm", wat::parse_str(text).unwrap())
+        .args(["--no-cache"])
+        .run();
+    left_nothing(ended)
+        .ends_with(13)
+        .says(["compiling", "of memory", "4 GiB is the limit"]);
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn compiling_has_a_deadline_too() {
+    let function = format!(
+        "(func (result i64) i64.const 1 {})",
+        "i64.const 3 i64.mul i64.const 7 i64.xor ".repeat(1000)
+    );
+    let text = format!(
+        r#"(module (memory (export "memory") 1) {} (func (export "_start")))"#,
+        function.repeat(200)
+    );
+    let guest = wat::parse_str(text).unwrap();
+    let run = train("keeps_the_contract").file("guest.wasm", guest).args([
+        "--no-cache",
+        "--timeout",
+        "10ms",
+    ]);
+    let started = Instant::now();
+    let ended = run.run();
+    let took = started.elapsed();
+    left_nothing(ended)
+        .ends_with(13)
+        .says(["compiling", "--timeout"]);
+    assert!(took < Duration::from_secs(8), "{took:?}");
 }
 
 // What it left breaks the contract: 15.

@@ -477,3 +477,61 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
     assert!(ended.stdout().contains(" rows, "), "{:?}", ended.stdout());
     assert!(ended.path("out.csv").exists());
 }
+
+/// A store with the model of a module that leaves these predictions, and what `runner predict` makes of them.
+fn predictions_of(csv: &str, flags: &[&str]) -> Ended {
+    let module = leaves(&[
+        ("model.json", b"{}"),
+        (
+            "metrics.json",
+            br#"{"contract":1,"task":"regression","rows":{"read":1,"kept":1,"train":1,"held_out":1},
+            "held_out":{"rmse":0.5},"primary":{"name":"rmse","higher_is_better":false,"held_out":0.5}}"#,
+        ),
+        ("predictions.csv", csv.as_bytes()),
+    ]);
+    let store = Runner::new("run")
+        .args(["guest.wasm", "--data", "rows.csv", "--json"])
+        .args(["--store", "store"])
+        .file("guest.wasm", module)
+        .file("rows.csv", "x\n1\n2\n")
+        .run()
+        .ends_with(0);
+    let name = store.json()["name"].as_str().unwrap().to_owned();
+    let mut run = predict(&store, &name)
+        .args(["--data", "rows.csv", "--out", "out.csv"])
+        .file("rows.csv", "x\n1\n2\n");
+    run.command.args(flags);
+    run.run()
+}
+
+#[test]
+fn formulas_become_text_unless_they_are_to_be_kept() {
+    let csv = "row,predicted\n1,=cmd|' /C calc'!A0\n2,-1.5\n";
+    let ended = predictions_of(csv, &[]).ends_with(0).says([
+        "1 cells",
+        "row 1",
+        "=cmd|",
+        "--keep-formulas",
+    ]);
+    let written = std::fs::read_to_string(ended.path("out.csv")).unwrap();
+    assert!(written.contains("\n1,'=cmd|' /C calc'!A0,"), "{written}");
+    assert!(written.contains("\n2,-1.5,"), "{written}");
+    let ended = predictions_of(csv, &["--keep-formulas"])
+        .ends_with(0)
+        .says(["1 cells", "as they are"]);
+    let written = std::fs::read_to_string(ended.path("out.csv")).unwrap();
+    assert!(written.contains("\n1,=cmd|' /C calc'!A0,"), "{written}");
+}
+
+#[test]
+fn predictions_that_are_no_table_of_the_rows_are_refused() {
+    for (csv, said) in [
+        ("row,predicted\n1,a\n2,b,c\n", "row 2 has 3 cells"),
+        ("row,predicted\n1,a\n,b\n", "row 2 is numbered ``"),
+        ("row,model\n1,a\n2,b\n", "a column `model`"),
+        ("row,predicted\n1,a\n", "predicted 1 of the 2 rows"),
+    ] {
+        let ended = predictions_of(csv, &[]).ends_with(15).says([said]);
+        assert!(!ended.path("out.csv").exists());
+    }
+}

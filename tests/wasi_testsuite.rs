@@ -1,4 +1,6 @@
-//! The public test programs of WASI preview 1, run by `runner exec`: WASI_TESTSUITE names a checkout of theirs.
+//! Every function of WASI preview 1: as guests of `runner run` call it, each a file of tests/guests, and as the public
+//! test programs do under `runner exec`; WASI_TESTSUITE names a checkout of theirs. How `run`'s host answers wrong
+//! pointers and those programs is tested beside it, in runner/src/sandbox/wasi_tests.rs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -6,7 +8,111 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{Runner, skipped};
+use support::{Runner, assemble, root, skipped};
+
+/// Functions that end or are refused whatever they are given: guests of other names show it.
+const ELSEWHERE: [&str; 5] = [
+    "proc_exit",
+    "sock_accept",
+    "sock_recv",
+    "sock_send",
+    "sock_shutdown",
+];
+
+/// A guest that calls functions of WASI on three rows, and ends with 42 when each did what it should.
+#[track_caller]
+fn does_as_specified(name: &str) {
+    Runner::new("run")
+        .file("guest.wasm", assemble(name))
+        .file("rows.csv", "x,y\n1,1\n2,2\n3,2\n")
+        .args(["guest.wasm", "--data", "rows.csv", "--json"])
+        .run()
+        .ends_with(14)
+        .says(["ended with status 42"]);
+}
+
+#[test]
+fn wasi_arguments() {
+    does_as_specified("wasi_arguments");
+}
+
+#[test]
+fn wasi_clocks() {
+    does_as_specified("wasi_clocks");
+}
+
+#[test]
+fn wasi_contents() {
+    does_as_specified("wasi_contents");
+}
+
+#[test]
+fn wasi_descriptors() {
+    does_as_specified("wasi_descriptors");
+}
+
+#[test]
+fn wasi_folders() {
+    does_as_specified("wasi_folders");
+}
+
+#[test]
+fn wasi_links() {
+    does_as_specified("wasi_links");
+}
+
+#[test]
+fn wasi_paths() {
+    does_as_specified("wasi_paths");
+}
+
+#[test]
+fn wasi_process() {
+    does_as_specified("wasi_process");
+}
+
+#[test]
+fn wasi_random() {
+    does_as_specified("wasi_random");
+}
+
+#[test]
+fn wasi_sizes() {
+    does_as_specified("wasi_sizes");
+}
+
+#[test]
+fn every_function_is_called() {
+    let guests: String = std::fs::read_dir(root().join("tests/guests"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with("wasi_")
+        })
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let host = std::fs::read_to_string(root().join("runner/src/sandbox/host/functions.rs"));
+    let host = host.unwrap();
+    let mut functions = 0;
+    for word in host.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '_')) {
+        let kind = word.split_once('_').map_or("", |(kind, _)| kind);
+        if ![
+            "args", "clock", "environ", "fd", "path", "poll", "proc", "random", "sched", "sock",
+        ]
+        .contains(&kind)
+            || !host.contains(&format!("{word}("))
+        {
+            continue;
+        }
+        functions += 1;
+        assert!(
+            ELSEWHERE.contains(&word) || guests.contains(&format!("(call ${word}")),
+            "no guest calls {word}"
+        );
+    }
+    assert!(functions >= 46, "{functions} functions were found");
+}
 
 /// `tests/<language>/testsuite/*.wasm`, and one folder deeper in later versions.
 fn programs(folder: &Path, found: &mut Vec<PathBuf>) {

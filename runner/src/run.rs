@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use contract::{DataOrigin, Manifest, Parity, RunnerOrigin, Times, exit};
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::json;
 use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, PlanError, RunPlan};
 use crate::report::{Outcome, Status};
-use crate::sandbox::{self, Engine, Grants, Guest, Mode, Module, Trust};
+use crate::sandbox::{self, Engine, Grants, Guest, LimitHit, Mode, Module, SandboxError, Trust};
 use crate::score::parity::Gate;
 use crate::store::{self, FolderStore, REJECTED, Store, StoreError};
 use crate::timings::{FETCH, TRAIN, Timings};
@@ -52,7 +53,10 @@ impl Prepared {
         let workspace = Workspace::below(&plan.scratch)?;
         let data_file = workspace.data().join(&plan.data_path);
         let (module, dataset) = tokio::try_join!(
-            timings.time("load module", load(&engine, &plan.module, &plan.trust)),
+            timings.time(
+                "load module",
+                load(&engine, &plan.module, &plan.trust, plan.limits.timeout)
+            ),
             timings.time(FETCH, async {
                 Ok::<_, Error>(data::fetch(&plan.data, &data_file).await?)
             }),
@@ -68,13 +72,26 @@ impl Prepared {
     }
 }
 
-/// Loads a module. Compiling keeps a core busy: it has a thread of its own, so that data arrives meanwhile.
+/// Loads a module. Compiling keeps a core busy: it has a thread of its own, so that data arrives meanwhile, and is
+/// left to itself after `limit`, for the process ends then.
 ///
 /// # Errors
-/// When it can't be run, or must not.
-pub async fn load(engine: &Arc<Engine>, module: &Path, trust: &Trust) -> Result<Module, Error> {
+/// When it can't be run, must not, or takes too long to compile.
+pub async fn load(
+    engine: &Arc<Engine>,
+    module: &Path,
+    trust: &Trust,
+    limit: Option<Duration>,
+) -> Result<Module, Error> {
     let (engine, module, trust) = (engine.clone(), module.to_owned(), trust.clone());
-    aside(move || engine.load(&module, &trust)).await
+    let loaded = aside(move || engine.load(&module, &trust));
+    let Some(limit) = limit else {
+        return loaded.await;
+    };
+    match tokio::time::timeout(limit, loaded).await {
+        Ok(loaded) => loaded,
+        Err(_) => Err(SandboxError::from(LimitHit::Compiling(limit)).into()),
+    }
 }
 
 /// Work that keeps a core or a disk busy, on a thread of its own: what else goes on, a signal above all, need not wait.

@@ -1,11 +1,24 @@
 //! What this program was built from, for `runner --version --verbose`.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::sandbox::{Engine, EngineOptions};
 
 /// CPUs that `runner compile --target` may know, as target triples and docs name them.
 const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
+
+/// 2026-11-01. What a development build is taken to be of: it is not told.
+const DEVELOPMENT: Duration = Duration::from_secs(1_793_491_200);
+
+/// The date of the sources that this program was built from, as time since 1970: that of the commit, which the recipe
+/// that builds what is shipped gives in the variable that reproducible builds have for it.
+#[must_use]
+pub fn source_date() -> Duration {
+    option_env!("SOURCE_DATE_EPOCH")
+        .and_then(|seconds| seconds.parse().ok())
+        .map_or(DEVELOPMENT, Duration::from_secs)
+}
 
 /// Lines of a name and what it is: commit, engine, features, the target that this runner was built for and those
 /// that it compiles modules for.

@@ -43,10 +43,12 @@ type Finding = (&'static str, Result<String, String>);
 pub async fn run(args: Args) -> Result<Exit, Error> {
     let nomad = Nomad::from_environment();
     let engine = Arc::new(Engine::new(&args.sandbox.engine.options(&nomad))?);
+    let limits = args.sandbox.limits(&nomad, 1);
+    let trust = args.sandbox.engine.trust();
     let trial = Trial {
-        module: load(&engine, &args.module, &args.sandbox.engine.trust()).await?,
+        module: load(&engine, &args.module, &trust, limits.timeout).await?,
         engine,
-        limits: args.sandbox.limits(&nomad, 1),
+        limits,
         folder: working_folder(&std::env::temp_dir())
             .map_err(|error| Error::local("cannot make a temporary folder", error))?,
     };

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::output;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::run::aside;
 use crate::sandbox::{Engine, EngineOptions, Sha256Digest, Trust};
 use crate::size::Size;
 
@@ -34,7 +35,12 @@ pub struct Args {
 ///
 /// # Errors
 /// When the module is not valid, or the file can't be written.
-pub fn run(args: Args) -> Result<Exit, Error> {
+pub async fn run(args: Args) -> Result<Exit, Error> {
+    // On a thread of its own: signals are heard meanwhile.
+    aside(move || compile(args)).await
+}
+
+fn compile(args: Args) -> Result<Exit, Error> {
     let target = args
         .target
         .unwrap_or_else(|| format!("{}-unknown-linux-gnu", std::env::consts::ARCH));

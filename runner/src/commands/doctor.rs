@@ -18,12 +18,11 @@ use crate::sandbox::{
     Engine, EngineOptions, Grants, Guest, Limits, Mode, Trust, check_cache, run_guest,
 };
 use crate::size::Size;
+use crate::version;
 
 /// A module with an empty `_start`.
 const EMPTY_MODULE: &[u8] =
     b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x07\x0a\x01\x06_start\0\0\x0a\x04\x01\x02\0\x0b";
-/// 2026-01-01. Certificates are refused by a clock that is earlier.
-const LEAST_TIME: Duration = Duration::from_secs(1_767_225_600);
 /// Below this, a training with a few thousand rows has no room beside the runner.
 const LEAST_MEMORY: u64 = 256 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -246,11 +245,28 @@ fn certificates() -> Finding {
     }
 }
 
+/// No clock that is right is earlier than the program itself.
 fn clock() -> Finding {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(time) if time >= LEAST_TIME => Ok("later than 2026".to_owned()),
-        _ => Err("it is before 2026, and certificates are then refused; set it (NTP)".to_owned()),
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    clock_at(now.unwrap_or_default(), version::source_date())
+}
+
+fn clock_at(now: Duration, built: Duration) -> Finding {
+    let day = |time: Duration| {
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_second(seconds).map_or_else(
+            |_| "a year beyond 9999".to_owned(),
+            |time| time.strftime("%Y-%m-%d").to_string(),
+        )
+    };
+    let (today, built) = (day(now), (built, day(built)));
+    if now >= built.0 {
+        return Ok(format!("{today}, and this program is of {}", built.1));
     }
+    Err(format!(
+        "it says {today}, and this program is of {}: certificates are refused by a clock that is off; set it (NTP)",
+        built.1
+    ))
 }
 
 /// Files that hold credentials, where the environment names some.
@@ -329,4 +345,25 @@ async fn connect(host: &str, port: u16, guard: &Guard) -> std::io::Result<TcpStr
 /// A small file of the kernel's, without its newline.
 fn read(file: &str) -> Option<String> {
     Some(std::fs::read_to_string(file).ok()?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_off_that_is_earlier_than_the_program() {
+        let (day, built) = (
+            Duration::from_secs(86_400),
+            Duration::from_secs(1_790_000_000),
+        );
+        let early = clock_at(built - day, built).unwrap_err();
+        assert!(
+            early.contains("2026-09-20") && early.contains("2026-09-21"),
+            "{early}"
+        );
+        assert!(clock_at(built, built).is_ok() && clock_at(built + day, built).is_ok());
+        assert!(clock_at(Duration::ZERO, version::source_date()).is_err());
+        assert!(clock().is_ok());
+    }
 }

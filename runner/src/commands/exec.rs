@@ -43,7 +43,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let nomad = Nomad::from_environment();
     let limits = args.engine.limits(&nomad);
     let engine = Arc::new(Engine::new(&args.engine.options(&nomad))?);
-    let module = load(&engine, &args.module, &args.engine.trust()).await?;
+    let module = load(&engine, &args.module, &args.engine.trust(), limits.timeout).await?;
     let program = Program {
         args: std::iter::once(module.origin().file.clone())
             .chain(args.args)

@@ -13,18 +13,22 @@ use crate::size::{self, Size};
 const OWN_MEMORY: u64 = 96 << 20;
 /// No module is given less, whatever the task has.
 const LEAST_MEMORY: u64 = 32 << 20;
+/// What a module is expected to need, where nobody says: with less, most trainings fail.
+const USUAL_MEMORY: u64 = 256 << 20;
+/// Compiling is allowed no less than this, whatever the task has: the estimate is rather too high.
+const LEAST_COMPILE_MEMORY: u64 = 1 << 30;
 
 /// Which modules may run, by what engine, and with how much memory and time.
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
 #[command(next_help_heading = "Sandbox")]
 pub struct EngineArgs {
-    /// Memory that the module may use, such as 512MiB
+    /// Memory that the module may use, such as 512MiB, and that compiling it may take, which is never less than 1GiB
     /// [default: $NOMAD_MEMORY_LIMIT less 96 MiB for the runner, else 4GiB]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
 
-    /// Time that the module may take, such as 90s, 10m or 2h
+    /// Time that the module may take, such as 90s, 10m or 2h; compiling it may take as long
     /// [default: no limit; a training under Nomad 24h]
     #[arg(long, value_name = "TIME", value_parser = size::duration)]
     pub timeout: Option<Duration>,
@@ -107,6 +111,12 @@ impl EngineArgs {
                 usize::try_from(stack.0).unwrap_or(usize::MAX)
             }),
             cache,
+            compile_memory: self
+                .memory
+                .map(|given| given.0)
+                .or(nomad.memory_limit)
+                .unwrap_or(default.compile_memory)
+                .max(LEAST_COMPILE_MEMORY),
             target: None,
         }
     }
@@ -132,13 +142,18 @@ impl EngineArgs {
         }
     }
 
-    /// Guests that a task's memory holds side by side; one in any case.
+    /// Guests that a task's memory holds side by side; one in any case. Each is counted with what it is given, else
+    /// with what a module usually needs, or with the least where as many as possible were `asked` for.
     #[must_use]
-    pub fn most_guests(&self, nomad: &Nomad) -> usize {
+    pub fn most_guests(&self, nomad: &Nomad, asked: bool) -> usize {
         let Some(task) = nomad.memory_limit else {
             return usize::MAX;
         };
-        let each = self.memory.map_or(LEAST_MEMORY, |given| given.0.max(1));
+        let each = match self.memory {
+            Some(given) => given.0.max(1),
+            None if asked => LEAST_MEMORY,
+            None => USUAL_MEMORY,
+        };
         usize::try_from(task.saturating_sub(OWN_MEMORY) / each)
             .map_or(usize::MAX, |most| most.max(1))
     }
@@ -237,12 +252,31 @@ mod tests {
 
     #[test]
     fn no_more_guests_run_than_their_task_has_memory_for() {
-        let most = |flags: &[&str]| parse(flags).unwrap().engine.most_guests(&task());
-        assert_eq!(most(&[]), (1024 - 96) / 32);
-        assert_eq!(most(&["--memory", "300MiB"]), 3);
-        assert_eq!(most(&["--memory", "2GiB"]), 1);
-        let at_home = parse(&[]).unwrap().engine;
-        assert_eq!(at_home.most_guests(&Nomad::default()), usize::MAX);
+        let most = |flags: &[&str], asked| parse(flags).unwrap().engine.most_guests(&task(), asked);
+        assert_eq!(most(&[], false), 3);
+        assert_eq!(most(&[], true), (1024 - 96) / 32);
+        for asked in [false, true] {
+            assert_eq!(most(&["--memory", "300MiB"], asked), 3);
+            assert_eq!(most(&["--memory", "2GiB"], asked), 1);
+            let at_home = parse(&[]).unwrap().engine;
+            assert_eq!(at_home.most_guests(&Nomad::default(), asked), usize::MAX);
+        }
+        let small = Nomad {
+            memory_limit: Some(128 << 20),
+            ..task()
+        };
+        assert_eq!(parse(&[]).unwrap().engine.most_guests(&small, false), 1);
+    }
+
+    #[test]
+    fn compiling_may_take_what_the_task_has_and_a_gibibyte_in_any_case() {
+        let may = |flags: &[&str], nomad: &Nomad| {
+            parse(flags).unwrap().engine.options(nomad).compile_memory
+        };
+        assert_eq!(may(&[], &Nomad::default()), 4 << 30);
+        assert_eq!(may(&["--memory", "64MiB"], &Nomad::default()), 1 << 30);
+        assert_eq!(may(&["--memory", "6GiB"], &task()), 6 << 30);
+        assert_eq!(may(&[], &task()), 1 << 30);
     }
 
     #[test]

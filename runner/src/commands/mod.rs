@@ -32,7 +32,7 @@ pub mod store;
 pub async fn run(cli: Cli) -> Result<Exit, Error> {
     match cli.verb {
         Verb::Check(args) => check::run(*args).await,
-        Verb::Compile(args) => compile::run(args),
+        Verb::Compile(args) => compile::run(args).await,
         Verb::Doctor(args) => doctor::run(args).await,
         Verb::Exec(args) => exec::run(*args).await,
         Verb::Run(args) => run::run(*args).await,

@@ -27,6 +27,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
+    /// Write text that a spreadsheet takes for a formula (=, @, or a sign before what is no number) as it is, without
+    /// the apostrophe that makes it text
+    #[arg(long)]
+    pub keep_formulas: bool,
+
     /// The module that trained the model, where it is not beside the model or in the store
     #[arg(long, value_name = "WORKLOAD.WASM")]
     pub module: Option<PathBuf>,
@@ -85,6 +90,7 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         store,
         engine,
         trust: args.sandbox.engine.trust(),
+        keep_formulas: args.keep_formulas,
         limits: args.sandbox.limits(&nomad, 1),
         scratch: nomad.task_dir.clone().unwrap_or_else(std::env::temp_dir),
     };

@@ -82,7 +82,8 @@ pub struct Args {
     #[arg(long, value_name = "FIRST..LAST", help_heading = "Model")]
     pub points: Option<String>,
 
-    /// Versions trained at a time, as far as the task's memory goes [default: the cores that it may use]
+    /// Versions trained at a time, as far as the task's memory goes [default: the cores that it may use, each
+    /// version counted with --memory, else 256MiB]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Model")]
     pub jobs: Option<u16>,
 
@@ -119,11 +120,13 @@ pub struct Args {
 /// Whatever kept it from a model. A missed gate is no error: there is a model, and a report.
 pub async fn run(args: Args) -> Result<Exit, Error> {
     let timings = Arc::new(Timings::default());
-    let plan = Plan::new(&args, &Nomad::from_environment())?;
-    let shown = args.timings.then_some(&*timings);
+    let (json, shown) = (args.json, args.timings);
+    // A large grid takes a while: signals are heard meanwhile.
+    let plan = run::aside(move || Plan::new(&args, &Nomad::from_environment())).await?;
+    let shown = shown.then_some(&*timings);
     if let [single] = plan.runs.as_slice() {
         let outcome = run::run(&plan, single, &timings).await?;
-        report::print(&outcome, args.json, shown)?;
+        report::print(&outcome, json, shown)?;
         if outcome.status == Status::GateNotMet {
             tracing::error!(
                 "not published, kept in {}: {}",
@@ -134,6 +137,6 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         return Ok(outcome.status.exit());
     }
     let finished = batch::run(plan, &timings).await?;
-    report::print_batch(&finished, args.json, shown)?;
+    report::print_batch(&finished, json, shown)?;
     batch::exit(finished)
 }

@@ -9,7 +9,7 @@ use super::api::{Job, Parameterized};
 use super::error::DispatchError;
 use crate::commands::dispatch::Args;
 use crate::names::Name;
-use crate::plan::{self, Point, Specification};
+use crate::plan::{self, Grid, MOST_POINTS, Specification};
 
 /// Nomad takes no larger payload.
 pub const LARGEST_PAYLOAD: usize = 16 * 1024;
@@ -59,15 +59,13 @@ impl Campaign {
     /// The first argument that is wrong.
     pub fn new(args: &Args, data_url: Option<&str>) -> Result<Self, DispatchError> {
         let specification = specification(args)?;
-        let points = match &specification {
-            Some(specification) => plan::expand(specification).map_err(usage)?,
+        let grid = match &specification {
+            Some(specification) => Grid::of(specification).map_err(usage)?,
             None => None,
         };
         let keys = keys(args, data_url)?;
         let save_path = keys["save_path"].clone();
-        let payload: Arc<[u8]> = specification
-            .map_or_else(Vec::new, |whole| whole.bytes)
-            .into();
+        let payload = specification.map_or_else(|| Arc::from([]), |whole| whole.bytes);
         if payload.len() > LARGEST_PAYLOAD {
             return Err(DispatchError::Usage(format!(
                 "the specification has {} bytes, and Nomad takes at most {LARGEST_PAYLOAD}: shorten it, or split its grid",
@@ -80,7 +78,7 @@ impl Campaign {
             args.nomad.region.iter().cloned().map(Some).collect()
         };
         let mut work = Vec::new();
-        for (versions, keys) in slices(args, points.as_deref(), &keys)? {
+        for (versions, keys) in slices(args, grid.as_ref().map(Grid::points), &keys)? {
             work.push(Work {
                 token: token(args, &keys, &payload),
                 region: work.len() % regions.len(),
@@ -151,7 +149,7 @@ fn specification(args: &Args) -> Result<Option<Specification>, DispatchError> {
     let Some(path) = &args.spec else {
         return Ok(None);
     };
-    match std::fs::read(path) {
+    match plan::read_file(path) {
         Ok(bytes) => Ok(Some(Specification::new(bytes))),
         Err(source) => Err(DispatchError::Specification {
             path: path.display().to_string(),
@@ -230,7 +228,7 @@ type Slice = (Vec<String>, BTreeMap<String, String>);
 /// The versions of each dispatch, with its keys.
 fn slices(
     args: &Args,
-    points: Option<&[Point]>,
+    points: Option<u32>,
     keys: &BTreeMap<String, String>,
 ) -> Result<Vec<Slice>, DispatchError> {
     let versions: Vec<String> = match &args.versions {
@@ -240,7 +238,8 @@ fn slices(
             .collect(),
         None => vec![args.model_version.clone()],
     };
-    let per_allocation = args.per_allocation.map_or(1, usize::from);
+    let per_allocation = args.per_allocation.map_or(1, usize::from).max(1);
+    let last_of_slice = u32::try_from(per_allocation - 1).unwrap_or(u32::MAX);
     if points.is_none() && args.per_allocation.is_some() {
         return Err(DispatchError::Usage(
             "--per-allocation deals out the points of a grid, and there is none: give --spec a file with [grid]".to_owned(),
@@ -257,20 +256,20 @@ fn slices(
             .map(|version| (vec![version.clone()], with_version(version)))
             .collect());
     };
+    if versions.len().saturating_mul(points as usize) > MOST_POINTS {
+        return Err(DispatchError::Usage(format!(
+            "{} versions of a grid of {points} points are more than {MOST_POINTS} models: dispatch them in parts, by --versions",
+            versions.len()
+        )));
+    }
     let mut slices = Vec::new();
     for version in &versions {
-        for slice in points.chunks(per_allocation) {
-            let number = |point: Option<&Point>| point.map_or(0, |point| point.place.point);
+        for first in (1..=points).step_by(per_allocation) {
+            let last = first.saturating_add(last_of_slice).min(points);
             let mut keys = with_version(version);
-            keys.insert(
-                "points".to_owned(),
-                format!("{}..{}", number(slice.first()), number(slice.last())),
-            );
-            let versions = slice
-                .iter()
-                .map(|point| format!("{version}.{}", point.place.point))
-                .collect();
-            slices.push((versions, keys));
+            keys.insert("points".to_owned(), format!("{first}..{last}"));
+            let versions = (first..=last).map(|point| format!("{version}.{point}"));
+            slices.push((versions.collect(), keys));
         }
     }
     Ok(slices)

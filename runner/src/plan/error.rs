@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::grid::{GridError, MOST_POINTS};
+use super::grid::{GridError, MOST_BYTES, MOST_POINTS};
 use crate::data::DataError;
 use crate::exit::Exit;
 use crate::names::InvalidName;
@@ -36,11 +36,18 @@ pub enum PlanError {
     } else {
         format!("the specification's grid has the points 1..{points}")
     })]
-    NoSuchPoints { text: String, points: usize },
+    NoSuchPoints { text: String, points: u32 },
     #[error(
         "{versions} versions of a grid of {points} points are more than {MOST_POINTS} models: train them in parts, by --versions or --points FIRST..LAST"
     )]
     TooMany { versions: usize, points: usize },
+    #[error(
+        "{runs} models of a grid whose points take {} each are {} of specifications, and {} is the most: shorten the specification, or train it in parts, by --points FIRST..LAST",
+        Size(*.point_bytes as u64),
+        Size((*.point_bytes as u64).saturating_mul(*.runs as u64)),
+        Size(MOST_BYTES as u64)
+    )]
+    TooLong { runs: usize, point_bytes: usize },
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -82,6 +89,7 @@ impl PlanError {
             | Self::NoSuchPoints { .. }
             | Self::TooMany { .. }
             | Self::LongNotes { .. }
+            | Self::TooLong { .. }
             | Self::ReservedVariable(_)
             | Self::NoData => Exit::Usage,
         }

@@ -1,10 +1,11 @@
-//! A specification with a `[grid]` -> one specification a point.
+//! A specification with a `[grid]` -> one specification a point, made when it is asked for.
 //!
 //! The grid holds dotted keys of the specification with lists of values; the points are all combinations, in the
 //! order of the file, the last key changing fastest. Of the rest of the specification only one thing is looked at:
 //! whether it keeps rows to choose among the points by.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use contract::GridPoint;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
@@ -14,6 +15,12 @@ use super::{PlanError, range_of};
 
 /// More points than this are a mistake in the file rather than a wish.
 pub const MOST_POINTS: usize = 100_000;
+/// Bytes that the specifications of all points take that are trained in one process.
+pub const MOST_BYTES: usize = 256 << 20;
+/// Tables within tables that a key may name. Readers of TOML end at some depth, and not all of them with a message.
+const MOST_PARTS: usize = 16;
+/// What a point takes for each of its values, beside their text.
+const VALUE_BYTES: usize = 128;
 
 /// A point: what it sets, and the specification that its guest is given.
 #[derive(Clone, Debug)]
@@ -36,6 +43,8 @@ pub enum GridError {
     NotAList(String),
     #[error("grid.{0}: no such place, as a part of this key is not a table in the specification")]
     NoPlace(String),
+    #[error("grid.{key}: a key has at most {MOST_PARTS} parts, and this one has {parts}")]
+    TooDeep { key: String, parts: usize },
     #[error("the grid has more than {MOST_POINTS} points: shorten its lists, or split it")]
     TooMany,
     #[error(
@@ -45,50 +54,118 @@ pub enum GridError {
     NothingToChooseBy,
 }
 
-/// The points of `specification`; `None` where it has no grid.
-///
-/// # Errors
-/// When the grid is malformed, or nothing is there to choose among its points by.
-pub fn expand(specification: &Specification) -> Result<Option<Vec<Point>>, GridError> {
-    let text = std::str::from_utf8(&specification.bytes)
-        .map_err(|error| GridError::Syntax(error.to_string()))?;
-    let mut document: DocumentMut = text
-        .parse()
-        .map_err(|error: toml_edit::TomlError| GridError::Syntax(error.to_string()))?;
-    let Some(grid) = document.remove("grid") else {
-        return Ok(None);
-    };
-    let axes = axes(grid.as_table_like().ok_or(GridError::NotATable)?)?;
-    let points = axes
-        .iter()
-        .try_fold(1_usize, |points, (_, values)| {
-            points.checked_mul(values.len())
-        })
-        .filter(|points| *points <= MOST_POINTS)
-        .ok_or(GridError::TooMany)?;
-    (0..points)
-        .map(|index| point(&document, &axes, index, points, specification))
-        .collect::<Result<_, _>>()
-        .map(Some)
+/// A grid, of which no point is made yet.
+pub struct Grid {
+    /// The specification without its grid.
+    document: DocumentMut,
+    axes: Vec<Axis>,
+    points: u32,
+    /// The digest of the whole specification.
+    id: String,
+    /// What a point takes, at most.
+    point_bytes: usize,
 }
 
-/// The points FIRST..LAST of a grid: what one allocation of many trains.
+impl Grid {
+    /// The grid of `specification`; `None` where it has none.
+    ///
+    /// # Errors
+    /// When the grid is malformed, or has too many points.
+    pub fn of(specification: &Specification) -> Result<Option<Self>, GridError> {
+        let text = std::str::from_utf8(&specification.bytes)
+            .map_err(|error| GridError::Syntax(error.to_string()))?;
+        let mut document: DocumentMut = text
+            .parse()
+            .map_err(|error: toml_edit::TomlError| GridError::Syntax(error.to_string()))?;
+        let Some(grid) = document.remove("grid") else {
+            return Ok(None);
+        };
+        let axes = axes(grid.as_table_like().ok_or(GridError::NotATable)?)?;
+        let points = axes
+            .iter()
+            .try_fold(1_usize, |points, (_, values)| {
+                points.checked_mul(values.len())
+            })
+            .filter(|points| *points <= MOST_POINTS)
+            .and_then(|points| u32::try_from(points).ok())
+            .ok_or(GridError::TooMany)?;
+        let grid = Self {
+            point_bytes: point_bytes(&document, &axes),
+            document,
+            axes,
+            points,
+            id: specification.origin.sha256.clone(),
+        };
+        // What is wrong with one is wrong with all, as a rule: it is told before any is trained.
+        grid.point(1)?;
+        Ok(Some(grid))
+    }
+
+    /// How many points there are.
+    #[must_use]
+    pub fn points(&self) -> u32 {
+        self.points
+    }
+
+    /// What a point takes in memory, at most.
+    #[must_use]
+    pub fn point_bytes(&self) -> usize {
+        self.point_bytes
+    }
+
+    /// The points that `text`, FIRST..LAST, names: what one allocation of many trains.
+    ///
+    /// # Errors
+    /// When there are no such points.
+    pub fn range(&self, text: &str) -> Result<RangeInclusive<u32>, PlanError> {
+        points(text, self.points)
+    }
+
+    /// The point of this number, from 1. One that does not exist stands for the one that is left after as many rounds.
+    ///
+    /// # Errors
+    /// When its specification cannot be made, or nothing is there to choose among the points by.
+    pub fn point(&self, number: u32) -> Result<Point, GridError> {
+        let mut document = self.document.clone();
+        let mut values = BTreeMap::new();
+        let mut rest = number.saturating_sub(1) as usize;
+        for (key, choices) in self.axes.iter().rev() {
+            let value = &choices[rest % choices.len()];
+            rest /= choices.len();
+            set(document.as_table_mut(), key, value)?;
+            values.insert(key.clone(), json(value));
+        }
+        let split = document.get("split").and_then(Item::as_table_like);
+        let chooses =
+            |split: &dyn TableLike| split.contains_key("validation") || split.contains_key("folds");
+        if !split.is_some_and(chooses) {
+            return Err(GridError::NothingToChooseBy);
+        }
+        Ok(Point {
+            place: GridPoint {
+                id: self.id.clone(),
+                point: number,
+                points: self.points,
+                values,
+            },
+            specification: Specification::new(document.to_string().into_bytes()),
+        })
+    }
+}
+
+/// FIRST..LAST among the points 1 to `there`.
 ///
 /// # Errors
 /// When there are no such points.
-pub fn slice(points: Vec<Point>, text: &str) -> Result<Vec<Point>, PlanError> {
+pub fn points(text: &str, there: u32) -> Result<RangeInclusive<u32>, PlanError> {
     let asked = range_of("--points", text)?;
-    let there = 1..=points.len() as u64;
-    if !there.contains(asked.start()) || !there.contains(asked.end()) {
-        return Err(PlanError::NoSuchPoints {
+    match (u32::try_from(*asked.start()), u32::try_from(*asked.end())) {
+        (Ok(first), Ok(last)) if first >= 1 && last <= there => Ok(first..=last),
+        _ => Err(PlanError::NoSuchPoints {
             text: text.to_owned(),
-            points: points.len(),
-        });
+            points: there,
+        }),
     }
-    Ok(points
-        .into_iter()
-        .filter(|point| asked.contains(&u64::from(point.place.point)))
-        .collect())
 }
 
 type Axis = (String, Vec<Value>);
@@ -121,41 +198,25 @@ fn collect(table: &dyn TableLike, prefix: &str, axes: &mut Vec<Axis>) -> Result<
     Ok(())
 }
 
-fn point(
-    document: &DocumentMut,
-    axes: &[Axis],
-    index: usize,
-    points: usize,
-    whole: &Specification,
-) -> Result<Point, GridError> {
-    let mut document = document.clone();
-    let mut values = BTreeMap::new();
-    let mut rest = index;
-    for (key, choices) in axes.iter().rev() {
-        let value = &choices[rest % choices.len()];
-        rest /= choices.len();
-        set(document.as_table_mut(), key, value)?;
-        values.insert(key.clone(), json(value));
-    }
-    let split = document.get("split").and_then(Item::as_table_like);
-    if !split.is_some_and(|split| split.contains_key("validation") || split.contains_key("folds")) {
-        return Err(GridError::NothingToChooseBy);
-    }
-    Ok(Point {
-        place: GridPoint {
-            id: whole.origin.sha256.clone(),
-            // Bounded by MOST_POINTS.
-            point: index as u32 + 1,
-            points: points as u32,
-            values,
-        },
-        specification: Specification::new(document.to_string().into_bytes()),
-    })
+/// The specification and the values of a point, with the longest value of each key.
+fn point_bytes(document: &DocumentMut, axes: &[Axis]) -> usize {
+    let values = axes.iter().map(|(key, choices)| {
+        let longest = choices.iter().map(|value| value.to_string().len()).max();
+        // Both the specification and the point's place hold it.
+        2 * (key.len() + longest.unwrap_or(0)) + VALUE_BYTES
+    });
+    document.to_string().len() + values.sum::<usize>()
 }
 
 fn set(table: &mut Table, key: &str, value: &Value) -> Result<(), GridError> {
     let no_place = || GridError::NoPlace(key.to_owned());
     let mut parts: Vec<&str> = key.split('.').collect();
+    if parts.len() > MOST_PARTS {
+        return Err(GridError::TooDeep {
+            key: key.chars().take(40).collect(),
+            parts: parts.len(),
+        });
+    }
     let last = parts
         .pop()
         .filter(|last| !last.is_empty())
@@ -193,8 +254,16 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
+    fn grid(text: &str) -> Result<Option<Grid>, GridError> {
+        Grid::of(&Specification::new(text.as_bytes().to_vec()))
+    }
+
     fn points(text: &str) -> Result<Option<Vec<Point>>, GridError> {
-        expand(&Specification::new(text.as_bytes().to_vec()))
+        let Some(grid) = grid(text)? else {
+            return Ok(None);
+        };
+        let points = (1..=grid.points()).map(|number| grid.point(number));
+        points.collect::<Result<_, _>>().map(Some)
     }
 
     fn texts(text: &str) -> Vec<String> {
@@ -202,7 +271,7 @@ mod tests {
             .unwrap()
             .unwrap()
             .into_iter()
-            .map(|point| String::from_utf8(point.specification.bytes).unwrap())
+            .map(|point| String::from_utf8(point.specification.bytes.to_vec()).unwrap())
             .collect()
     }
 
@@ -246,20 +315,25 @@ mod tests {
     #[test]
     fn a_slice_holds_the_points_it_names_and_no_others() {
         let text = "[split]\nfolds = 3\n[grid]\nseed = [1, 2, 3, 4, 5]\n";
-        let all = || points(text).unwrap().unwrap();
-        let sliced = slice(all(), "2..4").unwrap();
-        let numbers: Vec<u32> = sliced.iter().map(|point| point.place.point).collect();
+        let grid = grid(text).unwrap().unwrap();
+        let sliced = grid.range("2..4").unwrap();
+        let numbers: Vec<u32> = sliced
+            .map(|number| grid.point(number).unwrap().place.point)
+            .collect();
         assert_eq!(numbers, [2, 3, 4]);
         for wrong in ["0..2", "4..6", "3", "4..2", "a..b"] {
-            assert!(slice(all(), wrong).is_err(), "{wrong}");
+            assert!(grid.range(wrong).is_err(), "{wrong}");
         }
-        let refused = slice(Vec::new(), "1..2").unwrap_err().to_string();
+        let refused = super::points("1..2", 0).unwrap_err().to_string();
         assert!(refused.contains("no grid"), "{refused}");
     }
 
     #[test]
     fn what_cannot_be_a_grid_is_refused_with_the_remedy() {
-        let refused = |text: &str| points(text).unwrap_err();
+        let refused = |text: &str| match grid(text) {
+            Err(error) => error,
+            Ok(_) => unreachable!("it is a grid"),
+        };
         assert_eq!(refused("[grid]\na = [1]\n"), GridError::NothingToChooseBy);
         assert_eq!(refused("[grid]\n"), GridError::Empty);
         assert_eq!(refused("grid = 3\n"), GridError::NotATable);
@@ -284,5 +358,27 @@ mod tests {
             GridError::TooMany
         );
         assert!(matches!(refused("a = "), GridError::Syntax(_)));
+    }
+
+    #[test]
+    fn a_key_of_many_parts_is_refused_before_it_becomes_as_many_tables() {
+        let deep = "a.".repeat(200_000) + "a";
+        assert!(matches!(
+            grid(&format!("[split]\nfolds = 3\n[grid]\n\"{deep}\" = [1]\n")),
+            Err(GridError::TooDeep { parts: 200_001, .. })
+        ));
+    }
+
+    #[test]
+    fn only_the_points_that_are_asked_for_are_made() {
+        let list: Vec<String> = (0..316).map(|number| number.to_string()).collect();
+        let (list, comment) = (list.join(","), "# a long specification\n".repeat(500));
+        let text = format!("{comment}[split]\nfolds = 3\n[grid]\na = [{list}]\nb = [{list}]\n");
+        let started = std::time::Instant::now();
+        let grid = grid(&text).unwrap().unwrap();
+        assert_eq!(grid.points(), 316 * 316);
+        let last = grid.point(grid.points()).unwrap();
+        assert_eq!(last.place.values["a"], 315);
+        assert!(started.elapsed() < std::time::Duration::from_secs(5));
     }
 }

@@ -20,8 +20,8 @@ mod specification;
 mod version;
 
 pub use error::PlanError;
-pub use grid::{Point, expand};
-pub use specification::Specification;
+pub use grid::{Grid, MOST_POINTS, Point};
+pub use specification::{Specification, read_file};
 pub use version::{Version, range_of};
 
 /// What a process is to do, complete and checked.
@@ -186,7 +186,8 @@ impl Plan {
 
 /// Versions trained at a time: what is asked for, or a core each, as far as the task's memory goes.
 fn jobs(args: &Args, nomad: &Nomad, runs: usize) -> usize {
-    let most = args.sandbox.engine.most_guests(nomad).min(runs);
+    let engine = &args.sandbox.engine;
+    let most = engine.most_guests(nomad, args.jobs.is_some()).min(runs);
     let asked = args.jobs.map_or_else(cores, usize::from);
     if most < asked.min(runs) {
         tracing::warn!(
@@ -208,13 +209,16 @@ fn below(folder: &str, path: &Path) -> String {
 /// One run, or one for each version asked for, or one for each point of the specification's grid.
 fn runs(args: &Args, nomad: &Nomad) -> Result<Vec<RunPlan>, PlanError> {
     let specification = specification::read(args.spec.as_deref(), nomad.task_dir.as_deref())?;
-    let points = match &specification {
-        Some(specification) => expand(specification)?,
+    let grid = match &specification {
+        Some(specification) => Grid::of(specification)?,
         None => None,
     };
-    let points = match args.points.as_ref().or(nomad.meta.points.as_ref()) {
-        Some(slice) => Some(grid::slice(points.unwrap_or_default(), slice)?),
-        None => points,
+    let asked = args.points.as_ref().or(nomad.meta.points.as_ref());
+    let points = match (&grid, asked) {
+        (Some(grid), Some(text)) => Some(grid.range(text)?),
+        (Some(grid), None) => Some(1..=grid.points()),
+        (None, Some(text)) => Some(grid::points(text, 0)?),
+        (None, None) => None,
     };
     let alloc_index = nomad.alloc_index.unwrap_or(0);
     let run =
@@ -227,30 +231,36 @@ fn runs(args: &Args, nomad: &Nomad) -> Result<Vec<RunPlan>, PlanError> {
             grid,
         };
     let versions = version::versions(args, nomad)?;
-    let of_each = points.as_ref().map_or(1, Vec::len);
-    if versions.len().saturating_mul(of_each) > grid::MOST_POINTS {
-        return Err(PlanError::TooMany {
-            versions: versions.len(),
-            points: of_each,
-        });
-    }
-    let mut runs = Vec::new();
+    let (Some(grid), Some(points)) = (grid, points) else {
+        let of_each = |version| run(version, specification.clone(), None);
+        return Ok(versions.into_iter().map(of_each).collect());
+    };
+    check_size(&grid, versions.len(), points.clone().count())?;
+    let points: Vec<Point> = points
+        .map(|number| grid.point(number))
+        .collect::<Result<_, _>>()?;
+    let mut runs = Vec::with_capacity(versions.len() * points.len());
     for version in versions {
-        match &points {
-            None => runs.push(run(version, specification.clone(), None)),
-            Some(points) => {
-                for point in points {
-                    let version = version.point(point.place.point)?;
-                    runs.push(run(
-                        version,
-                        Some(point.specification.clone()),
-                        Some(point.place.clone()),
-                    ));
-                }
-            }
+        for point in &points {
+            let version = version.point(point.place.point)?;
+            let specification = Some(point.specification.clone());
+            runs.push(run(version, specification, Some(point.place.clone())));
         }
     }
     Ok(runs)
+}
+
+/// Refuses more models than a process holds the plan of.
+fn check_size(grid: &Grid, versions: usize, points: usize) -> Result<(), PlanError> {
+    let runs = versions.saturating_mul(points);
+    if runs > MOST_POINTS {
+        return Err(PlanError::TooMany { versions, points });
+    }
+    let point_bytes = grid.point_bytes();
+    if runs.saturating_mul(point_bytes) > grid::MOST_BYTES {
+        return Err(PlanError::TooLong { runs, point_bytes });
+    }
+    Ok(())
 }
 
 /// Where the data comes from: a flag, Nomad's `data_url`, or the file that the data path names.

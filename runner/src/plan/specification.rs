@@ -1,16 +1,22 @@
 //! `pipeline.toml`, as a whole and as the points of a grid.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use contract::{SpecificationOrigin, files};
 use sha2::{Digest, Sha256};
 
 use super::PlanError;
 
-/// `pipeline.toml`, as it was read.
+/// A longer file is no specification.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// `pipeline.toml`, as it was read. Cheap to clone: a thousand versions share one.
 #[derive(Clone, Debug)]
 pub struct Specification {
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
     pub origin: SpecificationOrigin,
 }
 
@@ -21,7 +27,10 @@ impl Specification {
             bytes: bytes.len() as u64,
             sha256: crate::hex(&Sha256::digest(&bytes)),
         };
-        Self { bytes, origin }
+        Self {
+            bytes: bytes.into(),
+            origin,
+        }
     }
 }
 
@@ -34,11 +43,28 @@ pub fn read(
     let Some(path) = flag.map(Path::to_path_buf).or(default) else {
         return Ok(None);
     };
-    match std::fs::read(&path) {
+    match read_file(&path) {
         // A dispatch without a payload leaves no file, or an empty one.
         Ok(bytes) if flag.is_none() && bytes.is_empty() => Ok(None),
         Ok(bytes) => Ok(Some(Specification::new(bytes))),
-        Err(error) if flag.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if flag.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(PlanError::Specification { path, source }),
     }
+}
+
+/// Reads a file of a specification's size.
+///
+/// # Errors
+/// When it can't be read, or is longer than any specification.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let limit = MAX_BYTES >> 20;
+        let problem = format!("it is longer than {limit} MiB, so it is no specification");
+        return Err(io::Error::other(problem));
+    }
+    Ok(bytes)
 }

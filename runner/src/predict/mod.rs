@@ -4,16 +4,20 @@
 //! |---|---|
 //! | `model` | a reference -> the model's files, verified |
 //! | `module` | block by block through the module |
+//! | `records`, `lines`, `formulas` | what a module leaves, checked and appended |
 //! | `onnx`, `table` | block by block through tract, each column as the model takes it |
 //! | `rows` | the dataset's blocks, and how far one has come |
 //! | `output` | the predictions, whole or not at all |
 
 mod error;
+mod formulas;
+mod lines;
 mod model;
 mod module;
 #[cfg(feature = "score")]
 mod onnx;
 mod output;
+mod records;
 mod rows;
 #[cfg(feature = "score")]
 mod table;
@@ -49,6 +53,8 @@ pub struct Job {
     pub store: Option<Target>,
     pub engine: Engine,
     pub trust: Trust,
+    /// Text that a spreadsheet takes for a formula is written as it is.
+    pub keep_formulas: bool,
     /// Of each run of the module, and of the process that scores ONNX.
     pub limits: Limits,
     /// Where the working folder is made.

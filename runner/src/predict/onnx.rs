@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use records::{Blocks, Columns, Options, Problem, ReadError};
 
+use super::formulas::Formulas;
 use super::model::Model;
 use super::output::{Output, Writer, push_cell};
 use super::rows::Rows;
@@ -35,6 +36,7 @@ pub(super) async fn predict(
         }),
         data: job.data.source.to_string(),
         memory: job.limits.memory,
+        keep_formulas: job.keep_formulas,
         rows,
         writer: output.writer(),
     };
@@ -62,6 +64,7 @@ struct Work {
     named: Option<Name>,
     data: String,
     memory: u64,
+    keep_formulas: bool,
     rows: Rows,
     writer: Writer,
 }
@@ -71,7 +74,7 @@ impl Work {
         let failed = failed(&self.path);
         scorer.load(&self.path, SCORED).map_err(&failed)?;
         let mut schema = Schema::of(scorer.signature(), self.memory);
-        let mut lines = Lines::new(self.name(&schema), &schema);
+        let mut lines = Lines::new(self.name(&schema), &schema, self.keep_formulas);
         let mut blocks = self.rows.open()?;
         // While the other process scores a block, this one writes the last and reads the next.
         let mut pending: Option<usize> = None;
@@ -95,6 +98,7 @@ impl Work {
             self.receive(scorer, rows, &mut lines)?;
         }
         schema.finish().map_err(|problem| self.column(problem))?;
+        lines.formulas.report();
         lines.flush(&self.writer)
     }
 
@@ -197,14 +201,18 @@ struct Lines {
     classes: Vec<String>,
     has_header: bool,
     rows: u64,
+    formulas: Formulas,
 }
 
 impl Lines {
-    fn new(name: Name, schema: &Schema) -> Self {
-        let mut end = vec![b','];
-        push_cell(&mut end, &name.model);
-        end.push(b',');
-        push_cell(&mut end, &name.version);
+    fn new(name: Name, schema: &Schema, keep_formulas: bool) -> Self {
+        // Names come with the model, and an ONNX file says what it likes.
+        let mut formulas = Formulas::new(keep_formulas);
+        let mut end = Vec::new();
+        for cell in [&name.model, &name.version] {
+            end.push(b',');
+            push_text(&mut end, cell, 1, &mut formulas);
+        }
         end.push(b'\n');
         Self {
             text: Vec::new(),
@@ -212,6 +220,7 @@ impl Lines {
             classes: schema.classes.clone(),
             has_header: false,
             rows: 0,
+            formulas,
         }
     }
 
@@ -250,7 +259,7 @@ impl Lines {
             self.text.extend_from_slice(number.as_bytes());
             if let Some(label) = scores.labels.get(row) {
                 self.text.push(b',');
-                push_cell(&mut self.text, label);
+                push_text(&mut self.text, label, self.rows, &mut self.formulas);
             }
             let targets = &scores.predictions[row * scores.targets..(row + 1) * scores.targets];
             let classes = &scores.probabilities[row * scores.classes..(row + 1) * scores.classes];
@@ -267,5 +276,14 @@ impl Lines {
         let written = writer.with(|out| out.write_all(&self.text));
         self.text.clear();
         written
+    }
+}
+
+/// A cell of text, made harmless where a spreadsheet would calculate it.
+fn push_text(line: &mut Vec<u8>, text: &str, row: u64, formulas: &mut Formulas) {
+    if formulas.defuse(text.as_bytes(), row) {
+        push_cell(line, &format!("'{text}"));
+    } else {
+        push_cell(line, text);
     }
 }

@@ -46,6 +46,8 @@ pub async fn run_program(
     let mut store = Store::new(engine.inner(), host);
     store.limiter(|host| &mut host.memory);
     run::prepare(&mut store, limits);
+    // It has a thread of its own, and ends with the process.
+    store.epoch_deadline_async_yield_and_update(1);
     let ended = async {
         let ready = linker(engine)?.instantiate_pre(module.ready.module())?;
         run::start(&mut store, &ready).await

@@ -10,7 +10,7 @@ use wasmtime::{Config, OptLevel, RegallocAlgorithm, WasmFeatures};
 use super::cache::Cache;
 use crate::exit::Exit;
 
-/// How often a running guest gives way to whoever waits for its end: a deadline, a signal, another guest.
+/// How often a running guest looks whether it is to stop: at a deadline, or for a signal.
 const TICK: Duration = Duration::from_millis(5);
 /// What the host's own functions need on a guest's stack, beyond the guest's part.
 const HOST_STACK: usize = 512 << 10;
@@ -26,6 +26,8 @@ pub struct EngineOptions {
     pub stack: usize,
     /// Where compiled modules are kept.
     pub cache: Cache,
+    /// Bytes of memory that compiling a module may take, by an estimate.
+    pub compile_memory: u64,
     /// Compile for this target triple and not for this machine; what comes of it may not run here.
     pub target: Option<String>,
 }
@@ -36,6 +38,7 @@ impl Default for EngineOptions {
             interpreter: false,
             stack: 1 << 20,
             cache: Cache::Off,
+            compile_memory: 4 << 30,
             target: None,
         }
     }
@@ -74,6 +77,7 @@ pub struct Engine {
     engine: wasmtime::Engine,
     interpreter: bool,
     cache: Cache,
+    compile_memory: u64,
     /// Tells apart engines whose compiled code must not be mixed.
     key: String,
 }
@@ -95,11 +99,16 @@ impl Engine {
             engine,
             interpreter: options.interpreter,
             cache: options.cache.clone(),
+            compile_memory: options.compile_memory,
         })
     }
 
     pub(super) fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    pub(super) fn compile_memory(&self) -> u64 {
+        self.compile_memory
     }
 
     pub(super) fn key(&self) -> &str {

@@ -20,7 +20,7 @@ const ADDRESSES: u64 = 1 << 32;
 pub struct Limits {
     /// Bytes of linear memory and tables together.
     pub memory: u64,
-    /// Wall-clock time.
+    /// Wall-clock time; compiling the module has as much, once more.
     pub timeout: Option<Duration>,
     /// Bytes by which its files may grow, those of files that it removes again included.
     pub output_bytes: u64,
@@ -71,6 +71,8 @@ pub enum LimitHit {
     Addresses,
     #[error("the guest ran for longer than {} s; raise --timeout, or give it less to do", .0.as_secs_f64())]
     Timeout(Duration),
+    #[error("compiling the module took longer than {} s; raise --timeout, or build it smaller", .0.as_secs_f64())]
+    Compiling(Duration),
     #[error("the guest wrote more than {} of files; raise --max-output-bytes, or let it leave less", Size(*.0))]
     OutputBytes(u64),
     #[error("the guest made more than {0} files; raise --max-output-files, or let it leave fewer")]

@@ -7,8 +7,10 @@
 //! | `trust`, `compiled`, `cache` | which modules may run, compiled code in files, and a folder of it |
 //! | `grants` | the only list of what a guest may touch |
 //! | `host` | every WASI function: passed on, metered, or answered here |
-//! | `clock`, `poll`, `log` | time that only the guest's own looks move, and its two streams |
+//! | `clock`, `log` | time that only the guest's own looks move, and its two streams |
 //! | `limits` | what stops a guest |
+//! | `estimate` | what compiling a module takes |
+//! | `thread`, `stop` | where a guest runs, and how it is told to end |
 //! | `run` | a module and its grants -> its exit status |
 //! | `command` | the other door: a plain program with real clocks and streams |
 
@@ -17,14 +19,18 @@ mod clock;
 mod command;
 mod compiled;
 mod engine;
+mod estimate;
 mod grants;
 mod host;
 mod limits;
 mod log;
 mod module;
-mod poll;
 mod run;
+mod stop;
+mod thread;
 mod trust;
+#[cfg(test)]
+mod wasi_tests;
 
 pub use cache::{Cache, check as check_cache};
 pub use command::{Program, run_program};

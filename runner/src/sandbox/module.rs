@@ -12,10 +12,12 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::add_to_linker;
 use super::cache::Cache;
 use super::compiled::{self, Digest};
 use super::engine::Engine;
+use super::estimate;
 use super::host::GuestHost;
 use super::trust::{NotTrusted, Trust};
 use crate::exit::Exit;
 use crate::foreign;
+use crate::size::Size;
 
 /// Larger modules are refused: compiling takes many times their size.
 const MAX_BYTES: u64 = 256 << 20;
@@ -81,6 +83,16 @@ pub enum ModuleError {
     UnknownImport { path: PathBuf, import: String },
     #[error("{path} cannot be linked to WASI preview 1: {reason}")]
     Link { path: PathBuf, reason: String },
+    #[error(
+        "compiling {path} would take about {} of memory, and {} is the limit: build it with smaller functions, or raise --memory",
+        Size(*.estimate),
+        Size(*.limit)
+    )]
+    TooMuchToCompile {
+        path: PathBuf,
+        estimate: u64,
+        limit: u64,
+    },
     #[error("{path} has no function `_start`: it is a library; build it as a program")]
     NoStart { path: PathBuf },
     #[error(
@@ -95,6 +107,7 @@ impl ModuleError {
         match self {
             Self::Read { .. } | Self::NoSource { .. } => Exit::Local,
             Self::NotTrusted(refusal) => refusal.exit(),
+            Self::TooMuchToCompile { .. } => Exit::LimitHit,
             _ => Exit::NotAModule,
         }
     }
@@ -151,6 +164,7 @@ impl Engine {
         recognize(path, &bytes)?;
         let digest: Digest = Sha256::digest(&bytes).into();
         trust.module(path, &digest)?;
+        self.check_size(path, &bytes)?;
         let code =
             self.inner()
                 .precompile_module(&bytes)
@@ -202,6 +216,7 @@ impl Engine {
                 Err(reason) => tracing::warn!("a cached module is compiled anew: {reason}"),
             }
         }
+        self.check_size(source, bytes)?;
         let module = wasmtime::Module::new(self.inner(), bytes).map_err(invalid)?;
         if *self.cache() != Cache::Off {
             let code = module.serialize().map_err(invalid)?;
@@ -209,6 +224,21 @@ impl Engine {
                 .put(self.key(), digest, &compiled::seal(digest, code));
         }
         Ok(module)
+    }
+
+    /// Refuses what would take more memory to compile than it may.
+    fn check_size(&self, path: &Path, bytes: &[u8]) -> Result<(), ModuleError> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let limit = self.compile_memory();
+        let estimate = estimate::memory(bytes, threads, limit);
+        if estimate <= limit {
+            return Ok(());
+        }
+        Err(ModuleError::TooMuchToCompile {
+            path: path.to_owned(),
+            estimate,
+            limit,
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! A module and its grants -> the guest's exit status.
 
-use wasmtime::{InstancePre, Store, Trap, WasmBacktrace};
+use tokio::runtime::Handle;
+use wasmtime::{InstancePre, Store, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::clock::GuestClock;
 use super::engine::Engine;
@@ -9,6 +11,8 @@ use super::host::{Ended, GuestHost};
 use super::limits::{LimitHit, Limits, MAX_PARTS};
 use super::log::{GuestLog, Stream};
 use super::module::Module;
+use super::stop::Stop;
+use super::thread;
 use crate::exit::Exit;
 use crate::foreign;
 
@@ -32,13 +36,15 @@ pub enum SandboxError {
     },
     #[error(transparent)]
     Limit(#[from] LimitHit),
+    #[error("the guest's thread ended early: {0}")]
+    Thread(String),
 }
 
 impl SandboxError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Grant(_) => Exit::Local,
+            Self::Grant(_) | Self::Thread(_) => Exit::Local,
             Self::Trapped { .. } => Exit::Trapped,
             Self::Limit(limit) => limit.exit(),
         }
@@ -73,20 +79,10 @@ pub async fn run_guest(
         log.stream(Stream::Stdout),
         log.stream(Stream::Stderr),
     )?;
-    let mut store = Store::new(engine.inner(), GuestHost::new(wasi, clock, limits));
-    store.limiter(|host| &mut host.memory);
-    prepare(&mut store, limits);
-    let ended = match limits.timeout {
-        None => start(&mut store, &module.ready).await,
-        Some(limit) => match tokio::time::timeout(limit, start(&mut store, &module.ready)).await {
-            Ok(ended) => ended,
-            Err(_) => return Err(LimitHit::Timeout(limit).into()),
-        },
-    };
+    let (ended, refused) = run_in(engine, module, wasi, clock, limits).await?;
     let Err(error) = ended else {
         return Ok(0);
     };
-    let refused = store.data().memory.refused();
     let status = error.downcast_ref::<Ended>().map(|ended| ended.0);
     match (status, refused) {
         // Statuses that a guest ends with in good order.
@@ -98,12 +94,37 @@ pub async fn run_guest(
     }
 }
 
-/// What holds for every store.
+/// Runs a guest in its world, on a thread of its own: how it ended, and why it did not get memory, if it did not.
+pub(super) async fn run_in(
+    engine: &Engine,
+    module: &Module,
+    wasi: WasiP1Ctx,
+    clock: GuestClock,
+    limits: &Limits,
+) -> Result<(wasmtime::Result<()>, Option<LimitHit>), SandboxError> {
+    let stop = Stop::default();
+    let host = GuestHost::new(wasi, clock, limits, stop.clone());
+    let mut store = Store::new(engine.inner(), host);
+    store.limiter(|host| &mut host.memory);
+    prepare(&mut store, limits);
+    store.epoch_deadline_callback(|store| {
+        store.data().stop.check()?;
+        Ok(UpdateDeadline::Continue(1))
+    });
+    let ready = module.ready.clone();
+    let runtime = Handle::current();
+    thread::run(stop, limits.timeout, move || {
+        let ended = runtime.block_on(start(&mut store, &ready));
+        (ended, store.data().memory.refused())
+    })
+    .await
+}
+
+/// What holds for every store. What happens at a tick of the engine's is the caller's to say.
 pub(super) fn prepare<T>(store: &mut Store<T>, limits: &Limits) {
     // What one call may make the host copy. A guest reads into its own memory, which is limited already.
     store.set_hostcall_fuel(usize::try_from(limits.memory).unwrap_or(usize::MAX));
     store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
 }
 
 pub(super) async fn start<T: Send>(

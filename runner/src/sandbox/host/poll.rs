@@ -9,7 +9,7 @@ use wasmtime_wasi::p1::types::{
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as Wasi;
 use wiggle::{GuestMemory, GuestPtr};
 
-use super::host::GuestHost;
+use super::GuestHost;
 
 /// More at once than any runtime asks for: each takes memory of the host's.
 const MAX_SUBSCRIPTIONS: u32 = 4096;

@@ -2,166 +2,25 @@
 //!
 //! The trait is wasmtime-wasi's own, so that a function that is forgotten does not compile.
 
-use std::collections::HashMap;
-
-use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::types::{
-    Advice, Ciovec, Dircookie, Dirent, Errno, Error, Event, Exitcode, Fd, Fdflags, Fdstat,
-    Filedelta, Filesize, Filestat, Filetype, Fstflags, Iovec, Lookupflags, Oflags, Prestat,
-    Riflags, Rights, Roflags, Sdflags, Siflags, Signal, Size, Subscription, Timestamp,
+    Advice, Ciovec, Clockid, Dircookie, Errno, Event, Exitcode, Fd, Fdflags, Fdstat, Filedelta,
+    Filesize, Filestat, Fstflags, Iovec, Lookupflags, Oflags, Prestat, Riflags, Rights, Roflags,
+    Sdflags, Siflags, Signal, Size, Subscription, Timestamp, Whence,
 };
-use wasmtime_wasi::p1::types::{Clockid, Whence};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as Wasi;
-use wiggle::{GuestMemory, GuestPtr, GuestType};
+use wiggle::{GuestMemory, GuestPtr};
 
-use super::clock::GuestClock;
-use super::grants::{MAX_OPEN, MAX_PATH};
-use super::limits::{LimitHit, Limits, MemoryMeter, OutputMeter};
-use super::poll;
+use super::{Ended, GuestHost, Result, ends, poll};
+use crate::sandbox::grants::MAX_OPEN;
 
-type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// The guest ended with this status.
-#[derive(Debug, thiserror::Error)]
-#[error("exit status {0}")]
-pub struct Ended(pub u32);
-
-/// One guest's side of the host.
-pub struct GuestHost {
-    pub(super) wasi: WasiP1Ctx,
-    pub(super) clock: GuestClock,
-    pub(super) memory: MemoryMeter,
-    output: OutputMeter,
-    /// The length that was counted of each file, by its inode.
-    counted: HashMap<u64, u64>,
-    /// Inodes as the guest sees them: numbered by its first look, for the host's differ from run to run.
-    inodes: HashMap<u64, u64>,
-    next_inode: u64,
-    open: usize,
-}
-
-impl GuestHost {
-    pub fn new(wasi: WasiP1Ctx, clock: GuestClock, limits: &Limits) -> Self {
-        Self {
-            wasi,
-            clock,
-            memory: MemoryMeter::new(limits.memory),
-            output: OutputMeter::new(limits),
-            counted: HashMap::new(),
-            inodes: HashMap::new(),
-            next_inode: 0,
-            open: 0,
-        }
-    }
-
-    /// Counts what the file behind `fd` has grown by.
-    async fn count_growth(&mut self, memory: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
-        let stat = Wasi::fd_filestat_get(&mut self.wasi, memory, fd).await?;
-        if stat.filetype != Filetype::RegularFile {
-            return Ok(());
-        }
-        let counted = self.counted.entry(stat.ino).or_default();
-        if stat.size > *counted {
-            let growth = stat.size - *counted;
-            *counted = stat.size;
-            self.output.grew(growth).map_err(stop)?;
-        }
-        Ok(())
-    }
-
-    /// What was known of an inode is of a file that is gone: the number was given to a new one, which has grown by nothing
-    /// yet. Which numbers come back differs between file systems.
-    fn forget(&mut self, inode: u64) {
-        self.counted.remove(&inode);
-        self.inodes.remove(&inode);
-    }
-
-    /// The same for what was just made at `path`.
-    async fn forget_at(
-        &mut self,
-        memory: &mut GuestMemory<'_>,
-        dirfd: Fd,
-        path: GuestPtr<str>,
-    ) -> Result<()> {
-        let itself = Lookupflags::empty();
-        let made = Wasi::path_filestat_get(&mut self.wasi, memory, dirfd, itself, path).await?;
-        self.forget(made.ino);
-        Ok(())
-    }
-
-    /// What does not depend on where and when the guest runs.
-    fn reproducible(&mut self, stat: Filestat) -> Filestat {
-        let folder = stat.filetype == Filetype::Directory;
-        let time = GuestClock::file_time();
-        Filestat {
-            dev: 1,
-            ino: self.inode(stat.ino),
-            filetype: stat.filetype,
-            // How a folder is counted and measured differs between file systems.
-            nlink: if folder { 1 } else { stat.nlink },
-            size: if folder { 0 } else { stat.size },
-            atim: time,
-            mtim: time,
-            ctim: time,
-        }
-    }
-
-    fn inode(&mut self, host: u64) -> u64 {
-        *self.inodes.entry(host).or_insert_with(|| {
-            self.next_inode += 1;
-            self.next_inode
-        })
-    }
-
-    /// The entries of a folder: `.` and `..`, then the others by name.
-    async fn listing(&mut self, fd: Fd) -> Result<Vec<(Dirent, Vec<u8>)>> {
-        let mut room: u32 = 16 << 10;
-        loop {
-            let mut raw = vec![0; room as usize];
-            let mut memory = GuestMemory::Unshared(&mut raw);
-            let used = Wasi::fd_readdir(&mut self.wasi, &mut memory, fd, GuestPtr::new(0), room, 0)
-                .await?;
-            if used < room {
-                return parse_listing(&memory, used);
-            }
-            room = room.checked_mul(4).ok_or(Errno::Overflow)?;
-        }
-    }
-}
-
-/// Ends the guest: no status of its own, no way to catch it.
-fn stop(limit: LimitHit) -> Error {
-    Error::trap(limit.into())
-}
-
-/// Reads what `fd_readdir` wrote, sorted by name: the host's order differs from disk to disk.
-fn parse_listing(memory: &GuestMemory<'_>, used: u32) -> Result<Vec<(Dirent, Vec<u8>)>> {
-    let mut entries = Vec::new();
-    let mut at = 0;
-    while at < used {
-        let entry = memory.read(GuestPtr::<Dirent>::new(at))?;
-        at += Dirent::guest_size();
-        let name = memory.to_vec(GuestPtr::<[u8]>::new((at, entry.d_namlen)))?;
-        at += entry.d_namlen;
-        entries.push((entry, name));
-    }
-    if let Some(others) = entries.get_mut(2..) {
-        others.sort_by(|left, right| left.1.cmp(&right.1));
-    }
-    Ok(entries)
-}
-
-fn checked(path: GuestPtr<str>) -> Result<GuestPtr<str>> {
-    if path.len() > MAX_PATH {
-        return Err(Errno::Nametoolong.into());
-    }
-    Ok(path)
-}
+/// Random bytes that are made between two looks at whether the guest is to stop.
+const RANDOM: u32 = 1 << 20;
 
 /// Functions that wasmtime-wasi answers as they are.
 macro_rules! pass_on {
     ($($name:ident($($arg:ident: $kind:ty),*) -> $result:ty;)*) => {
         $(fn $name(&mut self, memory: &mut GuestMemory<'_>, $($arg: $kind),*) -> Result<$result> {
+            self.go_on()?;
             Wasi::$name(&mut self.wasi, memory, $($arg),*)
         })*
     };
@@ -171,6 +30,7 @@ macro_rules! pass_on {
 macro_rules! pass_on_async {
     ($($name:ident($($arg:ident: $kind:ty),*) -> $result:ty;)*) => {
         $(async fn $name(&mut self, memory: &mut GuestMemory<'_>, $($arg: $kind),*) -> Result<$result> {
+            self.go_on()?;
             Wasi::$name(&mut self.wasi, memory, $($arg),*).await
         })*
     };
@@ -196,7 +56,6 @@ impl Wasi for GuestHost {
         fd_tell(fd: Fd) -> Filesize;
         proc_raise(signal: Signal) -> ();
         sched_yield() -> ();
-        random_get(buf: GuestPtr<u8>, len: Size) -> ();
     }
 
     pass_on_async! {
@@ -204,10 +63,45 @@ impl Wasi for GuestHost {
         fd_datasync(fd: Fd) -> ();
         fd_fdstat_get(fd: Fd) -> Fdstat;
         fd_filestat_set_times(fd: Fd, atim: Timestamp, mtim: Timestamp, flags: Fstflags) -> ();
-        fd_pread(fd: Fd, iovs: GuestPtr<[Iovec]>, offset: Filesize) -> Size;
-        fd_read(fd: Fd, iovs: GuestPtr<[Iovec]>) -> Size;
         fd_seek(fd: Fd, offset: Filedelta, whence: Whence) -> Filesize;
         fd_sync(fd: Fd) -> ();
+    }
+
+    // What reads and writes does so in parts of a bounded length.
+
+    async fn fd_read(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        iovs: GuestPtr<[Iovec]>,
+    ) -> Result<Size> {
+        self.read(memory, fd, iovs, None).await
+    }
+
+    async fn fd_pread(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        iovs: GuestPtr<[Iovec]>,
+        offset: Filesize,
+    ) -> Result<Size> {
+        self.read(memory, fd, iovs, Some(offset)).await
+    }
+
+    fn random_get(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        buf: GuestPtr<u8>,
+        len: Size,
+    ) -> Result<()> {
+        let mut made = 0;
+        while made < len {
+            self.go_on()?;
+            let part = (len - made).min(RANDOM);
+            Wasi::random_get(&mut self.wasi, memory, buf.add(made)?, part)?;
+            made += part;
+        }
+        Ok(())
     }
 
     // What grows a file is metered: its length counts, holes included.
@@ -218,9 +112,7 @@ impl Wasi for GuestHost {
         fd: Fd,
         iovs: GuestPtr<[Ciovec]>,
     ) -> Result<Size> {
-        let written = Wasi::fd_write(&mut self.wasi, memory, fd, iovs).await?;
-        self.count_growth(memory, fd).await?;
-        Ok(written)
+        self.write(memory, fd, iovs, None).await
     }
 
     async fn fd_pwrite(
@@ -230,9 +122,7 @@ impl Wasi for GuestHost {
         iovs: GuestPtr<[Ciovec]>,
         offset: Filesize,
     ) -> Result<Size> {
-        let written = Wasi::fd_pwrite(&mut self.wasi, memory, fd, iovs, offset).await?;
-        self.count_growth(memory, fd).await?;
-        Ok(written)
+        self.write(memory, fd, iovs, Some(offset)).await
     }
 
     async fn fd_filestat_set_size(
@@ -241,6 +131,7 @@ impl Wasi for GuestHost {
         fd: Fd,
         size: Filesize,
     ) -> Result<()> {
+        self.go_on()?;
         Wasi::fd_filestat_set_size(&mut self.wasi, memory, fd, size).await?;
         self.count_growth(memory, fd).await
     }
@@ -258,7 +149,7 @@ impl Wasi for GuestHost {
         inheriting: Rights,
         flags: Fdflags,
     ) -> Result<Fd> {
-        let path = checked(path)?;
+        let path = self.checked(path)?;
         if self.open >= MAX_OPEN {
             return Err(Errno::Mfile.into());
         }
@@ -280,23 +171,31 @@ impl Wasi for GuestHost {
         .await?;
         self.open += 1;
         if new {
-            let made = Wasi::fd_filestat_get(&mut self.wasi, memory, fd).await?;
-            self.forget(made.ino);
-            self.output.made_file().map_err(stop)?;
+            let stat = Wasi::fd_filestat_get(&mut self.wasi, memory, fd).await?;
+            self.inodes.made(stat.ino);
+            self.output.made_file().map_err(ends)?;
         }
         Ok(fd)
     }
 
     async fn fd_close(&mut self, memory: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
+        self.go_on()?;
         Wasi::fd_close(&mut self.wasi, memory, fd).await?;
-        self.open = self.open.saturating_sub(1);
+        self.gone(fd);
         Ok(())
     }
 
     async fn fd_renumber(&mut self, memory: &mut GuestMemory<'_>, from: Fd, to: Fd) -> Result<()> {
+        self.go_on()?;
         Wasi::fd_renumber(&mut self.wasi, memory, from, to).await?;
-        if u32::from(from) != u32::from(to) {
-            self.open = self.open.saturating_sub(1);
+        let (source, target) = (u32::from(from), u32::from(to));
+        if source != target {
+            let prints = self.streams.remove(&source);
+            self.listing.forget(source);
+            self.gone(to);
+            if prints {
+                self.streams.insert(target);
+            }
         }
         Ok(())
     }
@@ -307,10 +206,10 @@ impl Wasi for GuestHost {
         dirfd: Fd,
         path: GuestPtr<str>,
     ) -> Result<()> {
-        let path = checked(path)?;
+        let path = self.checked(path)?;
         Wasi::path_create_directory(&mut self.wasi, memory, dirfd, path).await?;
-        self.forget_at(memory, dirfd, path).await?;
-        self.output.made_folder().map_err(stop)
+        self.made(memory, dirfd, path).await;
+        self.output.made_folder().map_err(ends)
     }
 
     async fn path_link(
@@ -322,9 +221,9 @@ impl Wasi for GuestHost {
         to_fd: Fd,
         to: GuestPtr<str>,
     ) -> Result<()> {
-        let (from, to) = (checked(from)?, checked(to)?);
+        let (from, to) = (self.checked(from)?, self.checked(to)?);
         Wasi::path_link(&mut self.wasi, memory, from_fd, from_flags, from, to_fd, to).await?;
-        self.output.made_file().map_err(stop)
+        self.output.made_file().map_err(ends)
     }
 
     async fn path_symlink(
@@ -334,10 +233,10 @@ impl Wasi for GuestHost {
         dirfd: Fd,
         path: GuestPtr<str>,
     ) -> Result<()> {
-        let (target, path) = (checked(target)?, checked(path)?);
+        let (target, path) = (self.checked(target)?, self.checked(path)?);
         Wasi::path_symlink(&mut self.wasi, memory, target, dirfd, path).await?;
-        self.forget_at(memory, dirfd, path).await?;
-        self.output.made_file().map_err(stop)
+        self.made(memory, dirfd, path).await;
+        self.output.made_file().map_err(ends)
     }
 
     async fn path_rename(
@@ -348,7 +247,7 @@ impl Wasi for GuestHost {
         to_fd: Fd,
         to: GuestPtr<str>,
     ) -> Result<()> {
-        let (from, to) = (checked(from)?, checked(to)?);
+        let (from, to) = (self.checked(from)?, self.checked(to)?);
         Wasi::path_rename(&mut self.wasi, memory, from_fd, from, to_fd, to).await
     }
 
@@ -362,7 +261,7 @@ impl Wasi for GuestHost {
         mtim: Timestamp,
         which: Fstflags,
     ) -> Result<()> {
-        let path = checked(path)?;
+        let path = self.checked(path)?;
         Wasi::path_filestat_set_times(
             &mut self.wasi,
             memory,
@@ -384,7 +283,8 @@ impl Wasi for GuestHost {
         buf: GuestPtr<u8>,
         len: Size,
     ) -> Result<Size> {
-        Wasi::path_readlink(&mut self.wasi, memory, dirfd, checked(path)?, buf, len).await
+        let path = self.checked(path)?;
+        Wasi::path_readlink(&mut self.wasi, memory, dirfd, path, buf, len).await
     }
 
     async fn path_remove_directory(
@@ -393,7 +293,8 @@ impl Wasi for GuestHost {
         dirfd: Fd,
         path: GuestPtr<str>,
     ) -> Result<()> {
-        Wasi::path_remove_directory(&mut self.wasi, memory, dirfd, checked(path)?).await
+        let path = self.checked(path)?;
+        Wasi::path_remove_directory(&mut self.wasi, memory, dirfd, path).await
     }
 
     async fn path_unlink_file(
@@ -402,12 +303,14 @@ impl Wasi for GuestHost {
         dirfd: Fd,
         path: GuestPtr<str>,
     ) -> Result<()> {
-        Wasi::path_unlink_file(&mut self.wasi, memory, dirfd, checked(path)?).await
+        let path = self.checked(path)?;
+        Wasi::path_unlink_file(&mut self.wasi, memory, dirfd, path).await
     }
 
     // What would tell one run from another is answered here.
 
     async fn fd_filestat_get(&mut self, memory: &mut GuestMemory<'_>, fd: Fd) -> Result<Filestat> {
+        self.go_on()?;
         let stat = Wasi::fd_filestat_get(&mut self.wasi, memory, fd).await?;
         Ok(self.reproducible(stat))
     }
@@ -419,7 +322,7 @@ impl Wasi for GuestHost {
         flags: Lookupflags,
         path: GuestPtr<str>,
     ) -> Result<Filestat> {
-        let path = checked(path)?;
+        let path = self.checked(path)?;
         let stat = Wasi::path_filestat_get(&mut self.wasi, memory, dirfd, flags, path).await?;
         Ok(self.reproducible(stat))
     }
@@ -432,21 +335,18 @@ impl Wasi for GuestHost {
         len: Size,
         cookie: Dircookie,
     ) -> Result<Size> {
+        self.go_on()?;
         let skip = usize::try_from(cookie)?;
-        let entries = self.listing(fd).await?;
+        if skip == 0 || !self.listing.is_of(fd.into()) {
+            self.listing = self.list(fd).await?;
+        }
         let mut used = 0;
-        for ((entry, name), next) in entries.into_iter().zip(1..).skip(skip) {
-            let mut bytes = [0; 24];
-            bytes[..8].copy_from_slice(&u64::to_le_bytes(next));
-            bytes[8..16].copy_from_slice(&self.inode(entry.d_ino).to_le_bytes());
-            bytes[16..20].copy_from_slice(&entry.d_namlen.to_le_bytes());
-            bytes[20] = entry.d_type as u8;
-            for part in [&bytes[..], &name] {
-                let part = &part[..part.len().min((len - used) as usize)];
-                let size = u32::try_from(part.len())?;
-                memory.copy_from_slice(part, buf.add(used)?.as_array(size))?;
-                used += size;
-            }
+        for (entry, next) in self.listing.entries.iter().zip(1..).skip(skip) {
+            let bytes = entry.bytes(next, self.inodes.number(entry.inode));
+            let size = u32::try_from(bytes.len())?.min(len - used);
+            let place = buf.add(used)?.as_array(size);
+            memory.copy_from_slice(&bytes[..size as usize], place)?;
+            used += size;
             if used == len {
                 break;
             }
@@ -461,6 +361,7 @@ impl Wasi for GuestHost {
         events: GuestPtr<Event>,
         count: Size,
     ) -> Result<Size> {
+        self.go_on()?;
         poll::poll(self, memory, subscriptions, events, count).await
     }
 
@@ -470,31 +371,31 @@ impl Wasi for GuestHost {
 
     // There are no sockets. wasmtime-wasi says the same, with a line in the log at each call.
 
-    fn sock_accept(&mut self, _: &mut GuestMemory<'_>, _: Fd, _: Fdflags) -> Result<Fd> {
-        Err(Errno::Notsock.into())
+    fn sock_accept(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, _: Fdflags) -> Result<Fd> {
+        Err(self.no_socket(memory, fd))
     }
 
     fn sock_recv(
         &mut self,
-        _: &mut GuestMemory<'_>,
-        _: Fd,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
         _: GuestPtr<[Iovec]>,
         _: Riflags,
     ) -> Result<(Size, Roflags)> {
-        Err(Errno::Notsock.into())
+        Err(self.no_socket(memory, fd))
     }
 
     fn sock_send(
         &mut self,
-        _: &mut GuestMemory<'_>,
-        _: Fd,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
         _: GuestPtr<[Ciovec]>,
         _: Siflags,
     ) -> Result<Size> {
-        Err(Errno::Notsock.into())
+        Err(self.no_socket(memory, fd))
     }
 
-    fn sock_shutdown(&mut self, _: &mut GuestMemory<'_>, _: Fd, _: Sdflags) -> Result<()> {
-        Err(Errno::Notsock.into())
+    fn sock_shutdown(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, _: Sdflags) -> Result<()> {
+        Err(self.no_socket(memory, fd))
     }
 }
