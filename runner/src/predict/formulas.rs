@@ -1,7 +1,9 @@
 //! Text that a spreadsheet takes for a formula. Predictions are opened in spreadsheets, and labels come from modules:
 //! `=cmd|' /C calc'!A0` must not become a command on somebody's desk.
 
-/// Shown of a cell.
+use crate::foreign;
+
+/// Characters that are shown of a cell.
 const SHOWN: usize = 60;
 
 /// What formulas become, and the ones that were met.
@@ -31,11 +33,7 @@ impl Formulas {
         self.found += 1;
         if self.first.is_none() {
             let text = String::from_utf8_lossy(cell);
-            let text = text.chars().take(SHOWN).map(|letter| match letter {
-                letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
-                letter => letter,
-            });
-            self.first = Some((row, text.collect()));
+            self.first = Some((row, foreign::shortened(&text, SHOWN)));
         }
         !self.keep
     }

@@ -8,6 +8,7 @@ use super::PredictError;
 use super::formulas::Formulas;
 use super::output::{Writer, push_cell};
 use super::records::{Record, RecordError};
+use crate::foreign;
 
 /// The columns that the runner adds.
 const ADDED: [&str; 2] = ["model", "model_version"];
@@ -174,8 +175,7 @@ fn check_number(record: &Record, expected: u64) -> Result<(), PredictError> {
     if cell == expected.to_string().as_bytes() {
         return Ok(());
     }
-    let found: String = String::from_utf8_lossy(&cell).chars().take(20).collect();
-    let found = crate::harmless(&found);
+    let found = foreign::shortened(&String::from_utf8_lossy(&cell), 20);
     Err(bad(format!(
         "its row {expected} is numbered `{found}`: `row` counts from 1, in the order of the data"
     )))
