@@ -51,6 +51,26 @@ pub fn build(builder: ClientBuilder) -> Result<Client, NetError> {
     builder.build().map_err(|error| NetError(error.to_string()))
 }
 
+/// The names of the proxies that the environment sets for the clients made here.
+#[must_use]
+pub fn proxy_names() -> Vec<String> {
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+        .iter()
+        .flat_map(|name| [(*name).to_owned(), name.to_lowercase()])
+        .filter_map(|name| std::env::var(name).ok())
+        .filter_map(|proxy| proxy_name(&proxy))
+        .collect()
+}
+
+/// A proxy may be written without a scheme.
+fn proxy_name(proxy: &str) -> Option<String> {
+    let url = match proxy.contains("://") {
+        true => reqwest::Url::parse(proxy),
+        false => reqwest::Url::parse(&format!("http://{proxy}")),
+    };
+    url.ok()?.domain().map(str::to_owned)
+}
+
 /// Why the body of a small answer could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
@@ -182,6 +202,20 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn a_proxy_is_known_by_its_name_with_a_scheme_or_without() {
+        for proxy in [
+            "http://proxy.corp:3128",
+            "https://u:p@proxy.corp/",
+            "proxy.corp:3128",
+        ] {
+            assert_eq!(proxy_name(proxy).as_deref(), Some("proxy.corp"), "{proxy}");
+        }
+        for proxy in ["http://10.0.0.1:3128", "", "://"] {
+            assert_eq!(proxy_name(proxy), None, "{proxy}");
+        }
+    }
 
     #[test]
     fn a_client_is_made_with_the_built_in_roots() {

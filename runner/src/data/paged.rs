@@ -44,7 +44,8 @@ pub(super) async fn follow(
     joined.write(page.head().as_bytes())?;
     let expected = page.total_size;
     let (mut sink, mut url, mut records) = (first, url.clone(), 0);
-    let mut seen = Seen::default();
+    // A page that leads back to the first one leads in a circle, too.
+    let mut seen = Seen::of(&url);
     loop {
         if page.count > 0 {
             if records > 0 {
@@ -81,10 +82,18 @@ pub(super) async fn follow(
 struct Seen(HashSet<[u8; 32]>);
 
 impl Seen {
+    fn of(first: &Url) -> Self {
+        Self(HashSet::from([Self::digest(first)]))
+    }
+
+    fn digest(page: &Url) -> [u8; 32] {
+        Sha256::digest(page.as_str()).into()
+    }
+
     /// # Errors
     /// Why a page is not to be followed.
     fn add(&mut self, page: &Url) -> Result<(), String> {
-        if !self.0.insert(Sha256::digest(page.as_str()).into()) {
+        if !self.0.insert(Self::digest(page)) {
             return Err(
                 "and its nextRecordsUrl was followed already: it would never end".to_owned(),
             );

@@ -9,17 +9,21 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 /// Metadata servers outside of the link-local range: Alibaba Cloud, Azure (its WireServer), Oracle Cloud.
-const METADATA_V4: [Ipv4Addr; 3] = [
+const METADATA_V4: [Ipv4Addr; 5] = [
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(168, 63, 129, 16),
+    // Scaleway and Tencent Cloud, outside of the usual 169.254.169.0/24.
+    Ipv4Addr::new(169, 254, 42, 42),
+    Ipv4Addr::new(169, 254, 0, 23),
     Ipv4Addr::new(192, 0, 0, 192),
 ];
 /// The first 32 bits of metadata servers: AWS (`fd00:ec2::254`, for pods `fd00:ec2::23`), Scaleway (`fd00:42::42`), Oracle
-/// Cloud (`fd00:c1::a9fe:a9fe`), Google Cloud (`fd20:ce::254`). Private networks choose theirs at random.
-const METADATA_V6: [[u16; 2]; 4] = [
+/// Cloud (`fd00:c1::a9fe:a9fe`), Akamai (`fd00:a9fe:a9fe::1`), Google Cloud (`fd20:ce::254`). Private networks choose theirs at random.
+const METADATA_V6: [[u16; 2]; 5] = [
     [0xfd00, 0xec2],
     [0xfd00, 0x42],
     [0xfd00, 0xc1],
+    [0xfd00, 0xa9fe],
     [0xfd20, 0xce],
 ];
 /// Their names: where a proxy resolves names, their addresses are never seen here.
@@ -67,6 +71,8 @@ pub struct Guard {
     listed: Vec<IpAddr>,
     /// Names that the operator listed.
     names: Vec<String>,
+    /// Names of the proxies that requests go through.
+    proxies: Vec<String>,
 }
 
 /// A name stands for an address that may not be asked.
@@ -84,7 +90,16 @@ impl Guard {
             closed,
             listed: Vec::new(),
             names: Vec::new(),
+            proxies: Vec::new(),
         }
+    }
+
+    /// Lets requests reach these proxies by their names. A company's own proxy has a private address as a rule, and its
+    /// operator chose it.
+    #[must_use]
+    pub fn through(mut self, proxies: Vec<String>) -> Self {
+        self.proxies = proxies;
+        self
     }
 
     /// Lets the host through that is written in this URL, as it is written.
@@ -144,6 +159,9 @@ impl Resolve for Guard {
         Box::pin(async move {
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if guard.proxies.iter().any(|proxy| proxy == name.as_str()) {
+                return Ok(Box::new(found.into_iter()) as Addrs);
+            }
             // One such address among good ones is no accident.
             for address in found.iter().map(SocketAddr::ip) {
                 guard
@@ -158,13 +176,24 @@ impl Resolve for Guard {
     }
 }
 
-/// None for a public address.
+/// None for a public address. An IPv6 address that leads to an IPv4 one is as near as the nearer of the two.
 fn zone(address: IpAddr) -> Option<Zone> {
-    match (embedded(address), address) {
-        (Some(inner), _) => zone_v4(inner),
-        (None, IpAddr::V4(address)) => zone_v4(address),
-        (None, IpAddr::V6(address)) => zone_v6(address),
+    match (address, embedded(address)) {
+        (IpAddr::V4(address), _) => zone_v4(address),
+        (IpAddr::V6(address), Some(inner)) if is_written_for(address) => zone_v4(inner),
+        (IpAddr::V6(address), inner) => zone_v6(address).max(inner.and_then(zone_v4)),
     }
+}
+
+/// Whether an IPv6 address is nothing but another way to write an IPv4 one: mapped, translated, compatible, and the
+/// well-known prefix of NAT64 (RFC 6052). No network of its own lies behind it.
+fn is_written_for(address: Ipv6Addr) -> bool {
+    matches!(
+        address.segments(),
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..]
+            | [0, 0, 0, 0, 0xffff, 0, ..]
+            | [0x64, 0xff9b, 0, 0, 0, 0, ..]
+    )
 }
 
 fn zone_v4(address: Ipv4Addr) -> Option<Zone> {

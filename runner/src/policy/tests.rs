@@ -154,6 +154,10 @@ fn metadata_servers_are_known_by_all_their_addresses() {
             "http://[64:ff9b:1::a9fe:a9fe]/",
             "http://[::ffff:0:a9fe:a9fe]/",
             "http://[2600::5efe:a9fe:a9fe]/",
+            "http://[fd00:a9fe:a9fe::1]/",
+            "http://[fd00:ec2::5efe:808:808]/",
+            "http://169.254.42.42/",
+            "http://169.254.0.23/",
         ] {
             let refusal = url(&policy, address).unwrap_err();
             assert!(refusal.contains("metadata server"), "{address}: {refusal}");
@@ -161,7 +165,7 @@ fn metadata_servers_are_known_by_all_their_addresses() {
     }
 }
 
-const PRIVATE: [&str; 16] = [
+const PRIVATE: [&str; 18] = [
     "http://127.0.0.1:4646/v1/jobs",
     "http://127.1/",
     "http://0/",
@@ -178,6 +182,9 @@ const PRIVATE: [&str; 16] = [
     "http://192.168.1.1/",
     "http://100.64.0.1/",
     "http://[fd12:3456::1]/",
+    // A public IPv4 address within does not make a private network a public one.
+    "http://[fd12:3456::5efe:808:808]/",
+    "http://[64:ff9b:1:a9fe:a9:fe00:808:808]/",
 ];
 
 #[test]
@@ -280,6 +287,14 @@ fn what_is_no_prefix_is_refused() {
             .to_string();
         assert!(error.contains("--allow-data"), "{text}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_proxy_is_reached_by_its_name_wherever_it_is() {
+    use reqwest::dns::Resolve;
+    let guard = Guard::new(Zone::Private).through(vec!["127.0.0.1".to_owned()]);
+    assert!(guard.resolve("127.0.0.1".parse().unwrap()).await.is_ok());
+    assert!(guard.resolve("127.0.0.2".parse().unwrap()).await.is_err());
 }
 
 #[tokio::test]

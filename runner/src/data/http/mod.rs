@@ -39,7 +39,8 @@ impl<'a> Http<'a> {
     pub fn new(request: &'a Request, start: &Url) -> Result<Self, DataError> {
         let client = |step| {
             let builder = net::builder(request.silence)?;
-            net::build(builder.dns_resolver(request.policy.guard(step)))
+            let guard = request.policy.guard(step).through(net::proxy_names());
+            net::build(builder.dns_resolver(guard))
         };
         Ok(Self {
             request,

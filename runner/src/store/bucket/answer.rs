@@ -6,6 +6,9 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::net::without_queries;
 
+/// Looked at of an error's body. The rest of a long one says no more, and looking through it takes time. Bytes.
+const LOOKED_AT: usize = 64 << 10;
+
 pub(super) fn worth_repeating(status: StatusCode) -> bool {
     matches!(
         status,
@@ -20,7 +23,8 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// What an answer means that OpenDAL has no word for; `None` for those that it understands.
 pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Option<String> {
-    let said = server_message(body);
+    let body = &body[..body.len().min(LOOKED_AT)];
+    let said = || server_message(body);
     match status {
         StatusCode::NOT_FOUND
             if ["bucket does not exist", "NoSuchBucket", "ContainerNotFound"]
@@ -36,12 +40,14 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Option<String> {
         | StatusCode::PRECONDITION_FAILED
         | StatusCode::RANGE_NOT_SATISFIABLE => None,
         StatusCode::UNAUTHORIZED => Some(format!(
-            "the credentials were not accepted ({status}): {said}"
+            "the credentials were not accepted ({status}): {}",
+            said()
         )),
         StatusCode::FORBIDDEN => Some(format!(
-            "these credentials have no right to do that ({status}): {said}"
+            "these credentials have no right to do that ({status}): {}",
+            said()
         )),
-        _ if status.is_client_error() => Some(format!("{status}: {said}")),
+        _ if status.is_client_error() => Some(format!("{status}: {}", said())),
         _ => None,
     }
 }

@@ -207,7 +207,7 @@ fn kept_until(answer: &Response<HttpBody>) -> Option<u64> {
         .ok()?
         .strip_prefix("bytes=")?
         .split_once('-')?;
-    Some(last.parse::<u64>().ok()? + 1)
+    last.parse::<u64>().ok()?.checked_add(1)
 }
 
 fn unsuccessful(status: StatusCode) -> Uploaded {
