@@ -251,6 +251,19 @@ fn a_data_path_does_not_tell_whether_a_secret_is_there() {
     for path in ["secrets/token", "secrets/missing", "link", "outside.csv"] {
         assert_eq!(run(path, false), missing, "{path}");
     }
+    // Whether it is a plain path is said before anything is looked for.
+    let climbing = |folder: &str| {
+        let runner = as_task(train());
+        let local = runner.folder.path().canonicalize().unwrap().join("local");
+        std::fs::write(local.join("rows.csv"), ROWS).unwrap();
+        let path = format!("{folder}/../..{}/rows.csv", local.display());
+        let said = runner.env("NOMAD_META_data_path", &path).run().ends_with(2);
+        said.stderr().replace(&path, "PATH")
+    };
+    let missing = climbing("/etc/missing");
+    assert!(missing.contains("a plain relative path"), "{missing}");
+    assert_eq!(climbing("/proc/self"), missing);
+    let missing = run("missing", true);
     for path in ["secrets/token", "secrets/missing", "link"] {
         assert_eq!(run(path, true), missing, "{path}");
     }
@@ -274,6 +287,101 @@ fn no_path_tells_whether_a_secret_is_there() {
             assert_no_data(ended, NOT_ALLOWED, ["among the task's secrets"]);
         }
     }
+}
+
+/// What a task says whose dispatch names a path below its own folder, which stands where `{}` does. There are a file, a
+/// folder and links in its secrets and beside its folders.
+fn said_of(path: &str) -> String {
+    let runner = as_task(train());
+    let folder = runner.folder.path().canonicalize().unwrap();
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, folder.join(name)).unwrap();
+    std::fs::write(folder.join("secrets/token"), SECRET).unwrap();
+    std::fs::create_dir(folder.join("secrets/folder")).unwrap();
+    std::fs::write(folder.join("local/rows.csv"), ROWS).unwrap();
+    link("../local", "secrets/way");
+    link("../secrets/folder", "local/way");
+    link("../secrets/token", "local/there");
+    link("../secrets/missing", "local/gone");
+    let path = path.replace("{}", &folder.display().to_string());
+    let ended = runner.env("NOMAD_META_data_url", &path).run();
+    let said = ended.stderr();
+    assert_no_data(ended, NOT_ALLOWED, [path.as_str()]);
+    let name = path
+        .rsplit_once("/rows.csv")
+        .map_or(path.as_str(), |(folder, _)| folder);
+    let said = said.replace(&path, "PATH").replace(name, "NAME");
+    said.replace(&folder.display().to_string(), "{}")
+}
+
+#[test]
+fn no_path_tells_by_the_way_it_takes_what_is_there() {
+    let mut all = Vec::new();
+    for folder in [
+        "{}/secrets/missing",
+        "{}/secrets/token",
+        "{}/secrets/folder",
+        "{}/secrets/way",
+        "/etc/missing",
+        "/etc/passwd",
+        "/etc/ssl",
+    ] {
+        let back = if folder.starts_with('/') { "{}" } else { "" };
+        all.push(said_of(&format!("{folder}/../..{back}/local/rows.csv")));
+    }
+    assert!(all[0].contains("without `..`"), "{}", all[0]);
+    assert!(all.iter().all(|said| said == &all[0]), "{all:#?}");
+    // Nor does it take a way through them that comes back.
+    for (there, missing) in [
+        ("{}/secrets/way/rows.csv", "{}/secrets/missing/rows.csv"),
+        (
+            "/proc/self/root{}/local/rows.csv",
+            "/proc/none/root{}/local/rows.csv",
+        ),
+    ] {
+        let said = said_of(there);
+        assert!(said.contains("--allow-data NAME"), "{said}");
+        assert_eq!(said, said_of(missing));
+    }
+}
+
+#[test]
+fn no_path_tells_where_a_link_leads() {
+    let refused = |path: &str, shown: &str| {
+        let ended = dispatched(path).run();
+        let said = ended.stderr();
+        assert_no_data(ended, NOT_ALLOWED, [shown]);
+        said.replace(path, "PATH")
+    };
+    assert_eq!(
+        refused("/proc/self/exe", "--allow-data /proc/self\n"),
+        refused("/proc/self/missing", "--allow-data /proc/self\n")
+    );
+    assert_eq!(
+        refused("/etc/localtime", "--allow-data /etc\n"),
+        refused("/etc/localtimeX", "--allow-data /etc\n")
+    );
+    // Links of the task's own folder, to what is there and to what is not.
+    assert_eq!(said_of("{}/local/there"), said_of("{}/local/gone"));
+    assert_eq!(said_of("{}/local/way/a"), said_of("{}/local/way/b"));
+}
+
+#[test]
+fn a_snapshots_address_does_not_tell_what_is_there() {
+    let digest = "0".repeat(64);
+    let said = |by: &str| {
+        let runner = as_task(train());
+        let folder = runner.folder.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink("../local", folder.join("secrets/way")).unwrap();
+        let path = format!("{}/secrets/{by}/_data/{digest}", folder.display());
+        let ended = runner
+            .env("NOMAD_META_data_url", &path)
+            .args(["--snapshots", "local"])
+            .run();
+        let said = ended.stderr();
+        assert_no_data(ended, NOT_ALLOWED, ["among the task's secrets"]);
+        said.replace(&format!("{}/secrets/{by}", folder.display()), "PATH")
+    };
+    assert_eq!(said("way"), said("missing"));
 }
 
 #[test]
@@ -345,7 +453,6 @@ fn a_dispatch_reads_the_tasks_own_folders_and_no_others() {
     for source in [
         "/etc/passwd",
         "file:///etc/passwd",
-        "local/../rows.csv",
         "rows.csv",
         "/proc/self/environ",
     ] {

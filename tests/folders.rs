@@ -390,6 +390,39 @@ fn data_in_a_store_is_not_for_others_to_read() {
 }
 
 #[test]
+fn of_what_lies_with_temporary_files_gc_takes_those_of_a_store_alone() {
+    let shelf = Shelf::new();
+    shelf.put(model("1"));
+    let ours = [
+        "01936b2f5c7a7d3e8f90a1b2c3d4e5f6",
+        // As older runners named it.
+        "01936b2f-5c7a-7d3e-8f90-a1b2c3d4e5f6",
+    ];
+    let others = [
+        "lock",
+        "rows.csv",
+        ".nfs000000000001",
+        "01936B2F5C7A7D3E8F90A1B2C3D4E5F6",
+        "{01936b2f-5c7a-7d3e-8f90-a1b2c3d4e5f6}",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "01936b2f5c7a7d3e8f90a1b2c3d4e5f6.csv",
+    ];
+    let file = |name: &str| shelf.path(&format!("_tmp/{name}"));
+    let long_ago = SystemTime::now() - Duration::from_secs(3 * 24 * 3600);
+    for name in ours.iter().chain(&others) {
+        let file = File::create(file(name)).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    shelf.run(&["gc"], 0);
+    for name in ours {
+        assert!(!file(name).exists(), "{name}");
+    }
+    for name in others {
+        assert!(file(name).exists(), "{name}");
+    }
+}
+
+#[test]
 fn a_promotion_waits_no_longer_than_it_is_told_to() {
     let shelf = Shelf::new();
     shelf.put(model("1"));

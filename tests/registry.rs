@@ -473,7 +473,10 @@ fn garbage_is_what_nothing_names_and_nobody_works_on() {
 fn a_killed_process_leaves_nothing_that_gc_does_not_find() {
     let shelf = Shelf::new("file://./store");
     shelf.put(scored("1", "a", 0.7, None, 1));
-    let left = shelf.home.path().join("store/_tmp/half");
+    let left = shelf
+        .home
+        .path()
+        .join("store/_tmp/01936b2f5c7a7d3e8f90a1b2c3d4e5f6");
     std::fs::write(&left, "half").unwrap();
     shelf.ok(&["gc"]);
     assert!(left.exists(), "younger than a day");

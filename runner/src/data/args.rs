@@ -87,7 +87,8 @@ impl Args {
             }
             Source::Bucket(_, url) => policy.check_url(url, Step::Named)?,
             Source::Stdin => policy.check_stdin()?,
-            Source::File(_) => {}
+            // Links are followed when it is opened.
+            Source::File(path) => policy.check_named(path)?,
         }
         // A snapshot is what its address says, or it is nothing.
         let snapshot = self.snapshot(&source, nomad, store)?;

@@ -16,6 +16,9 @@ use crate::policy::Policy;
 /// Read at a time: large enough to be quick, small enough to stop within a moment.
 const CHUNK: usize = 1 << 18;
 
+/// The links that Linux follows on one path.
+const MOST_LINKS: u32 = 40;
+
 /// Copies a regular file.
 pub(super) async fn copy(
     path: &Path,
@@ -73,12 +76,13 @@ fn open(path: &Path, policy: &Policy) -> Result<File, DataError> {
         path: path.to_owned(),
         source,
     };
+    policy.check_named(path)?;
     let resolved = match path.canonicalize() {
         Ok(resolved) => resolved,
         Err(error) => {
             // Whether a forbidden path exists is nobody's business.
             let absolute = std::path::absolute(path).map_err(failed)?;
-            policy.check_file(path, &resolved_in_part(&absolute))?;
+            policy.check_file(path, &leads_to(&absolute))?;
             return Err(failed(error));
         }
     };
@@ -101,11 +105,28 @@ fn open(path: &Path, policy: &Policy) -> Result<File, DataError> {
     })
 }
 
-/// Where a path would lead that does not exist: its folders may, by way of links.
-fn resolved_in_part(path: &Path) -> PathBuf {
-    let existing = path.ancestors().find_map(|folder| {
-        let rest = path.strip_prefix(folder).ok()?;
-        Some(folder.canonicalize().ok()?.join(rest))
-    });
-    existing.unwrap_or_else(|| path.to_owned())
+/// Where an absolute path leads that can't be opened: its folders may be links, and so may itself, to what is not there.
+fn leads_to(path: &Path) -> PathBuf {
+    let mut reached = PathBuf::from("/");
+    let mut links = 0;
+    let parts = |path: &Path| -> Vec<PathBuf> {
+        let parts = path.components().rev();
+        parts.map(|part| part.as_os_str().into()).collect()
+    };
+    let mut ahead = parts(path);
+    while let Some(part) = ahead.pop() {
+        if part.as_os_str() == ".." {
+            reached.pop();
+            continue;
+        }
+        let next = reached.join(part);
+        match next.read_link() {
+            Ok(target) if links < MOST_LINKS => {
+                links += 1;
+                ahead.extend(parts(&target));
+            }
+            _ => reached = next,
+        }
+    }
+    reached
 }

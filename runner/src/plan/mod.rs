@@ -113,13 +113,15 @@ impl Plan {
             return Err(PlanError::ReservedVariable(name.clone()));
         }
         let store = args.store.target()?;
+        // Only a plain path is looked for.
+        let data_path = paths::data_path(args, nomad)?;
         let out = out(args, nomad);
         let runs = runs(args, nomad)?;
         let jobs = jobs(args, nomad, runs.len());
         Ok(Self {
             module: args.module.clone(),
             data: request(args, nomad, store.as_ref())?,
-            data_path: paths::data_path(args, nomad)?,
+            data_path,
             prediction_path: paths::prediction_path(args, nomad)?,
             parameters: RunParameters {
                 batch_size,

@@ -80,58 +80,76 @@ impl Policy {
         !self.listed.is_empty()
     }
 
+    /// What a path's own text tells: nothing is looked up but the folders that may be read. Whoever dispatches is told of a
+    /// file elsewhere, and of one that is not there, the same.
+    ///
+    /// # Errors
+    /// When a dispatch names a file that lies in no folder that may be read, or climbs by `..`.
+    pub fn check_named(&self, path: &Path) -> Result<(), Refusal> {
+        if !self.by_dispatch {
+            return Ok(());
+        }
+        let climbs = |part| part == Component::ParentDir;
+        if path.components().any(climbs) {
+            return Err(Refusal::read(
+                path.display().to_string(),
+                "a dispatch names files without `..`".to_owned(),
+                "Name it by its plain path, or let the operator name it with --data".to_owned(),
+            ));
+        }
+        let named = named(path);
+        let refused = self.forbids(&named);
+        refused.map_or(Ok(()), |why| Err(refused_file(path, why, &below(&named))))
+    }
+
     /// `resolved` is where `path` leads once every link is followed.
     ///
     /// # Errors
     /// When it may not be read.
     pub fn check_file(&self, path: &Path, resolved: &Path) -> Result<(), Refusal> {
         let resolved = without_dots(resolved);
-        let refuse = |why: &str, flag: &Path| {
-            Err(Refusal::read(
-                path.display().to_string(),
-                why.to_owned(),
-                format!(
-                    "The operator allows it with --allow-data {}",
-                    flag.display()
-                ),
-            ))
+        self.check_named(path)?;
+        let Some(why) = self.forbids(&resolved) else {
+            return Ok(());
         };
-        let folder = resolved.parent().unwrap_or(&resolved);
-        if let Some(task) = &self.task {
+        // Where a link leads is told to an operator alone.
+        let flag = match self.by_dispatch {
+            true => "and the folder that a link in it leads to".to_owned(),
+            false => below(&resolved),
+        };
+        Err(refused_file(path, why, &flag))
+    }
+
+    /// Why a file may not be read that lies there.
+    fn forbids(&self, file: &Path) -> Option<&'static str> {
+        let listed = |prefix: &&Prefix| prefix.holds_file(file);
+        if let Some(task) = &self.task
+            && lies_in(file, &task.secrets)
+        {
             let secrets = real(&task.secrets);
-            let listed = || {
-                self.listed
-                    .iter()
-                    .any(|prefix| prefix.holds_file(&resolved) && prefix.is_below(&secrets))
-            };
-            if resolved.starts_with(&secrets) && !listed() {
-                return refuse("it is among the task's secrets", folder);
+            let mut listed = self.listed.iter().filter(listed);
+            if !listed.any(|prefix| prefix.is_below(&secrets)) {
+                return Some("it is among the task's secrets");
             }
         }
         if self.is_listed() {
-            if self
-                .listed
-                .iter()
-                .any(|prefix| prefix.holds_file(&resolved))
-            {
-                return Ok(());
-            }
-            return refuse("no --allow-data names its folder", folder);
+            let is_listed = self.listed.iter().any(|prefix| listed(&prefix));
+            return (!is_listed).then_some("no --allow-data names its folder");
         }
-        match &self.task {
-            Some(task) if !task.own.iter().any(|own| resolved.starts_with(real(own))) => refuse(
-                "under Nomad only the task's and the allocation's own folders may be read",
-                folder,
-            ),
-            _ => Ok(()),
-        }
+        let task = self.task.as_ref()?;
+        let is_own = task.own.iter().any(|own| lies_in(file, own));
+        (!is_own)
+            .then_some("under Nomad only the task's and the allocation's own folders may be read")
     }
 
     /// Whether a file is there that may be read. Of one that may not be read nothing is told, not even that it is there.
     #[must_use]
     pub fn allows_existing(&self, path: &Path) -> bool {
-        let resolved = path.canonicalize().ok().filter(|file| file.is_file());
-        resolved.is_some_and(|resolved| self.check_file(path, &resolved).is_ok())
+        if self.check_named(path).is_err() {
+            return false;
+        }
+        let resolved = path.canonicalize().ok();
+        resolved.is_some_and(|file| self.check_file(path, &file).is_ok() && file.is_file())
     }
 
     /// # Errors
@@ -282,6 +300,30 @@ fn origin(url: &Url) -> String {
     let mut origin = url.clone();
     origin.set_path("/");
     redacted(&origin)
+}
+
+fn refused_file(path: &Path, why: &str, flag: &str) -> Refusal {
+    Refusal::read(
+        path.display().to_string(),
+        why.to_owned(),
+        format!("The operator allows it with --allow-data {flag}"),
+    )
+}
+
+/// The folder of a file, as `--allow-data` names it.
+fn below(file: &Path) -> String {
+    file.parent().unwrap_or(file).display().to_string()
+}
+
+/// A path as it was named, from the root on.
+fn named(path: &Path) -> PathBuf {
+    // It fails for an empty path, or where the working folder is gone: then it lies in no folder.
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether a file lies in a folder, by the folder's own name or by where that leads.
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    file.starts_with(folder) || file.starts_with(real(folder))
 }
 
 /// Where a folder of the task really is; it may not be there.

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::real;
+use super::{lies_in, real};
 
 /// An entry of `--allow-data` that names nothing.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +52,8 @@ impl Prefix {
         Ok(Self::Folder(folder))
     }
 
-    pub fn holds_file(&self, resolved: &Path) -> bool {
-        matches!(self, Self::Folder(folder) if resolved.starts_with(real(folder)))
+    pub fn holds_file(&self, file: &Path) -> bool {
+        matches!(self, Self::Folder(folder) if lies_in(file, folder))
     }
 
     /// Whether this folder is `above` or lies in it.

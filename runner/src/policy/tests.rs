@@ -52,13 +52,20 @@ fn under_nomad_only_the_tasks_own_folders_are_read() {
     for path in [
         "/etc/passwd",
         "/secrets/api.sock",
-        "/local/../etc/passwd",
         "/localhost/a",
         "/proc/self/environ",
     ] {
         let refusal = file(&policy, path).unwrap_err();
         assert!(refusal.contains("--allow-data /"), "{refusal}");
     }
+    for path in ["/local/../etc/passwd", "/local/../local/a.csv"] {
+        let refusal = file(&policy, path).unwrap_err();
+        assert!(refusal.contains("without `..`"), "{refusal}");
+    }
+    let policy = of_operator(&nomad());
+    file(&policy, "/local/../local/a.csv").unwrap();
+    let refusal = file(&policy, "/local/../etc/passwd").unwrap_err();
+    assert!(refusal.contains("--allow-data /etc"), "{refusal}");
 }
 
 #[test]

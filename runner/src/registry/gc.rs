@@ -11,8 +11,8 @@ use super::RegistryError;
 use super::models::READERS;
 use super::shelf::{Claims, Shelf, left_out, named_by_manifests};
 use crate::store::{
-    ClaimKey, Depth, Entry, Store, StoreError, USES, find_manifest, manifest_key, may_be_model,
-    uses,
+    ClaimKey, Depth, Entry, Store, StoreError, USES, find_manifest, is_temporary_name,
+    manifest_key, may_be_model, uses,
 };
 
 /// How often a model is deleted that is published again meanwhile.
@@ -176,14 +176,18 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
     Ok(Found { garbage, before })
 }
 
-/// Files on their way, or left on it. Nothing of ours lies deeper.
+/// Files on their way, or left on it, by the names that a store gives them: what else lies there is somebody else's.
 async fn temporary(store: &dyn Store) -> Result<Vec<Entry>, StoreError> {
     let mut temporary = Vec::new();
     let mut entries = store.list("_tmp/", Depth::One);
     while let Some(entry) = entries.next().await {
         match entry {
-            Ok(entry) if entry.key.ends_with('/') || entry.key == "_tmp/lock" => {}
-            Ok(entry) => temporary.push(entry),
+            Ok(entry) => {
+                let name = entry.key.strip_prefix("_tmp/");
+                if name.is_some_and(is_temporary_name) {
+                    temporary.push(entry);
+                }
+            }
             Err(error) => left_out(store, "_tmp/", error)?,
         }
     }

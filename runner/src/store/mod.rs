@@ -27,6 +27,7 @@ pub use content::{Content, LocalFile, Source, store_data, store_module};
 pub use error::StoreError;
 pub(crate) use error::advice;
 pub use folder::FolderStore;
+pub(crate) use folder::is_temporary_name;
 pub use layout::{
     CLAIMS, ClaimKey, REJECTED, USES, check_key, data_key, is_shared, manifest_key, may_be_model,
     module_key, rejected_key,

@@ -19,6 +19,7 @@ use super::{
 use crate::platform::Folder;
 use root::{Root, is_nothing, stat_of};
 use temporary::Temporary;
+pub(crate) use temporary::is_temporary_name;
 
 mod root;
 mod temporary;

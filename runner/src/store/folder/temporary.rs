@@ -10,6 +10,14 @@ use crate::store::{Content, Created, Source, StoreError};
 /// How often an object's folder is made again that somebody else removes, since it was empty.
 const TIMES_GONE: u32 = 1000;
 
+/// Whether a file's name is one that [`Temporary`] gives, or gave in an older runner: with hyphens.
+pub fn is_temporary_name(name: &str) -> bool {
+    uuid::Uuid::try_parse(name).is_ok_and(|random| {
+        let forms = [random.simple().to_string(), random.hyphenated().to_string()];
+        random.get_version_num() == 7 && forms.iter().any(|form| form == name)
+    })
+}
+
 /// A whole object without its name. Removed when dropped.
 pub(super) struct Temporary {
     root: Root,
