@@ -15,6 +15,8 @@ set -euo pipefail
 DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src wasi-libc lld-22)
 TARGET=wasm32-wasip1
 
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -92,7 +94,7 @@ install_just() {
   if python3 -m pip --version >/dev/null 2>&1; then
     say "installing the task runner just from PyPI"
     PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps \
-      --only-binary=:all: --require-hashes --target "$folder" --requirement "${0%/*}/.ci/just.txt" >&2 || true
+      --only-binary=:all: --require-hashes --target "$folder" --requirement "$here/.ci/just.txt" >&2 || true
   fi
   mkdir -p "$bin"
   if [ -x "$folder/bin/just" ]; then
@@ -117,7 +119,7 @@ install_toolchain() {
 # Both routes link with Debian's cross compiler; the standard library comes from where the compiler does.
 install_cross() {
   local triple=$1 cpu=${1%%-*} here route
-  here=$(uname -m) route=$(route) || fail "no WASI toolchain here yet: run ./setup.sh"
+  here=$(uname -m) route=$(route) || fail "no WASI toolchain here yet: run ./setup.sh --toolchain"
   local -A debian_names=([x86_64]=amd64 [aarch64]=arm64)
   local debian=${debian_names[$cpu]:-} packages=()
   [ -n "$debian" ] || fail "'$triple' is no triple that a runner is built for"
@@ -141,11 +143,11 @@ route_asked=$(route || true) # an unknown WASI_TOOLCHAIN is refused before anyth
 case "${1:-}" in
   --cross) install_cross "${2:?a triple}" ;;
   --emulator) install_emulator "${2:?x86_64 or aarch64}" ;;
-  --route) route || fail "no WASI toolchain here yet: run ./setup.sh" ;;
+  --route) route || fail "no WASI toolchain here yet: run ./setup.sh --toolchain" ;;
   --toolchain) install_toolchain ;;
   "")
     install_just
-    if "${0%/*}/.ci/prebuilt"; then
+    if "$here/.ci/prebuilt"; then
       say "ready: the released programs are in dist/; $(just --version). Next: just demo"
     else
       install_toolchain
