@@ -115,9 +115,11 @@ impl Runner {
     }
 }
 
-/// Compiled modules are shared by all tests.
+/// Compiled modules are shared by all tests. The runner makes no folder of the environment's, so this one must be there.
 fn cache() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// A command that has ended.
