@@ -188,7 +188,7 @@ async fn a_model_that_is_exchanged_for_a_link_while_it_is_deleted_leads_nowhere(
         fs::rename(&from, aside).unwrap();
         symlink(theirs, from).unwrap();
     });
-    let error = registry::delete(&meddled, model.manifest())
+    let error = registry::delete(&meddled, &model.manifest().name)
         .await
         .unwrap_err();
     assert!(meddled.is_over());

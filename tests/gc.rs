@@ -57,18 +57,22 @@ impl Shelf {
 
     /// Three days pass.
     fn age(&self) {
-        fn old(folder: &Path) {
+        self.age_by(3);
+    }
+
+    fn age_by(&self, days: u32) {
+        fn old(folder: &Path, days: u32) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    old(&path);
+                    old(&path, days);
                 } else {
                     let file = File::options().write(true).open(path).unwrap();
-                    file.set_modified(SystemTime::now() - 3 * DAY).unwrap();
+                    file.set_modified(SystemTime::now() - days * DAY).unwrap();
                 }
             }
         }
-        old(self.folder.path());
+        old(self.folder.path(), days);
     }
 
     async fn keys(&self) -> Vec<String> {
@@ -212,14 +216,14 @@ async fn an_object_that_goes_while_it_is_looked_at_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_claim_that_is_being_finished_stays() {
+async fn a_claim_whose_files_are_gone_makes_room_for_the_next_allocation() {
     let shelf = Shelf::new();
     let model = Model::new("m", "1", "a").nomad(work("a")).write();
     let claim = shelf.claim(&model).await;
     shelf.age();
     let found = find_garbage(&*shelf.store, DAY).await.unwrap();
     assert_eq!(found.garbage.len(), 1);
-    // Its files were lost, and the same push brings them again. Meanwhile `gc` removes what it found.
+    // The same push brings its files again. Meanwhile `gc` takes the name away for good.
     let gc = shelf.store.clone();
     let store = Meddled::new(shelf.store.clone()).before(
         Call::Create,
@@ -228,20 +232,24 @@ async fn a_claim_that_is_being_finished_stays() {
             registry::remove(&*gc, found).await.unwrap();
         },
     );
-    store::publish(&store, model.folder()).await.unwrap();
+    let refused = store::publish(&store, model.folder()).await.unwrap_err();
     assert!(store.is_over());
-    let keys = shelf.keys().await;
-    assert!(keys.contains(&claim), "{keys:?}");
-    // So that a replacement allocation finds the work done.
+    assert!(refused.to_string().contains("--new-name"), "{refused}");
     let second = Model::new("m", "1", "b").nomad(work("b")).write();
     let published = store::publish(&*shelf.store, second.folder())
         .await
         .unwrap();
-    assert_eq!(published.manifest.name, "m_v1_a");
+    assert_eq!(published.manifest.name, "m_v1_b");
+    let third = Model::new("m", "1", "c").nomad(work("c")).write();
+    let published = store::publish(&*shelf.store, third.folder()).await.unwrap();
+    assert_eq!(published.manifest.name, "m_v1_b");
+    // The first claim stays as long as the second one: else the next allocation would take its place.
+    let claims: Vec<String> = shelf.keys().await;
+    assert!(claims.contains(&claim), "{claims:?}");
 }
 
 #[tokio::test]
-async fn a_model_that_is_deleted_and_published_at_once_is_whole_or_gone() {
+async fn a_model_that_is_deleted_and_published_at_once_is_gone_and_says_so() {
     let shelf = Shelf::new();
     let model = Model::new("m", "1", "a").nomad(work("a")).write();
     store::publish(&*shelf.store, model.folder()).await.unwrap();
@@ -250,15 +258,56 @@ async fn a_model_that_is_deleted_and_published_at_once_is_whole_or_gone() {
         Call::Delete,
         "m_v1_a/predictions.txt",
         async move {
-            store::publish(&*other, &folder).await.unwrap();
+            let refused = store::publish(&*other, &folder).await.unwrap_err();
+            assert!(refused.to_string().contains("it was deleted"), "{refused}");
         },
     );
-    registry::delete(&store, model.manifest()).await.unwrap();
+    registry::delete(&store, "m_v1_a").await.unwrap();
     assert!(store.is_over());
-    let mut keys = shelf.keys().await;
-    // Of an announced use, `gc` removes the mark when it is old.
-    keys.retain(|key| !key.starts_with("_uses/"));
-    assert_eq!(keys, [""; 0]);
+    // What the publisher made again is left.
+    let garbage = shelf.garbage().await;
+    assert_eq!(garbage, ["m_v1_a/metrics.json", "m_v1_a/model.json"]);
+    let found = find_garbage(&*shelf.store, DAY).await.unwrap();
+    registry::remove(&*shelf.store, found).await.unwrap();
+    let claim = ClaimKey::of(model.manifest()).unwrap();
+    let kept = [claim.as_str(), "_deleted/m_v1_a", "m_v1_a/manifest.json"];
+    assert_eq!(shelf.keys().await, kept);
+    // A name is free again when nobody can be publishing it any more, and its work may be done anew.
+    for days in [29, 31] {
+        shelf.age_by(days);
+        let found = find_garbage(&*shelf.store, DAY).await.unwrap();
+        registry::remove(&*shelf.store, found).await.unwrap();
+        assert_eq!(shelf.keys().await.is_empty(), days > 30);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_killed_is_finished_by_gc() {
+    let shelf = Shelf::new();
+    let model = Model::new("m", "1", "a").write();
+    store::publish(&*shelf.store, model.folder()).await.unwrap();
+    // Killed once the model is marked, and once it has its tombstone.
+    for (call, key, left) in [
+        (Call::List, "_aliases/m/", 4),
+        (Call::Delete, "m_v1_a/metrics.json", 4),
+    ] {
+        let (begun, killed) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+        let (there, never) = (begun.clone(), killed.clone());
+        let store = Meddled::new(shelf.store.clone()).before(call, key, async move {
+            there.notify_one();
+            never.notified().await;
+        });
+        tokio::select! {
+            _ = registry::delete(&store, "m_v1_a") => panic!("it was not killed"),
+            () = begun.notified() => {}
+        }
+        let model = shelf.keys().await;
+        assert_eq!(model.iter().filter(|key| key.starts_with("m_v1_a/")).count(), left);
+    }
+    shelf.age();
+    let found = find_garbage(&*shelf.store, DAY).await.unwrap();
+    registry::remove(&*shelf.store, found).await.unwrap();
+    assert_eq!(shelf.keys().await, ["_deleted/m_v1_a", "m_v1_a/manifest.json"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use runner::store::{
     Content, Created, Depth, Download, Entry, Object, Replaced, Revision, Stat, Store, StoreError,
 };
@@ -16,6 +16,7 @@ use runner::store::{
 pub enum Call {
     Create,
     Stat,
+    List,
     Delete,
 }
 
@@ -105,7 +106,13 @@ impl Store for Meddled {
     }
 
     fn list<'a>(&'a self, prefix: &str, depth: Depth) -> BoxStream<'a, Result<Entry, StoreError>> {
-        self.inner.list(prefix, depth)
+        let prefix = prefix.to_owned();
+        stream::once(async move {
+            self.meddle(Call::List, &prefix).await;
+            self.inner.list(&prefix, depth)
+        })
+        .flatten()
+        .boxed()
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {

@@ -73,6 +73,13 @@ impl Sketch {
         self
     }
 
+    /// Without any file so far.
+    #[allow(dead_code)]
+    pub fn empty(mut self) -> Self {
+        self.contents.clear();
+        self
+    }
+
     #[allow(dead_code)]
     pub fn nomad(self, nomad: NomadOrigin) -> Self {
         self.with(|manifest| manifest.nomad = Some(nomad))

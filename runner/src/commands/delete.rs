@@ -6,7 +6,7 @@ use super::list::Which;
 use super::{output, store};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::registry;
+use crate::registry::{self, RegistryError};
 use crate::size;
 use crate::store::{Store, uses};
 
@@ -98,23 +98,10 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
 
 /// Deletes one model, unless it was promoted meanwhile and such models are kept. Whether it did.
 async fn delete(store: &dyn Store, name: &str, keep_promoted: bool) -> Result<bool, Error> {
-    let manifest = match registry::is_damaged(store, name).await? {
-        true => None,
-        false => Some(registry::resolve(store, name).await?),
-    };
-    // A deletion of many takes long: one of them may have been promoted since the look before it.
-    let save_path = manifest
-        .as_ref()
-        .map(|manifest| manifest.save_path.as_str());
-    let aliases = registry::aliases(store, save_path).await?;
-    match aliases.keep(name) {
-        Some(_) if keep_promoted => return Ok(false),
-        Some(refusal) => return Err(refusal.into()),
-        None => {}
+    match registry::delete(store, name).await {
+        Err(RegistryError::Promoted { .. } | RegistryError::PerhapsPromoted { .. }) if keep_promoted => {
+            Ok(false)
+        }
+        deleted => Ok(deleted.map(|()| true)?),
     }
-    match &manifest {
-        Some(manifest) => registry::delete(store, manifest).await?,
-        None => registry::delete_damaged(store, name).await?,
-    }
-    Ok(true)
 }

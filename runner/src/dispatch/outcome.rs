@@ -12,7 +12,7 @@ use super::error::DispatchError;
 use super::follow::Started;
 use crate::exit::{self, Exit};
 use crate::foreign;
-use crate::store::{ClaimKey, Store, find_manifest, manifest_key, rejected_key};
+use crate::store::{ClaimKey, Store, StoreError, claimed_model, find_manifest, rejected_key};
 
 /// Questions asked at a time.
 const AT_A_TIME: usize = 16;
@@ -167,9 +167,12 @@ async fn in_store(
     claim: &ClaimKey,
     rejected: Option<&str>,
 ) -> Result<Option<End>, DispatchError> {
-    if let Some(claimed) = read(store, claim.as_str()).await?
-        && let Some(manifest) = read(store, &manifest_key(&claimed.name)).await?
-    {
+    let claimed = claimed_model(store, claim).await.or_else(|error| {
+        let problem = error.of_one_object()?;
+        tracing::warn!("{} is left out: {problem}", store.url(claim.as_str()));
+        Ok::<_, StoreError>(None)
+    })?;
+    if let Some(manifest) = claimed {
         return Ok(Some(End::Stored {
             score: Some(Score::of(&manifest)),
             name: Some(manifest.name),

@@ -5,6 +5,7 @@ use super::RegistryError;
 use super::models::READERS;
 use super::shelf::left_out;
 use crate::names::Name;
+use crate::store::mark::{self, Mark};
 use crate::store::{Depth, Replaced, Revision, Store, StoreError, may_be_model};
 
 /// `_aliases/<save_path>/<alias>.json`: which model bears a name such as `production`, and which ones did.
@@ -13,8 +14,13 @@ pub struct Alias {
     pub schema: u32,
     pub save_path: String,
     pub alias: String,
-    /// Oldest first; never empty, and nothing is taken out of it.
+    /// Oldest first; nothing is taken out of it. Empty where the first promotion is on its way, or was cancelled: such an
+    /// alias stands for nothing.
     pub history: Vec<Change>,
+    /// A change that is on its way: it counts for nothing yet. It is written before the model is looked at, and becomes part of
+    /// the history if nobody changed the alias since. So of a promotion and a deletion that meet, one sees the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Change>,
 }
 
 /// From `since` on the alias stood for `name`.
@@ -80,13 +86,11 @@ fn parse(bytes: &[u8], save_path: &str, alias: &str) -> Result<Alias, String> {
             found.alias, found.save_path
         ));
     }
-    if found.history.is_empty() {
-        return Err("its history is empty".to_owned());
-    }
     let start = format!("{save_path}_v");
     let foreign =
         |change: &&Change| !change.name.starts_with(&start) || !may_be_model(&change.name);
-    if let Some(change) = found.history.iter().find(foreign) {
+    let mut changes = found.history.iter().chain(&found.pending);
+    if let Some(change) = changes.find(foreign) {
         return Err(format!("{:?} is not a model of {save_path}", change.name));
     }
     Ok(found)
@@ -222,16 +226,18 @@ pub async fn rollback(
     .await
 }
 
-/// Adds a change to an alias, over and over until nobody else did in between.
+/// How often a change is tried that somebody else was faster with.
+const ROUNDS: u32 = 100;
+
+/// Adds a change to an alias: announced first, then, when the model is still there, made.
 async fn change(
     store: &dyn Store,
     save_path: &str,
     alias: &str,
     to: impl Fn(Option<&Alias>) -> Result<Option<(String, bool)>, RegistryError>,
 ) -> Result<Alias, RegistryError> {
-    let key = alias_key(save_path, alias);
     let mut tried: Option<Change> = None;
-    loop {
+    for _ in 0..ROUNDS {
         let (found, revision) = match read_alias(store, save_path, alias).await? {
             Some((found, revision)) => (Some(found), Some(revision)),
             None => (None, None),
@@ -242,31 +248,111 @@ async fn change(
         {
             return Ok(found.clone());
         }
-        let wanted = to(found.as_ref())?;
-        let mut next = found.unwrap_or_else(|| Alias {
+        let standing = found.as_ref().filter(|found| !found.history.is_empty());
+        let wanted = to(standing)?;
+        let mut next = found.clone().unwrap_or_else(|| Alias {
             schema: 1,
             save_path: save_path.to_owned(),
             alias: alias.to_owned(),
             history: Vec::new(),
+            pending: None,
         });
         let Some((name, rollback)) = wanted else {
             return Ok(next);
         };
+        let announced = found.is_some().then_some(&next.pending) == Some(&tried) && tried.is_some();
+        if let (Some(change), true) = (&tried, announced) {
+            if let Err(gone) = can_be_promoted(store, &change.name).await {
+                next.pending = None;
+                write(store, &next, revision.as_ref()).await?;
+                return Err(gone);
+            }
+            next.pending = None;
+            next.history.push(change.clone());
+            if write(store, &next, revision.as_ref()).await? == Replaced::Done {
+                return Ok(next);
+            }
+            continue;
+        }
+        if tried.is_some() {
+            // Somebody cancelled it, perhaps to delete the model.
+            can_be_promoted(store, &name).await?;
+        }
         let change = Change {
             name,
             since: jiff::Timestamp::now().to_string(),
             rollback,
         };
-        next.history.push(change.clone());
+        next.pending = Some(change.clone());
         tried = Some(change);
-        let bytes = serde_json::to_vec_pretty(&next).map_err(|error| StoreError::Damaged {
-            url: store.url(&key),
-            problem: error.to_string(),
-        })?;
-        if store.replace(&key, revision.as_ref(), bytes.into()).await? == Replaced::Done {
-            return Ok(next);
+        write(store, &next, revision.as_ref()).await?;
+    }
+    Err(StoreError::Refused {
+        url: store.url(&alias_key(save_path, alias)),
+        problem: format!("others changed it {ROUNDS} times before this could: run this again"),
+    }
+    .into())
+}
+
+async fn write(
+    store: &dyn Store,
+    alias: &Alias,
+    revision: Option<&Revision>,
+) -> Result<Replaced, StoreError> {
+    let key = alias_key(&alias.save_path, &alias.alias);
+    let bytes = serde_json::to_vec(alias).map_err(|error| StoreError::Damaged {
+        url: store.url(&key),
+        problem: error.to_string(),
+    })?;
+    store.replace(&key, revision, bytes.into()).await
+}
+
+/// A model that is there, and that nobody is deleting.
+async fn can_be_promoted(store: &dyn Store, name: &str) -> Result<(), RegistryError> {
+    let problem = match mark::find(store, name).await?.map(|found| found.mark) {
+        Some(Mark::Model(model)) => match model.deleting {
+            None => return Ok(()),
+            Some(_) => format!(
+                "it is being deleted. If nobody is at it any more, `runner delete {name}` finishes that"
+            ),
+        },
+        Some(Mark::Tombstone(_)) | None => "it was deleted".to_owned(),
+        Some(Mark::Damaged(problem)) => format!("its manifest is damaged: {problem}"),
+    };
+    Err(RegistryError::no_model(name, problem))
+}
+
+/// What stands between a model and its deletion.
+pub(super) enum Release {
+    /// No alias stands for it, and none begins to once it is marked.
+    Free,
+    /// Somebody changed an alias: look again.
+    Changed,
+    Kept(RegistryError),
+}
+
+/// Looks for aliases of a model that is marked for deletion, and cancels promotions of it that are on their way.
+pub(super) async fn release(
+    store: &dyn Store,
+    save_path: Option<&str>,
+    name: &str,
+) -> Result<Release, StoreError> {
+    let aliases = aliases(store, save_path).await?;
+    if let Some(refusal) = aliases.keep(name) {
+        return Ok(Release::Kept(refusal));
+    }
+    let announced = |alias: &&Alias| alias.pending.as_ref().is_some_and(|next| next.name == name);
+    for alias in aliases.readable.iter().filter(announced) {
+        let found = read_alias(store, &alias.save_path, &alias.alias).await?;
+        let Some((mut found, revision)) = found.filter(|(found, _)| found == alias) else {
+            return Ok(Release::Changed);
+        };
+        found.pending = None;
+        if write(store, &found, Some(&revision)).await? == Replaced::Changed {
+            return Ok(Release::Changed);
         }
     }
+    Ok(Release::Free)
 }
 
 #[cfg(test)]
@@ -284,6 +370,7 @@ mod tests {
             save_path: "m".to_owned(),
             alias: "production".to_owned(),
             history: history.collect(),
+            pending: None,
         }
     }
 

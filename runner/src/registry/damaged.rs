@@ -2,9 +2,8 @@
 
 use futures_util::stream::TryStreamExt;
 
-use super::RegistryError;
 use super::alias::aliases;
-use super::gc::{Found, ROUNDS, delete_files, keeps_coming, wasted};
+use super::gc::{Found, Unit, wasted};
 use super::models::{Filter, each_manifest};
 use super::shelf::Claims;
 use crate::store::{
@@ -28,25 +27,6 @@ pub async fn is_damaged(store: &dyn Store, name: &str) -> Result<bool, StoreErro
     Ok(matches!(found, Some(Err(_))))
 }
 
-/// Deletes a model whose manifest can't be read, as [`super::delete`] does others. Which claim was its own only the claims
-/// can tell; one that can't be read either stays, and `gc` can remove it.
-///
-/// # Errors
-/// When the store refuses or fails. Run again it goes on.
-pub async fn delete_damaged(store: &dyn Store, name: &str) -> Result<(), RegistryError> {
-    for (claim, manifest) in Claims::read(store).await?.readable {
-        if manifest.name == name {
-            store.delete(&claim.key).await?;
-        }
-    }
-    for _ in 0..ROUNDS {
-        if delete_files(store, name).await? {
-            return Ok(());
-        }
-    }
-    Err(keeps_coming(store, name).into())
-}
-
 /// Models, records of rejected versions and claims that are damaged, besides what was `found`: as old as the rest of it, not
 /// of a newer runner, and with no alias that stands for them.
 ///
@@ -62,16 +42,17 @@ pub async fn add_damaged(store: &dyn Store, found: &mut Found) -> Result<(), Sto
             );
         } else {
             let files = files_of(store, &name).await?;
-            add(found, files, "of a model whose manifest is damaged");
+            let unit = Unit::Deleted(name);
+            add(found, files, "of a model whose manifest is damaged", unit);
         }
     }
     for name in damaged(store, true).await? {
         let record = list(store, &rejected_key(&name)).await?;
-        add(found, record, "a record that is damaged");
+        add(found, record, "a record that is damaged", Unit::Object);
     }
     for (claim, problem) in Claims::read(store).await?.unreadable {
         if !problem.may_be_whole() && is_claim(&claim.key) {
-            add(found, vec![claim], "a claim that is damaged");
+            add(found, vec![claim], "a claim that is damaged", Unit::Object);
         }
     }
     // As they are removed, and told of then.
@@ -132,11 +113,11 @@ async fn list(store: &dyn Store, prefix: &str) -> Result<Vec<Entry>, StoreError>
 }
 
 /// What belongs together goes or stays together.
-fn add(found: &mut Found, entries: Vec<Entry>, why: &'static str) {
+fn add(found: &mut Found, entries: Vec<Entry>, why: &'static str, unit: Unit) {
     let before = found.before;
     let is_old = |entry: &Entry| entry.modified.is_some_and(|changed| changed < before);
     if entries.iter().all(is_old) {
-        let garbage = entries.into_iter().map(|entry| wasted(entry, why, None));
+        let garbage = entries.into_iter().map(|entry| wasted(entry, why, unit.clone()));
         found.garbage.extend(garbage);
     }
 }

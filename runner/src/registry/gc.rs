@@ -1,22 +1,16 @@
-//! Taking things out of a store. The only place that deletes what was published.
+//! What in a store nothing needs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use contract::Manifest;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::StreamExt;
 use serde::Serialize;
 
-use super::RegistryError;
-use super::models::READERS;
 use super::shelf::{Claims, Shelf, left_out, named_by_manifests};
+use crate::store::mark::{self, Mark};
 use crate::store::{
-    ClaimKey, Depth, Entry, Store, StoreError, USES, find_manifest, is_temporary_name,
-    manifest_key, may_be_model, uses,
+    Depth, Entry, Store, StoreError, is_temporary_name, manifest_key, uses,
 };
-
-/// How often a model is deleted that is published again meanwhile.
-pub(super) const ROUNDS: u32 = 100;
 
 /// An object that nothing needs, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,73 +20,41 @@ pub struct Garbage {
     pub why: &'static str,
     /// As it was listed.
     #[serde(skip)]
-    entry: Entry,
-    /// The model or shared object that goes as a whole, unless a publisher counts on it.
+    pub(super) entry: Entry,
     #[serde(skip)]
-    unit: Option<String>,
+    pub(super) unit: Unit,
 }
 
-/// Deletes a model: first its claim, so that no replacement allocation brings the manifest back, then the
-/// manifest, so that nobody sees half a model, then its files.
-///
-/// # Errors
-/// When the store refuses or fails. Run again it goes on.
-pub async fn delete(store: &dyn Store, manifest: &Manifest) -> Result<(), RegistryError> {
-    for _ in 0..ROUNDS {
-        if let Some(claim) = ClaimKey::of(manifest)
-            && claims(store, &claim, &manifest.name).await?
-        {
-            store.delete(claim.as_str()).await?;
-        }
-        if delete_files(store, &manifest.name).await? {
-            return Ok(());
-        }
-    }
-    Err(keeps_coming(store, &manifest.name).into())
+/// What goes as a whole, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unit {
+    /// The object alone.
+    Object,
+    /// A snapshot or module, unless a publisher counts on it.
+    Shared(String),
+    /// An upload under this name, unless it is committed first.
+    Upload(String),
+    /// What is left of the model of this name, or its deletion that was begun.
+    Deleted(String),
+    /// The tombstone of this name, and the claims of its work.
+    Tombstone(String),
 }
 
-/// Whether a claim is that of the model `name`.
-async fn claims(store: &dyn Store, claim: &ClaimKey, name: &str) -> Result<bool, StoreError> {
-    match find_manifest(store, claim.as_str()).await? {
-        // It brings nothing back.
-        Some(Err(problem)) => {
-            tracing::warn!("{} can't be read: {problem}", store.url(claim.as_str()));
-            Ok(false)
-        }
-        found => Ok(found.is_some_and(|claimed| claimed.is_ok_and(|claimed| claimed.name == name))),
-    }
-}
-
-/// Deletes a manifest and then the files of its model. Whether none is left: somebody may be publishing this very model
-/// again, and nobody is to see what is left of that.
-pub(super) async fn delete_files(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
-    let folder = format!("{name}/");
-    store.delete(&manifest_key(name)).await?;
-    let files: Vec<Entry> = store.list(&folder, Depth::All).try_collect().await?;
-    for file in files {
-        store.delete(&file.key).await?;
-    }
-    Ok(store.list(&folder, Depth::All).try_next().await?.is_none())
-}
-
-pub(super) fn keeps_coming(store: &dyn Store, name: &str) -> StoreError {
-    StoreError::Refused {
-        url: store.url(name),
-        problem:
-            "it is published again as often as it is deleted: run this again when that has ended"
-                .to_owned(),
-    }
-}
+/// For how long a name stays taken after its model was deleted, in seconds: nobody publishes for so long.
+const TOMBSTONE_AGE: i64 = 30 * 24 * 3600;
 
 /// What [`find_garbage`] found.
 pub struct Found {
     pub garbage: Vec<Garbage>,
     /// What was changed since then is none: seconds since 1970 by the store's clock.
     pub(super) before: i64,
+    /// The same of snapshots and modules.
+    pub(super) shared_before: i64,
 }
 
-/// What was uploaded and never committed, snapshots and modules that no manifest names, and leftovers of processes that were
-/// killed: all that was last changed longer ago than `age`, by the store's own clock. Snapshots and modules stay for a day at least.
+/// What was uploaded and never committed, what is left of deleted models, snapshots and modules that no manifest names, and leftovers of
+/// processes that were killed: all that was last changed longer ago than `age`, by the store's own clock. Snapshots and
+/// modules stay for a day at least.
 ///
 /// # Errors
 /// When the store can't be listed or read.
@@ -106,37 +68,45 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
     let old = |entry: &Entry| entry.modified.is_some_and(|changed| changed < before);
     for entry in temporary {
         if old(&entry) {
-            garbage.push(wasted(entry, "left by a process that was killed", None));
+            let why = "left by a process that was killed";
+            garbage.push(wasted(entry, why, Unit::Object));
         }
     }
     let claims = Claims::read(store).await?;
     let claimed: BTreeSet<String> = claims.name().collect();
     let all_known = claims.are_complete();
+    garbage.extend(deleted(store, &shelf, &claims, before, now).await?);
     // A claim stands for a commit that anybody may still finish, if all files are there.
     for (claim, manifest) in claims.readable {
-        if shelf.committed.contains(&manifest.name) {
+        let name = manifest.name.clone();
+        if shelf.committed.contains_key(&name) {
             continue;
         }
         if shelf.holds(&manifest) {
-            shelf.unfinished.remove(&manifest.name);
-        } else if old(&claim) {
-            let why = "claims a model whose files are gone";
-            garbage.push(wasted(claim, why, Some(manifest.name)));
+            shelf.unfinished.remove(&name);
+        } else if old(&claim) && !shelf.unfinished.contains_key(&name) {
+            let entry = Entry {
+                key: format!("{name}/"),
+                bytes: 0,
+                ..claim
+            };
+            let why = "claimed, and its files are gone";
+            garbage.push(wasted(entry, why, Unit::Upload(name)));
         }
     }
-    let used = shelf.used_since(before);
     if !all_known {
         tracing::warn!("uploads stay, since a claim that can't be read may name them");
         shelf.unfinished.clear();
     }
     for (name, entries) in shelf.unfinished {
         // The youngest file tells whether somebody may still be at it.
-        if entries.iter().all(old) && !used.contains(&name) && has_no_manifest(store, &name).await?
-        {
-            let never = |entry| wasted(entry, "uploaded and never committed", Some(name.clone()));
+        if entries.iter().all(old) {
+            let unit = Unit::Upload(name);
+            let never = |entry| wasted(entry, "uploaded and never committed", unit.clone());
             garbage.extend(entries.into_iter().map(never));
         }
     }
+    let used = used_since(&shelf.uses, before);
     let shared_before = before.min(now - uses::SHARED_AGE);
     let mut shared = shelf.shared;
     shared.retain(|entry| {
@@ -156,24 +126,113 @@ pub async fn find_garbage(store: &dyn Store, age: Duration) -> Result<Found, Sto
             }
         }
         let unnamed = |entry: Entry| {
-            let unit = Some(entry.key.clone());
+            let unit = Unit::Shared(entry.key.clone());
             wasted(entry, "named by no manifest", unit)
         };
         garbage.extend(shared.into_iter().map(unnamed));
     }
-    let units: BTreeSet<Option<String>> = garbage.iter().map(|found| found.unit.clone()).collect();
+    let units: BTreeSet<Unit> = garbage.iter().map(|found| found.unit.clone()).collect();
     for (what, mark) in shelf.uses {
         let why = "a mark that is no longer needed";
+        let unit = Unit::Shared(what);
         if !mark.key.ends_with(&format!("/{}", uses::GC)) {
             if old(&mark) {
-                garbage.push(wasted(mark, why, None));
+                garbage.push(wasted(mark, why, Unit::Object));
             }
-        } else if uses::is_dead(store, mark.modified) && !units.contains(&Some(what.clone())) {
+        } else if uses::is_dead(store, mark.modified) && !units.contains(&unit) {
             // That of a unit goes with it. This one is taken over first: another `gc` may do so at this moment.
-            garbage.push(wasted(mark, why, Some(what)));
+            garbage.push(wasted(mark, why, unit));
         }
     }
-    Ok(Found { garbage, before })
+    Ok(Found {
+        garbage,
+        before,
+        shared_before,
+    })
+}
+
+/// What publishers count on.
+fn used_since(uses: &[(String, Entry)], before: i64) -> BTreeSet<String> {
+    let young = |mark: &Entry| mark.modified.is_none_or(|made| made >= before);
+    let uses = uses.iter().filter(|(_, mark)| young(mark));
+    uses.map(|(what, _)| what.clone()).collect()
+}
+
+/// What is left of models that were deleted, or whose deletion was begun.
+async fn deleted(
+    store: &dyn Store,
+    shelf: &Shelf,
+    claims: &Claims,
+    before: i64,
+    now: i64,
+) -> Result<Vec<Garbage>, StoreError> {
+    let older = |entry: &Entry, than: i64| entry.modified.is_some_and(|changed| changed < than);
+    let forgotten = before.min(now - TOMBSTONE_AGE);
+    let mut garbage = Vec::new();
+    for (name, entry) in &shelf.deleted {
+        let others = match shelf.committed.get(name) {
+            None if shelf.unfinished.contains_key(name) => continue,
+            None if older(entry, before) => {
+                garbage.push(wasted(entry.clone(), "of nothing that is there", Unit::Object));
+                continue;
+            }
+            None => continue,
+            Some(others) => *others,
+        };
+        if others == 0 && !older(entry, forgotten) {
+            continue;
+        }
+        let found = match mark::find(store, name).await {
+            Ok(found) => found,
+            Err(error) => {
+                left_out(store, &manifest_key(name), error)?;
+                continue;
+            }
+        };
+        match found.map(|found| found.mark) {
+            Some(Mark::Tombstone(_)) if others > 0 => {
+                let unit = Unit::Deleted(name.clone());
+                let why = "of a model that was deleted";
+                let files = files_of(store, name).await?.into_iter();
+                garbage.extend(files.map(|file| wasted(file, why, unit.clone())));
+            }
+            Some(Mark::Tombstone(_)) => {
+                let unit = Unit::Tombstone(name.clone());
+                let why = "a deletion that is long ago";
+                let of_name = |(_, manifest): &&(Entry, _)| is_named(manifest, name);
+                let claims = claims.readable.iter().filter(of_name);
+                let all = claims.map(|(claim, _)| claim.clone()).chain([entry.clone()]);
+                garbage.extend(all.map(|entry| wasted(entry, why, unit.clone())));
+            }
+            Some(Mark::Model(model)) if older(entry, before) => {
+                let (unit, why) = match model.deleting {
+                    Some(_) => (Unit::Deleted(name.clone()), "of a deletion that was never finished"),
+                    None => (Unit::Object, "of a deletion that was called off"),
+                };
+                garbage.push(wasted(entry.clone(), why, unit));
+            }
+            _ => {}
+        }
+    }
+    Ok(garbage)
+}
+
+fn is_named(manifest: &contract::Manifest, name: &str) -> bool {
+    manifest.name == name
+}
+
+/// The files of a model, without its commit mark.
+async fn files_of(store: &dyn Store, name: &str) -> Result<Vec<Entry>, StoreError> {
+    let mark = manifest_key(name);
+    let mut files = Vec::new();
+    let mut listed = store.list(&format!("{name}/"), Depth::All);
+    while let Some(file) = listed.next().await {
+        let file = file?;
+        if file.key != mark {
+            files.push(file);
+        }
+    }
+    Ok(files)
 }
 
 /// Files on their way, or left on it, by the names that a store gives them: what else lies there is somebody else's.
@@ -194,17 +253,7 @@ async fn temporary(store: &dyn Store) -> Result<Vec<Entry>, StoreError> {
     Ok(temporary)
 }
 
-/// Whether files belong to no model. A manifest that was just made counts, and so does one that can't be read: something
-/// else than a file may have taken its place, which no listing shows.
-async fn has_no_manifest(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
-    let key = manifest_key(name);
-    match store.stat(&key).await {
-        Ok(found) => Ok(found.is_none()),
-        Err(error) => left_out(store, &key, error).map(|()| false),
-    }
-}
-
-pub(super) fn wasted(entry: Entry, why: &'static str, unit: Option<String>) -> Garbage {
+pub(super) fn wasted(entry: Entry, why: &'static str, unit: Unit) -> Garbage {
     Garbage {
         key: entry.key.clone(),
         bytes: entry.bytes,
@@ -212,89 +261,4 @@ pub(super) fn wasted(entry: Entry, why: &'static str, unit: Option<String>) -> G
         entry,
         unit,
     }
-}
-
-/// Removes what was found, but for what a publisher counts on since. Returns what was removed.
-///
-/// # Errors
-/// When the store refuses or fails.
-pub async fn remove(store: &dyn Store, found: Found) -> Result<Vec<Garbage>, StoreError> {
-    let before = found.before;
-    let mut units: BTreeMap<Option<String>, Vec<Garbage>> = BTreeMap::new();
-    for each in found.garbage {
-        units.entry(each.unit.clone()).or_default().push(each);
-    }
-    let mut removed = delete_all(store, units.remove(&None).unwrap_or_default()).await?;
-    let rest: Vec<Vec<Garbage>> = stream::iter(units)
-        .map(|(unit, garbage)| async move {
-            match unit {
-                Some(unit) => match remove_unit(store, &unit, garbage, before).await {
-                    Err(error) => left_out(store, &unit, error).map(|()| Vec::new()),
-                    removed => removed,
-                },
-                None => Ok(Vec::new()),
-            }
-        })
-        .buffer_unordered(READERS)
-        .try_collect()
-        .await?;
-    removed.extend(rest.into_iter().flatten());
-    removed.sort_by(|left, right| left.key.cmp(&right.key));
-    Ok(removed)
-}
-
-/// Removes what belongs together, unless it is needed after all. Publishers wait until that is over; when it fails, with
-/// requests perhaps still on their way, until the mark is dead.
-async fn remove_unit(
-    store: &dyn Store,
-    unit: &str,
-    mut garbage: Vec<Garbage>,
-    before: i64,
-) -> Result<Vec<Garbage>, StoreError> {
-    let Some(removal) = uses::condemn(store, unit).await? else {
-        return Ok(Vec::new());
-    };
-    // Whoever announces a use, or looks for the mark, does so after this. A publisher all of whose files were new looks for
-    // nothing: its manifest may have come since the store was listed.
-    let needed = uses::is_used(store, unit, before).await?
-        || (may_be_model(unit) && !has_no_manifest(store, unit).await?);
-    if needed {
-        garbage.retain(|found| found.key.starts_with(&format!("{USES}/")));
-    }
-    let removed = stream::iter(garbage)
-        .map(|found| async move {
-            let deleted = match removal.left(store) {
-                Some(left) => tokio::time::timeout(left, store.delete_listed(&found.entry)).await,
-                None => return Err(took_too_long(store, unit)),
-            };
-            deleted.unwrap_or_else(|_| Err(took_too_long(store, unit)))?;
-            Ok(found)
-        })
-        .buffer_unordered(READERS)
-        .try_collect()
-        .await?;
-    if removal.left(store).is_none() {
-        return Err(took_too_long(store, unit));
-    }
-    uses::release(store, unit).await?;
-    Ok(removed)
-}
-
-fn took_too_long(store: &dyn Store, unit: &str) -> StoreError {
-    StoreError::Unreachable {
-        url: store.url(unit),
-        problem: "removing it takes so long that another `runner gc` may take it over soon; what is left stays: run this again in ten minutes"
-            .to_owned(),
-    }
-}
-
-async fn delete_all(store: &dyn Store, garbage: Vec<Garbage>) -> Result<Vec<Garbage>, StoreError> {
-    stream::iter(garbage)
-        .map(|found| async move {
-            store.delete_listed(&found.entry).await?;
-            Ok(found)
-        })
-        .buffer_unordered(READERS)
-        .try_collect()
-        .await
 }

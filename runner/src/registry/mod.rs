@@ -2,18 +2,22 @@
 
 mod alias;
 mod damaged;
+mod delete;
 mod error;
 mod gc;
 mod models;
 mod pull;
 mod reference;
+mod remove;
 mod shelf;
 
 pub use alias::{Alias, Aliases, Change, Unreadable, aliases, promote, rollback};
-pub use damaged::{add_damaged, delete_damaged, is_damaged};
+pub use damaged::{add_damaged, is_damaged};
+pub use delete::delete;
 pub use error::RegistryError;
-pub use gc::{Found, Garbage, delete, find_garbage, remove};
+pub use gc::{Found, Garbage, find_garbage};
 pub use models::{Filter, Model, list};
 pub use pull::{fetch, pull};
 pub use reference::resolve;
+pub use remove::remove;
 pub(crate) use shelf::left_out;

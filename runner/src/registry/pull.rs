@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use super::RegistryError;
 use crate::digest::{self, for_each_chunk};
 use crate::platform::{Adopted, Folder, WorkFolder};
-use crate::store::{LocalFile, Store, StoreError, manifest_key, parse_manifest, read_manifest};
+use crate::store::mark::{self, Mark};
+use crate::store::{LocalFile, Store, StoreError, manifest_key, read_manifest};
 
 /// In the folder of an attempt: what has arrived. It becomes the model's folder.
 const ARRIVED: &str = "files";
@@ -83,14 +84,14 @@ async fn manifest_as_stored(
         url: store.url(&key),
         problem: problem.to_owned(),
     };
-    let object = store.read(&key).await?;
-    let object = object.ok_or_else(|| refused("it was deleted just now"))?;
-    if !parse_manifest(&object.bytes).is_ok_and(|there| there.same_model(manifest)) {
-        return Err(refused(
+    match mark::find(store, &manifest.name).await?.map(|found| found.mark) {
+        Some(Mark::Model(there)) if there.manifest.same_model(manifest) => Ok(there.bytes),
+        Some(Mark::Model(_)) => Err(refused(
             "another model took its name just now: run this again",
-        ));
+        )),
+        Some(Mark::Damaged(problem)) => Err(refused(&format!("it is damaged: {problem}"))),
+        Some(Mark::Tombstone(_)) | None => Err(refused("it was deleted just now")),
     }
-    Ok(object.bytes)
 }
 
 /// A hidden folder beside the target: what an earlier try left, else a fresh one.

@@ -24,7 +24,8 @@ pub async fn resolve(store: &dyn Store, reference: &str) -> Result<Manifest, Reg
         part.parse::<Name>()
             .map_err(|_| RegistryError::BadReference(reference.to_owned()))?;
     }
-    if let Some((alias, _)) = read_alias(store, save_path, what).await? {
+    let alias = read_alias(store, save_path, what).await?;
+    if let Some((alias, _)) = alias.filter(|(alias, _)| !alias.history.is_empty()) {
         let manifest = named(store, reference, alias.current()).await?;
         // A name does not tell where its save path ends: the manifest does.
         if manifest.save_path != save_path {
@@ -55,6 +56,7 @@ pub async fn resolve(store: &dyn Store, reference: &str) -> Result<Manifest, Reg
         0 => {
             let aliases = alias::aliases(store, Some(save_path)).await?;
             let aliases = aliases.readable.iter();
+            let aliases = aliases.filter(|alias| !alias.history.is_empty());
             let aliases: Vec<&str> = aliases.map(|alias| alias.alias.as_str()).collect();
             Err(RegistryError::no_model(
                 reference,

@@ -7,21 +7,23 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 
 use super::models::{Filter, READERS, each_manifest};
 use crate::store::{
-    CLAIMS, Damaged, Depth, Entry, Store, StoreError, USES, data_key, find_manifest, is_shared,
-    may_be_model, module_key,
+    CLAIMS, DELETED, Damaged, Depth, Entry, Store, StoreError, USES, data_key, find_manifest,
+    is_shared, may_be_model, module_key,
 };
 
 /// What a store holds, models aside. What is not named like something of ours is left out: it may be somebody else's.
 #[derive(Default)]
 pub(super) struct Shelf {
-    /// Names of whole models.
-    pub committed: BTreeSet<String>,
+    /// Names that have a commit mark, and how many other objects lie in their folders.
+    pub committed: BTreeMap<String, usize>,
     /// Files without a manifest, by the name of the model that they would be.
     pub unfinished: BTreeMap<String, Vec<Entry>>,
     /// Snapshots and modules.
     pub shared: Vec<Entry>,
     /// Marks, by what they are about.
     pub uses: Vec<(String, Entry)>,
+    /// Names whose models were deleted, or are being deleted.
+    pub deleted: Vec<(String, Entry)>,
 }
 
 impl Shelf {
@@ -46,15 +48,23 @@ impl Shelf {
                         .to_owned();
                     shelf.uses.push((what, entry));
                 }
-                Some((name, _)) if !may_be_model(name) || shelf.committed.contains(name) => {}
+                Some((DELETED, name)) => {
+                    if may_be_model(name) {
+                        shelf.deleted.push((name.to_owned(), entry));
+                    }
+                }
+                Some((name, _)) if !may_be_model(name) => {}
                 Some((name, files::MANIFEST_JSON)) => {
-                    shelf.unfinished.remove(name);
-                    shelf.committed.insert(name.to_owned());
+                    let files = shelf.unfinished.remove(name).unwrap_or_default();
+                    shelf.committed.insert(name.to_owned(), files.len());
                 }
-                Some((name, _)) => {
-                    let files = shelf.unfinished.entry(name.to_owned());
-                    files.or_default().push(entry);
-                }
+                Some((name, _)) => match shelf.committed.get_mut(name) {
+                    Some(files) => *files += 1,
+                    None => {
+                        let files = shelf.unfinished.entry(name.to_owned());
+                        files.or_default().push(entry);
+                    }
+                },
                 // Nothing of ours is at the top.
                 None => {}
             }
@@ -72,13 +82,6 @@ impl Shelf {
                 there.any(|entry| entry.key == key && entry.bytes == file.bytes)
             })
         })
-    }
-
-    /// What a publisher counts on.
-    pub fn used_since(&self, before: i64) -> BTreeSet<String> {
-        let young = |mark: &Entry| mark.modified.is_none_or(|made| made >= before);
-        let uses = self.uses.iter().filter(|(_, mark)| young(mark));
-        uses.map(|(what, _)| what.clone()).collect()
     }
 }
 

@@ -34,6 +34,15 @@ pub const REJECTED: &str = "_rejected";
 /// One model for one piece of Nomad's work: [`ClaimKey`].
 pub const CLAIMS: &str = "_claims/";
 
+/// Names of models that were deleted, or are being deleted: an empty object each, so that `gc` finds what is left of them.
+pub const DELETED: &str = "_deleted";
+
+/// The entry of a name among them.
+#[must_use]
+pub fn deleted_key(name: &str) -> String {
+    format!("{DELETED}/{name}")
+}
+
 /// Marks of publishers and of `gc`: who counts on what no manifest names yet.
 pub const USES: &str = "_uses";
 
@@ -132,7 +141,41 @@ impl ClaimKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The claim that counts where the models of so many before it were deleted: 1 is the first.
+    #[must_use]
+    pub fn nth(&self, number: usize) -> String {
+        if number <= 1 {
+            return self.0.clone();
+        }
+        let start = self.0.strip_suffix(".json").unwrap_or(&self.0);
+        // No part of a key holds this: what is behind two `~` there is nothing or a digest.
+        format!("{start}{AGAIN}{number}.json")
+    }
+
+    /// Whether an object of this name is one of these claims.
+    #[must_use]
+    pub fn is_at(&self, key: &str) -> bool {
+        self.number(key).is_some()
+    }
+
+    /// The claim that follows the one at `key`.
+    #[must_use]
+    pub fn after(&self, key: &str) -> Option<String> {
+        self.number(key).map(|number| self.nth(number + 1))
+    }
+
+    fn number(&self, key: &str) -> Option<usize> {
+        if key == self.0 {
+            return Some(1);
+        }
+        let (_, number) = key.strip_suffix(".json")?.rsplit_once(AGAIN)?;
+        let number = number.parse().ok()?;
+        (key == self.nth(number)).then_some(number)
+    }
 }
+
+const AGAIN: &str = "~~again";
 
 /// Any text as one part of a key, distinct for distinct texts: all but letters, digits and `. _ -` becomes
 /// `~` and two hexadecimal digits (`%` would be decoded by one store or another on the way). Job ids may be
@@ -177,6 +220,20 @@ mod tests {
         assert_ne!(one_part(&long("a")), one_part(&long("b")));
         for text in ["", "..", "a/b", "a\\b", "a\nb", &long("x")] {
             check_key(&format!("_claims/{}", one_part(text))).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_claim_after_a_deleted_model_has_a_place_of_its_own() {
+        let claim = |version| ClaimKey::new("global", "default", "sales", 0, version);
+        let first = claim("3");
+        assert_eq!(first.nth(1), first.as_str());
+        assert_eq!(first.nth(2), "_claims/global/default/sales/0/3~~again2.json");
+        for at in [first.nth(1), first.nth(2), first.nth(30)] {
+            assert!(first.is_at(&at) && !claim("4").is_at(&at), "{at}");
+        }
+        for other in ["_claims/global/default/sales/0/3~~again1.json", "_claims/x.json"] {
+            assert!(!first.is_at(other), "{other}");
         }
     }
 

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use contract::{Manifest, files};
 use serde::Deserialize;
 
-use super::{CLAIMS, LARGEST_READ, REJECTED, Store, StoreError, check_key, manifest_key};
+use super::{
+    CLAIMS, ClaimKey, LARGEST_READ, REJECTED, Store, StoreError, check_key, manifest_key, mark,
+};
 use crate::foreign;
 use crate::json::Bounds;
 use crate::names::Name;
@@ -37,6 +39,12 @@ impl Damaged {
     #[must_use]
     pub fn may_be_whole(&self) -> bool {
         self.newer || self.forbidden
+    }
+
+    /// A manifest that lies where another model's belongs.
+    #[must_use]
+    pub fn in_the_place_of_another(manifest: &Manifest) -> Self {
+        format!("it is the manifest of {}, in another model's place", manifest.name).into()
     }
 
     /// What is wrong with one object.
@@ -93,8 +101,11 @@ pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), StoreErr
 fn to_bytes(manifest: &Manifest) -> Result<Vec<u8>, Damaged> {
     let mut text = serde_json::to_vec(manifest).map_err(|error| error.to_string())?;
     text.push(b'\n');
-    // What is stored is read by every verb: it is tried before it is.
+    // What is stored is read by every verb, also while it is being deleted: it is tried before it is.
     parse(&text)?;
+    if text.len() as u64 > LARGEST_READ - mark::DELETING_BYTES {
+        return Err(format!("it is larger than {} MiB", LARGEST_READ >> 20).into());
+    }
     Ok(text)
 }
 
@@ -135,8 +146,8 @@ fn bad_model(folder: &Path, problem: &Damaged) -> StoreError {
     }
 }
 
-/// Reads the manifest at `key` of a store: that of a model, of a rejected version, or a claim. `None` when nothing is there.
-/// What is there and can't be read as one is no failure of the store: others can be.
+/// Reads the manifest at `key` of a store: that of a model, of a rejected version, or a claim. `None` when nothing is there,
+/// or a tombstone of what was. What is there and can't be read as one is no failure of the store: others can be.
 ///
 /// # Errors
 /// When the store refuses or fails.
@@ -146,22 +157,30 @@ pub async fn find_manifest(
 ) -> Result<Option<Result<Manifest, Damaged>>, StoreError> {
     match store.read(key).await {
         Ok(object) => Ok(object
+            .filter(|object| mark::tombstone_in(&object.bytes).is_none())
             .map(|object| parse(&object.bytes).and_then(|manifest| in_its_place(key, manifest)))),
         Err(error) => Damaged::of(error).map(|damaged| Some(Err(damaged))),
     }
 }
 
-/// A model is what lies under its own name: who deletes one must not be led to another. A claim names whichever it likes.
-fn in_its_place(key: &str, manifest: Manifest) -> Result<Manifest, Damaged> {
+/// A model is what lies under its own name, and a claim is about the work that its place tells: who reads one must not be
+/// led to another.
+pub(super) fn in_its_place(key: &str, manifest: Manifest) -> Result<Manifest, Damaged> {
+    if key.starts_with(CLAIMS) {
+        return match ClaimKey::of(&manifest) {
+            Some(claim) if claim.is_at(key) => Ok(manifest),
+            _ => Err("it claims other work than its place says".to_owned().into()),
+        };
+    }
     let name = &manifest.name;
     let place = key
         .strip_prefix(REJECTED)
         .and_then(|key| key.strip_prefix('/'));
     let place = place.unwrap_or(key);
-    if key.starts_with(CLAIMS) || place == manifest_key(name) || place == format!("{name}.json") {
+    if place == manifest_key(name) || place == format!("{name}.json") {
         return Ok(manifest);
     }
-    Err(format!("it is the manifest of {name}, in another model's place").into())
+    Err(Damaged::in_the_place_of_another(&manifest))
 }
 
 /// Reads a manifest that anybody may have written: what comes out names objects of its own model only.

@@ -19,6 +19,7 @@ mod folder;
 mod layout;
 mod location;
 mod manifest;
+pub mod mark;
 mod options;
 mod publish;
 pub mod uses;
@@ -29,7 +30,7 @@ pub(crate) use error::advice;
 pub use folder::FolderStore;
 pub(crate) use folder::is_temporary_name;
 pub use layout::{
-    CLAIMS, ClaimKey, REJECTED, USES, check_key, data_key, is_shared, manifest_key, may_be_model,
+    CLAIMS, ClaimKey, DELETED, REJECTED, USES, check_key, data_key, deleted_key, is_shared, manifest_key, may_be_model,
     module_key, rejected_key,
 };
 pub use location::Location;
@@ -37,7 +38,7 @@ pub use manifest::{
     Damaged, find_manifest, parse as parse_manifest, read_manifest, write_manifest,
 };
 pub use options::Options;
-pub use publish::{Published, publish, record_rejected};
+pub use publish::{Published, claimed_model, publish, record_rejected};
 
 /// Opens a store. Nothing is created or asked yet: a folder is made by the first object in it.
 ///
@@ -74,6 +75,11 @@ impl Target {
 pub struct Revision(pub(crate) String);
 
 impl Revision {
+    #[must_use]
+    pub fn new(state: impl Into<String>) -> Self {
+        Self(state.into())
+    }
+
     /// For the record, and for nothing else.
     #[must_use]
     pub fn as_str(&self) -> &str {

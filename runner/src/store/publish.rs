@@ -10,10 +10,9 @@ use bytes::Bytes;
 use contract::Manifest;
 
 use super::content::create_equal;
-use super::manifest::{Damaged, open_model, parse, read_manifest_in};
-use super::{
-    ClaimKey, Content, Created, LocalFile, Store, StoreError, manifest_key, rejected_key, uses,
-};
+use super::manifest::{Damaged, in_its_place, open_model, parse, read_manifest_in};
+use super::mark::{self, Mark, Tombstone};
+use super::{ClaimKey, Content, Created, LocalFile, Store, StoreError, manifest_key, rejected_key};
 use crate::platform::Folder;
 
 /// A model that can be seen in a store.
@@ -74,18 +73,20 @@ pub async fn publish(store: &dyn Store, folder: &Path) -> Result<Published, Stor
             });
         }
     }
-    if !create_equal(store, &objects).await? && store.stat(&manifest_key(name)).await?.is_none() {
-        // Some were left by an earlier try, perhaps so long ago that `gc` is about to remove them.
-        uses::announce(store, name).await?;
-        create_equal(store, &objects).await?;
+    if let Err(error) = create_equal(store, &objects).await {
+        // Beneath a tombstone files go as fast as they come.
+        return Err(match tombstone_of(store, name).await? {
+            Some(tombstone) => mark::is_gone(store, &tombstone),
+            None => error,
+        });
     }
-    if let Some(claim) = claim {
-        let content = Content::of_bytes(model.bytes.clone());
-        if store.create(claim.as_str(), &content).await? == Created::Exists {
-            return finish_claimed(store, &claim, &model.manifest).await;
-        }
+    match claim {
+        Some(claim) => publish_claimed(store, &claim, &model).await,
+        None => match commit(store, &model.manifest, model.bytes.clone()).await? {
+            Commit::Done(published) => Ok(published),
+            Commit::Buried(tombstone) => Err(mark::is_gone(store, &tombstone)),
+        },
     }
-    commit(store, &model.manifest, model.bytes.clone()).await
 }
 
 /// Records a version that missed a gate: its manifest with metrics and verdicts, and no model.
@@ -99,70 +100,157 @@ pub async fn record_rejected(store: &dyn Store, folder: &Path) -> Result<String,
     Ok(store.url(&key))
 }
 
-/// Creates the manifest, the commit mark. All files are there.
+/// How the creation of a commit mark ended.
+enum Commit {
+    Done(Published),
+    /// The name is taken for good.
+    Buried(Tombstone),
+}
+
+/// Creates the manifest, the commit mark. All files are there: nobody removes one while the name has no tombstone.
 async fn commit(
     store: &dyn Store,
     manifest: &Manifest,
     bytes: Bytes,
-) -> Result<Published, StoreError> {
+) -> Result<Commit, StoreError> {
     let key = manifest_key(&manifest.name);
-    let created = create_same_model(store, &key, manifest, bytes).await?;
-    Ok(Published {
+    let created = match create_same_model(store, &key, manifest, bytes).await? {
+        Same::Tombstone(tombstone) => return Ok(Commit::Buried(tombstone)),
+        Same::Created(created) => created,
+    };
+    Ok(Commit::Done(Published {
         url: store.url(&manifest.name),
         manifest: manifest.clone(),
         already_there: created == Created::Exists,
+    }))
+}
+
+async fn tombstone_of(store: &dyn Store, name: &str) -> Result<Option<Tombstone>, StoreError> {
+    Ok(match mark::find(store, name).await?.map(|found| found.mark) {
+        Some(Mark::Tombstone(tombstone)) => Some(tombstone),
+        _ => None,
     })
 }
 
-/// Finishes the publication of whoever claimed this piece of work first.
-async fn finish_claimed(
+/// Commits a model whose files are there, unless the piece of work that it came from has one already: then that one is
+/// finished and named. A claim whose model was deleted makes room for the next one.
+async fn publish_claimed(
     store: &dyn Store,
     claim: &ClaimKey,
-    ours: &Manifest,
+    model: &Model,
 ) -> Result<Published, StoreError> {
-    let (mut manifest, mut bytes) = read_claim(store, claim).await?;
-    if store.stat(&manifest_key(&manifest.name)).await?.is_none() {
-        // It was left half-way, perhaps so long ago that `gc` is about to remove it.
-        uses::announce(store, &manifest.name).await?;
-        (manifest, bytes) = read_claim(store, claim).await?;
+    let ours = &model.manifest;
+    for number in 1..=MOST_CLAIMS {
+        let key = claim.nth(number);
+        let content = Content::of_bytes(model.bytes.clone());
+        let (manifest, bytes) = match store.create(&key, &content).await? {
+            Created::New => (ours.clone(), model.bytes.clone()),
+            Created::Exists => read_claim(store, &key).await?,
+        };
+        let is_ours = manifest.name == ours.name;
+        if is_ours && let Some(difference) = difference(ours, &manifest) {
+            let url = store.url(&key);
+            return Err(StoreError::Conflict { url, difference });
+        }
+        match finish(store, &manifest, bytes, is_ours).await? {
+            Commit::Done(published) => return Ok(published),
+            Commit::Buried(tombstone) if is_ours => return Err(mark::is_gone(store, &tombstone)),
+            Commit::Buried(_) => {}
+        }
     }
-    if manifest.name == ours.name
-        && let Some(difference) = difference(ours, &manifest)
-    {
-        let url = store.url(claim.as_str());
-        return Err(StoreError::Conflict { url, difference });
+    Err(StoreError::Refused {
+        url: store.url(claim.as_str()),
+        problem: format!("{MOST_CLAIMS} models of this piece of work were deleted: dispatch it anew"),
+    })
+}
+
+/// How many models of one piece of work may be deleted and made again.
+const MOST_CLAIMS: usize = 1000;
+
+/// Finishes the publication of a model that was claimed, by whichever publisher.
+async fn finish(
+    store: &dyn Store,
+    manifest: &Manifest,
+    bytes: Bytes,
+    is_ours: bool,
+) -> Result<Commit, StoreError> {
+    if !is_ours {
+        match mark::find(store, &manifest.name).await?.map(|found| found.mark) {
+            Some(Mark::Tombstone(tombstone)) => return Ok(Commit::Buried(tombstone)),
+            Some(_) => {}
+            // Left half-way. A claim is made after the files, so that they are there, or are going.
+            None => {
+                if let Some(missing) = missing_file(store, manifest).await? {
+                    return match tombstone_of(store, &manifest.name).await? {
+                        Some(tombstone) => Ok(Commit::Buried(tombstone)),
+                        None => Err(StoreError::Damaged {
+                            url: store.url(&missing),
+                            problem: "it is missing, though a claim names it: run `runner gc` on the store, then this again"
+                                .to_owned(),
+                        }),
+                    };
+                }
+            }
+        }
     }
-    // A claim is made after the files. They can only be missing when somebody deleted them.
+    commit(store, manifest, bytes).await
+}
+
+/// The first file of a model that is not in the store.
+async fn missing_file(
+    store: &dyn Store,
+    manifest: &Manifest,
+) -> Result<Option<String>, StoreError> {
     for file in &manifest.files {
         let key = format!("{}/{}", manifest.name, file.path);
         if store.stat(&key).await?.is_none() {
-            return Err(StoreError::Damaged {
-                url: store.url(&key),
-                problem: format!(
-                    "it is missing, though {} names it: run `runner gc` on the store, then this again",
-                    claim.as_str()
-                ),
-            });
+            return Ok(Some(key));
         }
     }
-    commit(store, &manifest, bytes).await
+    Ok(None)
 }
 
 /// The model that a claim names, and the claim's bytes, which are that model's manifest.
-async fn read_claim(store: &dyn Store, claim: &ClaimKey) -> Result<(Manifest, Bytes), StoreError> {
-    let url = store.url(claim.as_str());
-    // Claims go only with their model: one that has just gone means that the model was just deleted.
-    let object = store
-        .read(claim.as_str())
-        .await?
-        .ok_or_else(|| StoreError::Refused {
-            url: url.clone(),
-            problem: "the model of this piece of work was deleted just now: run this again"
-                .to_owned(),
-        })?;
+async fn read_claim(store: &dyn Store, key: &str) -> Result<(Manifest, Bytes), StoreError> {
+    let url = store.url(key);
+    // Claims go long after their model.
+    let object = store.read(key).await?.ok_or_else(|| StoreError::Refused {
+        url: url.clone(),
+        problem: "it was removed just now: run this again".to_owned(),
+    })?;
     let manifest = parse(&object.bytes)
+        .and_then(|manifest| in_its_place(key, manifest))
         .map_err(|Damaged { problem, .. }| StoreError::Damaged { url, problem })?;
     Ok((manifest, object.bytes))
+}
+
+/// The model that a piece of work has in the store; `None` when it has none that can be seen.
+///
+/// # Errors
+/// When the store refuses or fails, or a claim can't be read.
+pub async fn claimed_model(
+    store: &dyn Store,
+    claim: &ClaimKey,
+) -> Result<Option<Manifest>, StoreError> {
+    for number in 1..=MOST_CLAIMS {
+        let key = claim.nth(number);
+        if store.stat(&key).await?.is_none() {
+            return Ok(None);
+        }
+        let (claimed, _) = read_claim(store, &key).await?;
+        match mark::find(store, &claimed.name).await?.map(|found| found.mark) {
+            Some(Mark::Tombstone(_)) => {}
+            Some(Mark::Model(model)) => return Ok(Some(model.manifest)),
+            Some(Mark::Damaged(_)) | None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// What [`create_same_model`] found.
+enum Same {
+    Created(Created),
+    Tombstone(Tombstone),
 }
 
 /// Creates an object that holds a manifest; one that is there already must be of the same model.
@@ -171,7 +259,7 @@ async fn create_same_model(
     key: &str,
     manifest: &Manifest,
     bytes: Bytes,
-) -> Result<Created, StoreError> {
+) -> Result<Same, StoreError> {
     let created = store.create(key, &Content::of_bytes(bytes)).await?;
     if created == Created::Exists {
         let url = store.url(key);
@@ -181,10 +269,13 @@ async fn create_same_model(
                 problem: "it was deleted just now: run this again".to_owned(),
             });
         };
+        if let Some(tombstone) = mark::tombstone_in(&object.bytes) {
+            return Ok(Same::Tombstone(tombstone));
+        }
         let other = parse(&object.bytes).map_err(|damaged| StoreError::Damaged {
             url: url.clone(),
             problem: format!(
-                "{damaged}; to publish this model, remove that one first: runner delete {}",
+                "{damaged}; to publish this model, give it a new name (`runner push FOLDER --new-name`), and remove the other one: runner delete {}",
                 manifest.name
             ),
         })?;
@@ -192,7 +283,7 @@ async fn create_same_model(
             return Err(StoreError::Conflict { url, difference });
         }
     }
-    Ok(created)
+    Ok(Same::Created(created))
 }
 
 /// What keeps two manifests from being of the same model. Times and places may differ.
