@@ -390,10 +390,10 @@ fn a_model_that_is_promoted_while_others_are_deleted_stays() {
         shelf.put(scored(version, "a", 0.7, None, 1));
     }
     let slow = Fault::RetryAfter(503, 3);
-    shelf.gcs.fault(1, "DELETE", "m_v1_a/manifest.json", slow);
+    shelf.gcs.fault(1, "DELETE", "m_v1_a/metrics.json", slow);
     std::thread::scope(|scope| {
         let delete = scope.spawn(|| shelf.run(&["delete", "m@1", "m@2"], 16));
-        while shelf.gcs.count("DELETE", "m_v1_a/manifest.json") == 0 {
+        while shelf.gcs.count("DELETE", "m_v1_a/metrics.json") == 0 {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         shelf.ok(&["promote", "m@2", "--alias", "production"]);
@@ -432,14 +432,20 @@ fn garbage_is_what_nothing_names_and_nobody_works_on() {
             .bucket
             .store("sales/m_v2_a/metrics.json", b"{}".to_vec());
         // A claim that anybody may still finish, and one whose files are gone.
-        let whole = Model::new("m", "3", "a").write();
+        let work = |job: &str| NomadOrigin {
+            job_id: job.to_owned(),
+            region: Some("r".to_owned()),
+            namespace: Some("n".to_owned()),
+            ..NomadOrigin::default()
+        };
+        let whole = Model::new("m", "3", "a").nomad(work("j")).write();
         for file in &whole.manifest().files {
             let bytes = std::fs::read(whole.folder().join(&file.path)).unwrap();
             state
                 .bucket
                 .store(&format!("sales/m_v3_a/{}", file.path), bytes);
         }
-        let gone = Model::new("m", "4", "a").write();
+        let gone = Model::new("m", "3", "b").nomad(work("k")).write();
         for (job, model) in [("j", &whole), ("k", &gone)] {
             let claim = std::fs::read(model.folder().join("manifest.json")).unwrap();
             state
@@ -455,15 +461,27 @@ fn garbage_is_what_nothing_names_and_nobody_works_on() {
         [""; 0]
     );
     let expected = [
-        "_claims/r/n/k/0/3.json".to_owned(),
         format!("_data/{}", unnamed.trim().rsplit_once('/').unwrap().1),
         "m_v2_a/metrics.json".to_owned(),
         "m_v2_a/model.json".to_owned(),
+        "m_v3_b/".to_owned(),
     ];
     assert_eq!(keys(&["gc", "--dry-run"]), expected);
     assert_eq!(shelf.gcs.names(), before);
     assert_eq!(keys(&["gc"]), expected);
-    assert_eq!(shelf.gcs.names().len(), before.len() - expected.len());
+    // Two names are taken for good, each with a tombstone and an entry by which `gc` finds it.
+    assert_eq!(shelf.gcs.names().len(), before.len() - 3 + 4);
+    // By the clock of this store that was long ago, so that they are free again.
+    let freed = [
+        "_claims/r/n/k/0/3.json",
+        "_deleted/m_v2_a",
+        "_deleted/m_v3_b",
+        "m_v2_a/manifest.json",
+        "m_v3_b/manifest.json",
+    ];
+    assert_eq!(keys(&["gc"]), freed);
+    assert_eq!(shelf.gcs.names().len(), before.len() - 3 - 1);
+    assert_eq!(keys(&["gc"]), [""; 0]);
     let named = named.trim().strip_prefix("gs://models/").unwrap();
     assert!(shelf.gcs.names().contains(&named.to_owned()));
     assert_eq!(shelf.names(&[]), ["m_v1_a"]);
@@ -559,7 +577,8 @@ fn what_a_publisher_counts_on_is_no_garbage() {
         .fault(1, "POST", "manifest.json", Fault::Status(403));
     shelf.run(&["push", model.folder().to_str().unwrap()], 16);
     let whats: Vec<String> = uses(&shelf.gcs).into_iter().map(|(what, _)| what).collect();
-    assert_eq!(whats, [snapshot, "m_v1_a"]);
+    assert_eq!(whats, [snapshot]);
+    // What the push made is young, and so is its upload.
     assert_eq!(garbage(&shelf, &["gc"]), [""; 0]);
     shelf.ok(&["push", model.folder().to_str().unwrap()]);
     shelf.ok(&["pull", "m@1"]);
@@ -568,46 +587,45 @@ fn what_a_publisher_counts_on_is_no_garbage() {
 #[test]
 fn a_publisher_waits_for_a_removal_and_brings_back_what_it_took() {
     let shelf = Shelf::new("gs://models/sales");
-    let model = Model::new("m", "1", "a").write();
-    let bytes = std::fs::read(model.folder().join("metrics.json")).unwrap();
-    shelf.gcs.put("sales/m_v1_a/metrics.json", bytes, 7);
+    std::fs::write(shelf.home.path().join("rows.csv"), "a,b\n1,2\n").unwrap();
+    let url = shelf.ok(&["snapshot", "rows.csv"]);
+    let key = url.trim().strip_prefix("gs://models/").unwrap().to_owned();
+    shelf.gcs.put(&key, "a,b\n1,2\n", 7);
     // `gc` has looked for uses, found none, and is about to delete.
     shelf.gcs.state().bucket.time = jiff::Timestamp::now().to_string();
-    shelf.gcs.put("sales/_uses/m_v1_a/gc", "", 8);
+    let mark = key.replace("sales/", "sales/_uses/") + "/gc";
+    shelf.gcs.put(&mark, "", 8);
+    let asked = mark.strip_prefix("sales/").unwrap().to_owned();
     std::thread::scope(|scope| {
-        let push = scope.spawn(|| shelf.ok(&["push", model.folder().to_str().unwrap()]));
-        while shelf.gcs.count("GET", "_uses/m_v1_a/gc") < 2 {
+        let again = scope.spawn(|| shelf.ok(&["snapshot", "rows.csv"]));
+        while shelf.gcs.count("GET", &asked) < 2 {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        assert!(
-            !shelf
-                .gcs
-                .names()
-                .contains(&"sales/m_v1_a/manifest.json".to_owned())
-        );
+        assert!(!again.is_finished());
         let mut state = shelf.gcs.state();
-        state.bucket.objects.remove("sales/m_v1_a/metrics.json");
-        state.bucket.objects.remove("sales/_uses/m_v1_a/gc");
+        state.bucket.objects.remove(&key);
+        state.bucket.objects.remove(&mark);
         drop(state);
-        push.join().unwrap();
+        again.join().unwrap();
     });
-    shelf.ok(&["pull", "m@1"]);
+    assert!(shelf.gcs.names().contains(&key));
 }
 
 #[test]
 fn gc_leaves_what_another_gc_is_at_and_takes_over_what_a_killed_one_left() {
     let shelf = Shelf::new("gs://models/sales");
-    shelf.gcs.put("sales/m_v1_a/model.json", "{}", 1);
-    let mark = "sales/_uses/m_v1_a/gc";
+    let data = format!("_data/{}", "0a".repeat(32));
+    shelf.gcs.put(&format!("sales/{data}"), "{}", 1);
+    let mark = &*format!("sales/_uses/{data}/gc");
     shelf.gcs.state().bucket.time = jiff::Timestamp::now().to_string();
     shelf.gcs.put(mark, "", 2);
     assert_eq!(garbage(&shelf, &["gc"]), [""; 0]);
     assert!(shelf.gcs.names().contains(&mark.to_owned()));
     shelf.gcs.state().bucket.time = "2025-06-01T08:00:00.000Z".to_owned();
     shelf.gcs.put(mark, "", 3);
-    assert_eq!(garbage(&shelf, &["gc"]), ["m_v1_a/model.json"]);
+    assert_eq!(garbage(&shelf, &["gc"]), [data.clone()]);
     assert_eq!(shelf.gcs.names(), [""; 0]);
     // A mark about something that is no garbage any more.
     shelf.gcs.put(mark, "", 4);
-    assert_eq!(garbage(&shelf, &["gc"]), ["_uses/m_v1_a/gc"]);
+    assert_eq!(garbage(&shelf, &["gc"]), [format!("_uses/{data}/gc")]);
 }

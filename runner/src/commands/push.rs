@@ -24,6 +24,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
 
+    /// Give each model a new name first: one whose model was deleted is not used again
+    #[arg(long)]
+    pub new_name: bool,
+
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -63,7 +67,12 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let (mut models, mut results) = (Vec::new(), Vec::new());
     for (path, manifest) in find_models(&folder)? {
         match manifest {
-            Ok(manifest) => models.push((path, manifest)),
+            Ok(mut manifest) => {
+                if args.new_name {
+                    rename(&path, &mut manifest)?;
+                }
+                models.push((path, manifest));
+            }
             Err(error) => results.push((path.display().to_string(), Err(error))),
         }
     }
@@ -167,6 +176,16 @@ fn find_models(folder: &Path) -> Result<Vec<Read>, StoreError> {
         (path, manifest)
     };
     Ok(found.into_iter().map(read).collect())
+}
+
+/// Gives a model another id, in its folder, so that the same command may be run again.
+fn rename(folder: &Path, manifest: &mut Manifest) -> Result<(), StoreError> {
+    manifest.id = uuid::Uuid::now_v7().to_string();
+    manifest.name = format!(
+        "{}_v{}_{}",
+        manifest.save_path, manifest.model_version, manifest.id
+    );
+    store::write_manifest(folder, manifest)
 }
 
 /// Modules and data that `runner run` left beside the models go by content, each once.

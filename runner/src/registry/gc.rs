@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use contract::Manifest;
 use futures_util::stream::StreamExt;
 use serde::Serialize;
 
@@ -199,9 +200,13 @@ async fn deleted(
             Some(Mark::Tombstone(_)) => {
                 let unit = Unit::Tombstone(name.clone());
                 let why = "a deletion that is long ago";
-                let of_name = |(_, manifest): &&(Entry, _)| is_named(manifest, name);
+                let of_name = |(_, manifest): &&(Entry, Manifest)| manifest.name == *name;
                 let claims = claims.readable.iter().filter(of_name);
-                let all = claims.map(|(claim, _)| claim.clone()).chain([entry.clone()]);
+                let mark = Entry {
+                    key: manifest_key(name),
+                    ..entry.clone()
+                };
+                let all = claims.map(|(claim, _)| claim.clone()).chain([mark, entry.clone()]);
                 garbage.extend(all.map(|entry| wasted(entry, why, unit.clone())));
             }
             Some(Mark::Model(model)) if older(entry, before) => {
@@ -215,10 +220,6 @@ async fn deleted(
         }
     }
     Ok(garbage)
-}
-
-fn is_named(manifest: &contract::Manifest, name: &str) -> bool {
-    manifest.name == name
 }
 
 /// The files of a model, without its commit mark.

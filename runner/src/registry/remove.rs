@@ -11,7 +11,7 @@ use super::models::READERS;
 use super::shelf::left_out;
 use crate::store::mark::{self, Mark, Removed};
 use crate::store::{
-    ClaimKey, Content, Replaced, Store, StoreError, USES, deleted_key, find_manifest, manifest_key,
+    CLAIMS, ClaimKey, Content, Replaced, Store, StoreError, USES, deleted_key, find_manifest, manifest_key,
     uses,
 };
 
@@ -98,15 +98,14 @@ async fn forget(
         return Ok(Vec::new());
     }
     // The last claim of its work goes first, one `gc` after the other: else the next allocation would take the first one again.
-    let entry = deleted_key(name);
-    for claim in garbage.iter().filter(|found| found.key != entry) {
+    for claim in garbage.iter().filter(|found| found.key.starts_with(CLAIMS)) {
         if !is_last(store, &claim.key).await? {
             return Ok(Vec::new());
         }
         store.delete(&claim.key).await?;
     }
     store.delete(&manifest_key(name)).await?;
-    store.delete(&entry).await?;
+    store.delete(&deleted_key(name)).await?;
     Ok(garbage)
 }
 
