@@ -164,9 +164,17 @@ async fn a_snapshot_that_is_made_again_after_one_gc_is_left_by_the_other() {
         find_garbage(&*shelf.store, DAY).await.unwrap(),
         find_garbage(&*shelf.store, DAY).await.unwrap(),
     ];
-    assert_eq!(registry::remove(&*shelf.store, first).await.unwrap().len(), 1);
+    assert_eq!(
+        registry::remove(&*shelf.store, first).await.unwrap().len(),
+        1
+    );
     shelf.put(&unnamed(), "rows").await;
-    assert!(registry::remove(&*shelf.store, second).await.unwrap().is_empty());
+    assert!(
+        registry::remove(&*shelf.store, second)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(shelf.keys().await, [unnamed()]);
 }
 
@@ -289,7 +297,10 @@ async fn a_deletion_that_was_killed_is_finished_by_gc() {
         (Call::List, "_aliases/m/", 4),
         (Call::Delete, "m_v1_a/metrics.json", 4),
     ] {
-        let (begun, killed) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+        let (begun, killed) = (
+            Arc::new(tokio::sync::Notify::new()),
+            Arc::new(tokio::sync::Notify::new()),
+        );
         let (there, never) = (begun.clone(), killed.clone());
         let store = Meddled::new(shelf.store.clone()).before(call, key, async move {
             there.notify_one();
@@ -300,12 +311,21 @@ async fn a_deletion_that_was_killed_is_finished_by_gc() {
             () = begun.notified() => {}
         }
         let model = shelf.keys().await;
-        assert_eq!(model.iter().filter(|key| key.starts_with("m_v1_a/")).count(), left);
+        assert_eq!(
+            model
+                .iter()
+                .filter(|key| key.starts_with("m_v1_a/"))
+                .count(),
+            left
+        );
     }
     shelf.age();
     let found = find_garbage(&*shelf.store, DAY).await.unwrap();
     registry::remove(&*shelf.store, found).await.unwrap();
-    assert_eq!(shelf.keys().await, ["_deleted/m_v1_a", "m_v1_a/manifest.json"]);
+    assert_eq!(
+        shelf.keys().await,
+        ["_deleted/m_v1_a", "m_v1_a/manifest.json"]
+    );
 }
 
 #[tokio::test]

@@ -47,7 +47,8 @@ impl Shelf {
     fn files(mut self, model: &Model) -> Self {
         for file in FILES {
             let bytes = std::fs::read(model.folder().join(file)).unwrap();
-            self.0.put(&format!("{}/{file}", model.manifest().name), bytes, false);
+            self.0
+                .put(&format!("{}/{file}", model.manifest().name), bytes, false);
         }
         self
     }
@@ -125,7 +126,9 @@ fn promote(name: &'static str) -> Command {
 fn visible(objects: &Objects) -> Vec<String> {
     let keys = objects.keys().filter_map(|key| {
         let name = key.strip_suffix("/manifest.json")?;
-        mark::tombstone_in(objects.get(key)?).is_none().then_some(name)
+        mark::tombstone_in(objects.get(key)?)
+            .is_none()
+            .then_some(name)
     });
     keys.map(str::to_owned).collect()
 }
@@ -146,7 +149,10 @@ fn is_sound(objects: &Objects) -> Result<(), String> {
     if let Some(alias) = objects.get("_aliases/m/production.json") {
         let alias: registry::Alias = serde_json::from_slice(alias).unwrap();
         if !alias.current().is_empty() && !visible.iter().any(|name| name == alias.current()) {
-            return Err(format!("an alias stands for {}, which is not there", alias.current()));
+            return Err(format!(
+                "an alias stands for {}, which is not there",
+                alias.current()
+            ));
         }
     }
     Ok(())
@@ -156,7 +162,10 @@ fn is_sound(objects: &Objects) -> Result<(), String> {
 fn nothing_is_lost(end: &End) -> Result<(), String> {
     let results: Vec<&str> = end.results.iter().flatten().map(String::as_str).collect();
     let there = visible(&end.objects);
-    for name in results.iter().filter_map(|result| result.strip_prefix("published ")) {
+    for name in results
+        .iter()
+        .filter_map(|result| result.strip_prefix("published "))
+    {
         let deleted = results.contains(&format!("deleted {name}").as_str());
         // One that crashed may have come so far.
         let crashed = end.results.iter().any(Option::is_none);
@@ -164,7 +173,10 @@ fn nothing_is_lost(end: &End) -> Result<(), String> {
             return Err(format!("{name} was published, and is gone"));
         }
     }
-    for name in results.iter().filter_map(|result| result.strip_prefix("deleted ")) {
+    for name in results
+        .iter()
+        .filter_map(|result| result.strip_prefix("deleted "))
+    {
         if there.iter().any(|other| other == name) {
             return Err(format!("{name} was deleted, and is there"));
         }

@@ -132,12 +132,20 @@ struct Run {
 impl Run {
     fn new(walk: &Walk, runtime: &tokio::runtime::Runtime) -> Self {
         let hub = Arc::new(Hub::new(walk.objects.clone(), walk.commands.len()));
-        let actors = walk.commands.iter().enumerate().map(|(actor, (_, command))| {
-            let hub = hub.clone();
-            Actor::Runs(runtime.spawn(command(Arc::new(Seat { actor, hub }))))
-        });
+        let actors = walk
+            .commands
+            .iter()
+            .enumerate()
+            .map(|(actor, (_, command))| {
+                let hub = hub.clone();
+                Actor::Runs(runtime.spawn(command(Arc::new(Seat { actor, hub }))))
+            });
         let actors = actors.collect();
-        Self { hub, actors, trace: Vec::new() }
+        Self {
+            hub,
+            actors,
+            trace: Vec::new(),
+        }
     }
 
     /// Takes the choices of `prefix`, and after them the first one at each state that is new. The others are left in `open`.
@@ -182,7 +190,8 @@ impl Run {
             }
             last = Some(actor);
             let call = self.hub.grant(actor);
-            self.trace.push(format!("{}: {call}", walk.commands[actor].0));
+            self.trace
+                .push(format!("{}: {call}", walk.commands[actor].0));
         }
         for actor in self.actors {
             if let Actor::Runs(task) = actor {
@@ -289,7 +298,11 @@ impl State {
     fn dump(&self, to: &mut String) {
         for (key, stored) in &self.objects.0 {
             let age = if stored.old { "old" } else { "young" };
-            let _ = writeln!(to, "{key} ({age}): {}", String::from_utf8_lossy(&stored.bytes));
+            let _ = writeln!(
+                to,
+                "{key} ({age}): {}",
+                String::from_utf8_lossy(&stored.bytes)
+            );
         }
     }
 }
@@ -337,7 +350,11 @@ struct Seat {
 
 impl Seat {
     /// Waits for its turn, acts on the objects at one stroke and notes the answer.
-    async fn call<T: std::fmt::Debug>(&self, call: String, act: impl FnOnce(&mut Objects) -> T) -> T {
+    async fn call<T: std::fmt::Debug>(
+        &self,
+        call: String,
+        act: impl FnOnce(&mut Objects) -> T,
+    ) -> T {
         let (turn, granted) = oneshot::channel();
         self.hub.state.lock().unwrap().seats[self.actor]
             .waiting
@@ -449,7 +466,9 @@ impl Store for Seat {
             });
             stream::iter(found.await.into_iter().map(|(key, stored)| {
                 Ok(Entry {
-                    bytes: stored.as_ref().map_or(0, |stored| stored.bytes.len() as u64),
+                    bytes: stored
+                        .as_ref()
+                        .map_or(0, |stored| stored.bytes.len() as u64),
                     modified: stored.as_ref().and_then(modified),
                     revision: None,
                     key,

@@ -99,7 +99,9 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
 /// Deletes one model, unless it was promoted meanwhile and such models are kept. Whether it did.
 async fn delete(store: &dyn Store, name: &str, keep_promoted: bool) -> Result<bool, Error> {
     match registry::delete(store, name).await {
-        Err(RegistryError::Promoted { .. } | RegistryError::PerhapsPromoted { .. }) if keep_promoted => {
+        Err(RegistryError::Promoted { .. } | RegistryError::PerhapsPromoted { .. })
+            if keep_promoted =>
+        {
             Ok(false)
         }
         deleted => Ok(deleted.map(|()| true)?),

@@ -117,7 +117,9 @@ fn add(found: &mut Found, entries: Vec<Entry>, why: &'static str, unit: Unit) {
     let before = found.before;
     let is_old = |entry: &Entry| entry.modified.is_some_and(|changed| changed < before);
     if entries.iter().all(is_old) {
-        let garbage = entries.into_iter().map(|entry| wasted(entry, why, unit.clone()));
+        let garbage = entries
+            .into_iter()
+            .map(|entry| wasted(entry, why, unit.clone()));
         found.garbage.extend(garbage);
     }
 }

@@ -83,10 +83,7 @@ async fn bury(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
 }
 
 /// A link or a pipe in the place of a manifest is nothing that could be compared and swapped.
-async fn replace_what_is_no_object(
-    store: &dyn Store,
-    name: &str,
-) -> Result<bool, RegistryError> {
+async fn replace_what_is_no_object(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
     if let Release::Kept(refusal) = alias::release(store, None, name).await? {
         return Err(refusal);
     }
@@ -104,10 +101,7 @@ async fn give_back(
 }
 
 /// Removes the files of a model that has a tombstone. Returns them.
-pub(super) async fn remove_files(
-    store: &dyn Store,
-    name: &str,
-) -> Result<Vec<Entry>, StoreError> {
+pub(super) async fn remove_files(store: &dyn Store, name: &str) -> Result<Vec<Entry>, StoreError> {
     let tombstone = manifest_key(name);
     let files = store.list(&format!("{name}/"), Depth::All);
     let mut files: Vec<Entry> = files.try_collect().await?;

@@ -9,9 +9,7 @@ use serde::Serialize;
 
 use super::shelf::{Claims, Shelf, left_out, named_by_manifests};
 use crate::store::mark::{self, Mark};
-use crate::store::{
-    Depth, Entry, Store, StoreError, is_temporary_name, manifest_key, uses,
-};
+use crate::store::{Depth, Entry, Store, StoreError, is_temporary_name, manifest_key, uses};
 
 /// An object that nothing needs, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -174,7 +172,11 @@ async fn deleted(
         let others = match shelf.committed.get(name) {
             None if shelf.unfinished.contains_key(name) => continue,
             None if older(entry, before) => {
-                garbage.push(wasted(entry.clone(), "of nothing that is there", Unit::Object));
+                garbage.push(wasted(
+                    entry.clone(),
+                    "of nothing that is there",
+                    Unit::Object,
+                ));
                 continue;
             }
             None => continue,
@@ -206,12 +208,17 @@ async fn deleted(
                     key: manifest_key(name),
                     ..entry.clone()
                 };
-                let all = claims.map(|(claim, _)| claim.clone()).chain([mark, entry.clone()]);
+                let all = claims
+                    .map(|(claim, _)| claim.clone())
+                    .chain([mark, entry.clone()]);
                 garbage.extend(all.map(|entry| wasted(entry, why, unit.clone())));
             }
             Some(Mark::Model(model)) if older(entry, before) => {
                 let (unit, why) = match model.deleting {
-                    Some(_) => (Unit::Deleted(name.clone()), "of a deletion that was never finished"),
+                    Some(_) => (
+                        Unit::Deleted(name.clone()),
+                        "of a deletion that was never finished",
+                    ),
                     None => (Unit::Object, "of a deletion that was called off"),
                 };
                 garbage.push(wasted(entry.clone(), why, unit));

@@ -84,7 +84,10 @@ async fn manifest_as_stored(
         url: store.url(&key),
         problem: problem.to_owned(),
     };
-    match mark::find(store, &manifest.name).await?.map(|found| found.mark) {
+    match mark::find(store, &manifest.name)
+        .await?
+        .map(|found| found.mark)
+    {
         Some(Mark::Model(there)) if there.manifest.same_model(manifest) => Ok(there.bytes),
         Some(Mark::Model(_)) => Err(refused(
             "another model took its name just now: run this again",

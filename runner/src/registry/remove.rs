@@ -11,8 +11,8 @@ use super::models::READERS;
 use super::shelf::left_out;
 use crate::store::mark::{self, Mark, Removed};
 use crate::store::{
-    CLAIMS, ClaimKey, Content, Replaced, Store, StoreError, USES, deleted_key, find_manifest, manifest_key,
-    uses,
+    CLAIMS, ClaimKey, Content, Replaced, Store, StoreError, USES, deleted_key, find_manifest,
+    manifest_key, uses,
 };
 
 /// Removes what was found, but for what is needed since. Returns what was removed.
@@ -134,7 +134,9 @@ async fn remove_shared(
     // Whoever announces a use, or looks for the mark, does so after this. Another `gc` may have removed the object since it
     // was listed, and a publisher may have made it again: then it is young.
     let young = match store.stat(key).await? {
-        Some(found) => found.modified.is_none_or(|changed| changed >= shared_before),
+        Some(found) => found
+            .modified
+            .is_none_or(|changed| changed >= shared_before),
         None => false,
     };
     if young || uses::is_used(store, key, before).await? {

@@ -48,10 +48,8 @@ impl Shelf {
                         .to_owned();
                     shelf.uses.push((what, entry));
                 }
-                Some((DELETED, name)) => {
-                    if may_be_model(name) {
-                        shelf.deleted.push((name.to_owned(), entry));
-                    }
+                Some((DELETED, name)) if may_be_model(name) => {
+                    shelf.deleted.push((name.to_owned(), entry));
                 }
                 Some((name, _)) if !may_be_model(name) => {}
                 Some((name, files::MANIFEST_JSON)) => {

@@ -228,11 +228,17 @@ mod tests {
         let claim = |version| ClaimKey::new("global", "default", "sales", 0, version);
         let first = claim("3");
         assert_eq!(first.nth(1), first.as_str());
-        assert_eq!(first.nth(2), "_claims/global/default/sales/0/3~~again2.json");
+        assert_eq!(
+            first.nth(2),
+            "_claims/global/default/sales/0/3~~again2.json"
+        );
         for at in [first.nth(1), first.nth(2), first.nth(30)] {
             assert!(first.is_at(&at) && !claim("4").is_at(&at), "{at}");
         }
-        for other in ["_claims/global/default/sales/0/3~~again1.json", "_claims/x.json"] {
+        for other in [
+            "_claims/global/default/sales/0/3~~again1.json",
+            "_claims/x.json",
+        ] {
             assert!(!first.is_at(other), "{other}");
         }
     }

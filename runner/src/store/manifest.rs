@@ -44,7 +44,11 @@ impl Damaged {
     /// A manifest that lies where another model's belongs.
     #[must_use]
     pub fn in_the_place_of_another(manifest: &Manifest) -> Self {
-        format!("it is the manifest of {}, in another model's place", manifest.name).into()
+        format!(
+            "it is the manifest of {}, in another model's place",
+            manifest.name
+        )
+        .into()
     }
 
     /// What is wrong with one object.

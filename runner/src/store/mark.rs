@@ -138,7 +138,11 @@ pub fn unmarked(bytes: &Bytes) -> (Option<String>, Bytes) {
 /// A manifest with the mark for deletion.
 fn marked(bytes: &[u8], at: &str) -> Option<Bytes> {
     let rest = bytes.strip_prefix(b"{")?;
-    Some([DELETING.as_bytes(), at.as_bytes(), b"\",", rest].concat().into())
+    Some(
+        [DELETING.as_bytes(), at.as_bytes(), b"\",", rest]
+            .concat()
+            .into(),
+    )
 }
 
 fn now() -> String {
@@ -207,7 +211,9 @@ pub async fn unmark(
     found: &Revision,
 ) -> Result<Replaced, StoreError> {
     let key = manifest_key(&committed.manifest.name);
-    store.replace(&key, Some(found), committed.bytes.clone()).await
+    store
+        .replace(&key, Some(found), committed.bytes.clone())
+        .await
 }
 
 /// What somebody hears who wants to publish under a name that is taken for good.
@@ -215,7 +221,9 @@ pub async fn unmark(
 pub fn is_gone(store: &dyn Store, tombstone: &Tombstone) -> StoreError {
     let by = match tombstone.why {
         Removed::Deleted => "it was deleted",
-        Removed::Unfinished => "`runner gc` removed its upload, which had been unfinished for too long,",
+        Removed::Unfinished => {
+            "`runner gc` removed its upload, which had been unfinished for too long,"
+        }
     };
     StoreError::Refused {
         url: store.url(&tombstone.name),
@@ -233,7 +241,11 @@ mod tests {
 
     #[test]
     fn a_mark_is_taken_away_to_the_byte() {
-        for text in ["{\"schema\":1, \"x\" : [1]}\n", "{ }", "{\"deleting\":\"never\"}"] {
+        for text in [
+            "{\"schema\":1, \"x\" : [1]}\n",
+            "{ }",
+            "{\"deleting\":\"never\"}",
+        ] {
             let at = now();
             let with = marked(text.as_bytes(), &at).unwrap();
             assert_eq!(unmarked(&with), (Some(at), Bytes::from(text)));

@@ -30,8 +30,8 @@ pub(crate) use error::advice;
 pub use folder::FolderStore;
 pub(crate) use folder::is_temporary_name;
 pub use layout::{
-    CLAIMS, ClaimKey, DELETED, REJECTED, USES, check_key, data_key, deleted_key, is_shared, manifest_key, may_be_model,
-    module_key, rejected_key,
+    CLAIMS, ClaimKey, DELETED, REJECTED, USES, check_key, data_key, deleted_key, is_shared,
+    manifest_key, may_be_model, module_key, rejected_key,
 };
 pub use location::Location;
 pub use manifest::{

@@ -83,7 +83,7 @@ pub async fn publish(store: &dyn Store, folder: &Path) -> Result<Published, Stor
     match claim {
         Some(claim) => publish_claimed(store, &claim, &model).await,
         None => match commit(store, &model.manifest, model.bytes.clone()).await? {
-            Commit::Done(published) => Ok(published),
+            Commit::Done(published) => Ok(*published),
             Commit::Buried(tombstone) => Err(mark::is_gone(store, &tombstone)),
         },
     }
@@ -102,7 +102,7 @@ pub async fn record_rejected(store: &dyn Store, folder: &Path) -> Result<String,
 
 /// How the creation of a commit mark ended.
 enum Commit {
-    Done(Published),
+    Done(Box<Published>),
     /// The name is taken for good.
     Buried(Tombstone),
 }
@@ -118,18 +118,20 @@ async fn commit(
         Same::Tombstone(tombstone) => return Ok(Commit::Buried(tombstone)),
         Same::Created(created) => created,
     };
-    Ok(Commit::Done(Published {
+    Ok(Commit::Done(Box::new(Published {
         url: store.url(&manifest.name),
         manifest: manifest.clone(),
         already_there: created == Created::Exists,
-    }))
+    })))
 }
 
 async fn tombstone_of(store: &dyn Store, name: &str) -> Result<Option<Tombstone>, StoreError> {
-    Ok(match mark::find(store, name).await?.map(|found| found.mark) {
-        Some(Mark::Tombstone(tombstone)) => Some(tombstone),
-        _ => None,
-    })
+    Ok(
+        match mark::find(store, name).await?.map(|found| found.mark) {
+            Some(Mark::Tombstone(tombstone)) => Some(tombstone),
+            _ => None,
+        },
+    )
 }
 
 /// Commits a model whose files are there, unless the piece of work that it came from has one already: then that one is
@@ -153,14 +155,16 @@ async fn publish_claimed(
             return Err(StoreError::Conflict { url, difference });
         }
         match finish(store, &manifest, bytes, is_ours).await? {
-            Commit::Done(published) => return Ok(published),
+            Commit::Done(published) => return Ok(*published),
             Commit::Buried(tombstone) if is_ours => return Err(mark::is_gone(store, &tombstone)),
             Commit::Buried(_) => {}
         }
     }
     Err(StoreError::Refused {
         url: store.url(claim.as_str()),
-        problem: format!("{MOST_CLAIMS} models of this piece of work were deleted: dispatch it anew"),
+        problem: format!(
+            "{MOST_CLAIMS} models of this piece of work were deleted: dispatch it anew"
+        ),
     })
 }
 
@@ -175,7 +179,10 @@ async fn finish(
     is_ours: bool,
 ) -> Result<Commit, StoreError> {
     if !is_ours {
-        match mark::find(store, &manifest.name).await?.map(|found| found.mark) {
+        match mark::find(store, &manifest.name)
+            .await?
+            .map(|found| found.mark)
+        {
             Some(Mark::Tombstone(tombstone)) => return Ok(Commit::Buried(tombstone)),
             Some(_) => {}
             // Left half-way. A claim is made after the files, so that they are there, or are going.
@@ -238,7 +245,10 @@ pub async fn claimed_model(
             return Ok(None);
         }
         let (claimed, _) = read_claim(store, &key).await?;
-        match mark::find(store, &claimed.name).await?.map(|found| found.mark) {
+        match mark::find(store, &claimed.name)
+            .await?
+            .map(|found| found.mark)
+        {
             Some(Mark::Tombstone(_)) => {}
             Some(Mark::Model(model)) => return Ok(Some(model.manifest)),
             Some(Mark::Damaged(_)) | None => return Ok(None),
