@@ -45,7 +45,15 @@ pub fn prediction_path(args: &Args, nomad: &Nomad) -> Result<PathBuf, PlanError>
         .prediction_path
         .as_deref()
         .or(nomad.meta.prediction_path.as_deref());
-    let path = guest_path("--prediction-path", given.unwrap_or("predictions.csv"))?;
+    held_out(given.unwrap_or("predictions.csv"))
+}
+
+/// Where the guest leaves its predictions, below the model's folder.
+///
+/// # Errors
+/// When that is no such place, or another file of the model has its name.
+pub fn held_out(text: &str) -> Result<PathBuf, PlanError> {
+    let path = guest_path("--prediction-path", text)?;
     // A name that the contract gives to another file, and a folder of that name.
     let first = path.iter().next().unwrap_or_default();
     match OTHER_FILES.iter().find(|&&name| first == name) {
