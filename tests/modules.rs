@@ -357,7 +357,7 @@ fn a_pipe_in_place_of_a_file_is_not_waited_for() {
             "GOOGLE_APPLICATION_CREDENTIALS names",
         ),
         (
-            train()
+            runner("run", GOOD)
                 .args(["--data", "http://127.0.0.1:9/", "--data-retries", "0"])
                 .env("SSL_CERT_FILE", "pipe"),
             10,

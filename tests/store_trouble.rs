@@ -296,9 +296,9 @@ fn no_error_tells_the_session_of_an_upload() {
             let kind = request.query.get("uploadType").map(String::as_str);
             match (request.method.as_str(), kind) {
                 ("POST", Some("resumable")) => {
-                    let host = request.header("host").unwrap_or_default();
+                    let host = &request.headers["host"];
                     gcs::Response::new(200, "")
-                        .header("location", &format!("http://{host}{session}"))
+                        .header("location", format!("http://{host}{session}"))
                 }
                 ("POST", _) => gcs::Response::new(200, "{}"),
                 ("PUT", _) => gcs::Response::new(
