@@ -379,7 +379,7 @@ fn a_pipe_in_place_of_a_file_is_not_waited_for() {
             "--data-oauth-file",
         ),
         (train().args(["--spec", "pipe"]), 3, "specification"),
-        (Runner::new("check").arg("pipe"), 11, "pipe"),
+        (Runner::new("check").arg("pipe"), 1, "the module pipe"),
         (
             list("gs://models").args(["--credentials", "pipe"]),
             16,
