@@ -329,7 +329,7 @@ fn a_pipe_in_place_of_a_file_is_not_waited_for() {
         );
         let mut limited = Command::new("timeout");
         limited
-            .arg("20")
+            .args(["--signal=KILL", "20"])
             .arg(runner.command.get_program())
             .args(runner.command.get_args())
             .current_dir(runner.folder.path())
