@@ -8,11 +8,14 @@ use url::Url;
 
 use crate::nomad::Nomad;
 use disguise::is_disguised;
+pub(crate) use paths::without_dots;
+use paths::{lies_in, named, real};
 use prefix::Prefix;
 
 mod addresses;
 mod credentials;
 mod disguise;
+mod paths;
 mod prefix;
 mod refusal;
 
@@ -373,39 +376,6 @@ fn refused_file(path: &Path, why: &str, flag: &str) -> Refusal {
 /// The folder of a file, as `--allow-data` names it.
 fn below(file: &Path) -> String {
     file.parent().unwrap_or(file).display().to_string()
-}
-
-/// A path as it was named, from the root on.
-fn named(path: &Path) -> PathBuf {
-    // It fails for an empty path, or where the working folder is gone: then it lies in no folder.
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Whether a file lies in a folder, by the folder's own name or by where that leads.
-fn lies_in(file: &Path, folder: &Path) -> bool {
-    file.starts_with(folder) || file.starts_with(real(folder))
-}
-
-/// Where a folder of the task really is; it may not be there.
-fn real(folder: &Path) -> PathBuf {
-    folder
-        .canonicalize()
-        .unwrap_or_else(|_| without_dots(folder))
-}
-
-/// What an absolute path means when none of its folders is a link.
-pub(crate) fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            component => plain.push(component),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

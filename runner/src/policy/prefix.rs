@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::disguise::is_disguised;
-use super::{lies_in, real};
+use super::paths::{lies_in, real};
 
 /// An entry of `--allow-data` that names nothing.
 #[derive(Debug, thiserror::Error)]
