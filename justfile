@@ -60,7 +60,7 @@ venv:
 
 # Formatting, clippy, licences and sources of dependencies
 [group('check')]
-lint: _toolchain _cargo-deny
+lint: _cargo-deny
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --all-features --locked --quiet -- -D warnings
     cargo deny --all-features --locked --log-level warn check bans licenses sources
@@ -79,7 +79,7 @@ audit: _cargo-deny
 # cargo-fuzz wants a nightly compiler's flags, which RUSTC_BOOTSTRAP=1 unlocks in any; `just fuzz 600 parquet` runs one target for ten minutes.
 [doc('Every fuzz target for so many seconds each')]
 [group('check')]
-fuzz seconds='120' *targets:
+fuzz seconds='120' *targets: _toolchain
     #!/usr/bin/env bash
     set -euo pipefail
     command -v cargo-fuzz >/dev/null || env -u CARGO_TARGET_DIR cargo install --quiet --locked cargo-fuzz
@@ -99,20 +99,20 @@ fuzz seconds='120' *targets:
 # SOAK_GUESTS sets another number.
 [doc('10,000 guests in one process, one in ten hostile: nothing may grow or stay')]
 [group('check')]
-soak:
+soak: _toolchain
     cargo test --workspace --all-features --locked --test soak -- --ignored --nocapture
 
 # `just bench-store dist/runner-amd64` measures another build than the development one. The server that answers is in tests/support/gcs.
 [doc('Publishing, a large file, listing: models a second, memory, seconds')]
 [group('check')]
-bench-store runner='':
+bench-store runner='': _toolchain
     RUNNER="{{ if runner == '' { CARGO_TARGET_DIR / 'debug/runner' } else { absolute_path(runner) } }}" \
       cargo test -p runner --all-features --locked --test throughput -- --ignored --nocapture --test-threads 1
 
 # Fitted on equal rows, splits and parameters (a quarter of an hour); `just compare-learners --only knn` compares one.
 [doc('Every learner beside scikit-learn or LightGBM, over 20 splits')]
 [group('check')]
-compare-learners *options:
+compare-learners *options: _toolchain
     #!/usr/bin/env bash
     set -euo pipefail
     [ -x "$NOMAD_RUNNER_VENV/bin/python" ] || python3 -m venv "$NOMAD_RUNNER_VENV"
@@ -152,7 +152,7 @@ bench *options: guest
 # Needs valgrind. `just bench-guard --accept` takes today's counts as the ones to compare with.
 [doc('Instructions of learners, reading and encoding beside the committed counts')]
 [group('check')]
-bench-guard *options:
+bench-guard *options: _toolchain
     CARGO_PROFILE_GUEST_STRIP=none cargo build --profile guest --locked -p workload-wasm --example counted
     python3 tests/bench/guard.py "$CARGO_TARGET_DIR/guest/examples/counted" {{ options }}
 
@@ -181,7 +181,7 @@ dist:
 
 # What a cluster downloads -> dist/<version>/ (long)
 [group('ship')]
-package:
+package: _toolchain
     .ci/package
 
 # In two folders; a minute or more.
@@ -193,14 +193,14 @@ same-guest: guest
 # Of dist/<version>/, and of a runner without scoring, which it builds (long).
 [doc('The sizes in the README, from what `just package` made')]
 [group('ship')]
-sizes:
+sizes: _toolchain
     RUNNER_FEATURES=s3,azblob,cross-compile .ci/runner amd64 dist/runner-amd64-without-scoring
     .ci/sizes
 
 # From two checkouts in two folders; each builds everything anew (very long).
 [doc('The package is the same, byte for byte, wherever it is built')]
 [group('ship')]
-same-package:
+same-package: _toolchain
     #!/usr/bin/env bash
     set -euo pipefail
     folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
@@ -218,7 +218,7 @@ nomad-thousand models='1000':
 
 # Format the Rust sources
 [group('check')]
-fmt:
+fmt: _toolchain
     cargo fmt --all
 
 # A released checkout that only ran the demo has none.
@@ -227,6 +227,6 @@ _toolchain:
     @./setup.sh --toolchain
 
 [private]
-_cargo-deny:
+_cargo-deny: _toolchain
     @command -v cargo-deny >/dev/null || { echo "installing cargo-deny (about 5 minutes)" >&2; \
       env -u CARGO_TARGET_DIR cargo install --quiet --locked cargo-deny; }

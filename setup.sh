@@ -105,9 +105,11 @@ install_just() {
     env -u CARGO_TARGET_DIR cargo install --quiet --locked --force just >&2
   fi
   hash -r
-  # A cargo that came from Debian leaves its own folder out of PATH, and an older just may come before it.
-  just_ready || { as_root ln -sf "$bin/just" /usr/local/bin/just && say "linked just into /usr/local/bin"; }
-  hash -r
+  # A cargo that came from Debian leaves its own folder out of PATH. What lies in /usr/local/bin is somebody's, and stays.
+  if ! just_ready && [ ! -e /usr/local/bin/just ] && [ ! -L /usr/local/bin/just ]; then
+    as_root ln -s "$bin/just" /usr/local/bin/just && say "linked just into /usr/local/bin"
+    hash -r
+  fi
   just_ready || fail "the just that PATH finds is not $JUST_NEEDED or newer: put $bin first in PATH"
 }
 

@@ -89,6 +89,12 @@ variable "data_token" {
   default     = ""
 }
 
+variable "data_token_for" {
+  description = "The only servers that get that token, such as https://data.example.com. Needed where `allow_data` names several servers: a dispatch would choose among them."
+  type        = list(string)
+  default     = []
+}
+
 variable "data_audience" {
   description = "As `gcp_audience`, for task `train` to read data from a bucket (gs://…, snapshots among them). Empty: no identity token is asked for."
   type        = string
@@ -374,6 +380,7 @@ job "sales-close-prediction" {
           flatten([for prefix in var.allow_data : ["--allow-data", prefix]]),
           local.snapshots == "" ? [] : ["--snapshots", local.snapshots],
           var.data_token == "" ? [] : ["--data-token-file", "${NOMAD_SECRETS_DIR}/data.token"],
+          flatten([for server in var.data_token_for : ["--data-credentials-for", server]]),
           var.data_audience == "" && var.data_credentials == "" ? [] : ["--credentials", "${NOMAD_SECRETS_DIR}/gcp.json"],
           var.allow_node_identity ? ["--allow-node-identity"] : [],
           var.cache_volume == "" ? [] : ["--cache-dir", "/cache"],

@@ -293,6 +293,52 @@ fn under_nomad_other_clouds_metadata_servers_are_not_asked_either() {
     }
 }
 
+#[cfg(feature = "s3")]
+#[test]
+fn under_nomad_the_keys_in_the_home_folder_are_used_only_where_the_operator_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let keys = "aws_access_key_id = id\naws_secret_access_key = hush\n";
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    for (name, section) in [
+        ("credentials", "default"),
+        ("config", "profile default"),
+        ("given", "default"),
+    ] {
+        let text = format!("[{section}]\n{keys}[default]\n{keys}");
+        std::fs::write(home.path().join(".aws").join(name), text).unwrap();
+    }
+    let (address, asked) =
+        gcs::http::serve(|_| gcs::Response::new(200, "<ListBucketResult></ListBucketResult>"));
+    let list = || {
+        let mut list = Command::new(env!("CARGO_BIN_EXE_runner"));
+        list.env_clear()
+            .env("HOME", home.path())
+            .args(["list", "--store", "s3://models", "--store-timeout", "2s"])
+            .args(["--store-endpoint", &address]);
+        list
+    };
+    let ends = |command: &mut Command, status: i32| {
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        (said, std::mem::take(&mut *asked.lock().unwrap()).len())
+    };
+    let (said, asked) = ends(as_task(&mut list()), 18);
+    assert!(said.contains("--allow-node-identity"), "{said}");
+    assert_eq!(asked, 0);
+    let (_, asked) = ends(as_task(&mut list()).arg("--allow-node-identity"), 0);
+    assert!(asked > 0);
+    let (_, asked) = ends(&mut list(), 0);
+    assert!(asked > 0);
+    // A file that the environment names was given on purpose.
+    let given = home.path().join(".aws/given");
+    let (_, asked) = ends(
+        as_task(&mut list()).env("AWS_SHARED_CREDENTIALS_FILE", given),
+        0,
+    );
+    assert!(asked > 0);
+}
+
 #[test]
 fn a_token_that_lasts_for_ever_is_a_token() {
     let bench = Bench::new();

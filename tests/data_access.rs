@@ -412,6 +412,15 @@ fn a_snapshot_is_one_of_the_store_and_no_other_path_that_looks_like_one() {
     run("others/_data", &["--store", "models"])
         .ends_with(0)
         .says(["its digest is not checked", "--snapshots"]);
+    // A dispatch cannot switch the check off by the bucket that it names.
+    let runner =
+        train_on(&format!("models/_data/{digest}")).env("NOMAD_META_gcp_bucket_path", "others");
+    std::fs::create_dir_all(runner.folder.path().join("models/_data")).unwrap();
+    runner
+        .file(&format!("models/_data/{digest}"), ROWS)
+        .run()
+        .ends_with(NOT_FETCHED)
+        .says(["is not the dataset that was asked for"]);
     let server = Server::of(ROWS);
     let url = server.url(&format!("/_data/{digest}"));
     assert_data(train_on(&url).run(), &url, ROWS);
@@ -526,6 +535,69 @@ fn an_operator_allows_what_a_url_begins_with_and_redirects_stay_within() {
         ["no --allow-data names", &other.url("/rows.csv")],
     );
     assert!(other.asked().is_empty());
+}
+
+#[test]
+fn no_disguise_of_two_dots_leaves_what_an_operator_allows() {
+    let disguises = [
+        "..;/x",
+        "..%20/x",
+        "..%00/x",
+        "%252525252e%252525252e/x",
+        "..%5cx",
+        "a%0ab",
+    ];
+    let server = Server::start(move |asked| match asked.target.strip_prefix("/ok/to/") {
+        Some(number) => Answer::redirect(&format!(
+            "/ok/{}",
+            disguises[number.parse::<usize>().unwrap()]
+        )),
+        None => Answer::ok(ROWS),
+    });
+    let run = |target: &str| {
+        train_on(&server.url(target))
+            .args(["--allow-data", &server.url("/ok/")])
+            .run()
+    };
+    for (number, disguise) in disguises.iter().enumerate() {
+        for target in [format!("/ok/{disguise}"), format!("/ok/to/{number}")] {
+            assert_no_data(
+                run(&target),
+                NOT_ALLOWED,
+                ["`..` in some encoding", "by its plain path"],
+            );
+        }
+    }
+    assert_eq!(server.asked().len(), disguises.len());
+    let plain = "/ok/2024..2025/100%25;v=1";
+    assert_data(run(plain), &server.url(plain), ROWS);
+}
+
+#[test]
+fn an_object_is_judged_by_the_name_that_is_read() {
+    let server = Server::of(ROWS);
+    let read = |object: &str| {
+        train_on(object)
+            .args(["--allow-data", "gs://models/ok/"])
+            .env("STORAGE_EMULATOR_HOST", server.url(""))
+            .run()
+    };
+    for object in [
+        "gs://models/secret/%2e%2e/ok/x",
+        "gs://models/okay",
+        "gs://others/ok/x",
+    ] {
+        let said = ["no --allow-data names", "--allow-data gs://"];
+        assert_no_data(read(object), NOT_ALLOWED, said);
+    }
+    for object in [
+        "gs://models/ok/ x",
+        "gs://models/ok/x ",
+        "gs://models/secret/ /ok/x",
+    ] {
+        assert_no_data(read(object), 2, ["white space"]);
+    }
+    assert!(server.asked().is_empty());
 }
 
 #[test]
@@ -686,16 +758,15 @@ fn a_dispatch_does_not_choose_who_gets_the_credentials() {
             .file("credentials", SECRET)
             .args(["--data-token-file", "credentials"])
     };
-    let ended = with_token(dispatched(&server.url("/"))).run();
+    let ended = with_token(dispatched("https://data.example.com/")).run();
     assert_no_data(
         ended,
         NOT_ALLOWED,
         [
             "would get the data source's credentials",
-            "--allow-data http://127.0.0.1",
+            "--allow-data https://data.example.com/",
         ],
     );
-    assert!(server.asked().is_empty());
     with_token(dispatched(&server.url("/")))
         .args(["--allow-data", &server.url("/")])
         .run()
@@ -703,6 +774,37 @@ fn a_dispatch_does_not_choose_who_gets_the_credentials() {
     with_token(as_task(train_on(&server.url("/"))))
         .run()
         .ends_with(0);
+
+    // Of several servers the operator says which one gets them.
+    let other = Server::of(ROWS);
+    let dispatched = |to: &Server| {
+        let listed = [server.url("/"), other.url("/")];
+        let runner = with_token(dispatched(&to.url("/")));
+        runner.args(["--allow-data", &listed[0], "--allow-data", &listed[1]])
+    };
+    let before = server.asked().len();
+    for to in [&server, &other] {
+        let ended = dispatched(to).run();
+        let said = format!("--data-credentials-for http://{}", to.authority());
+        assert_no_data(ended, NOT_ALLOWED, ["lists several servers", &said]);
+    }
+    assert_eq!(server.asked().len() + other.asked().len(), before);
+    let named = server.url("");
+    let named = ["--data-credentials-for", named.trim_end_matches('/')];
+    for to in [&server, &other] {
+        let ended = dispatched(to).args(named).run();
+        assert_secret_kept(&ended);
+        ended.ends_with(0);
+    }
+    let sent = server
+        .asked()
+        .last()
+        .unwrap()
+        .header("authorization")
+        .map(str::to_owned);
+    assert_eq!(sent, Some(format!("Bearer {SECRET}")));
+    assert_eq!(other.asked().len(), 1);
+    assert_eq!(other.asked()[0].header("authorization"), None);
 }
 
 #[test]
@@ -843,6 +945,11 @@ fn a_token_that_is_refused_is_explained_by_a_code_alone() {
         (
             401,
             format!("{{\"error\":\"{SECRET}\"}}"),
+            "gives no token for it:",
+        ),
+        (
+            400,
+            "{\"error\":\"hunter_two\"}".to_owned(),
             "gives no token for it:",
         ),
         (

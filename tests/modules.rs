@@ -281,6 +281,150 @@ fn doctor_names_what_is_missing_and_the_remedy() {
 }
 
 #[test]
+fn doctor_asks_what_a_run_may_ask() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let doctor = |url: &str, by_dispatch: bool| {
+        let named = if by_dispatch {
+            url
+        } else {
+            "https://example.com/"
+        };
+        let ended = Runner::new("doctor")
+            .env("NOMAD_ALLOC_ID", "0c3f0b6e-5a52-4a6f-9d5e-0f1c2d3e4f50")
+            .env("NOMAD_META_data_url", named)
+            .args(["--data", url])
+            .run();
+        let said = ended.stdout();
+        said.lines()
+            .find(|line| line.contains(" data: "))
+            .unwrap()
+            .to_owned()
+    };
+    let url = format!("http://127.0.0.1:{port}/");
+    assert!(doctor(&url, false).starts_with("well "));
+    assert!(doctor(&url, true).contains("is not asked"));
+    let Ok(server) = std::net::TcpListener::bind("[::1]:0") else {
+        support::skipped("doctor_asks_what_a_run_may_ask", "there is no IPv6 here");
+        return;
+    };
+    let url = format!("http://[::1]:{}/", server.local_addr().unwrap().port());
+    let said = doctor(&url, false);
+    assert!(
+        said.starts_with("well ") && said.contains("[::1]:"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_is_not_waited_for() {
+    let ended = |runner: Runner, status: i32, text: &str| {
+        let pipe = runner.folder.path().join("pipe");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut limited = Command::new("timeout");
+        limited
+            .args(["--signal=KILL", "20"])
+            .arg(runner.command.get_program())
+            .args(runner.command.get_args())
+            .current_dir(runner.folder.path())
+            .env_clear();
+        for (name, value) in runner.command.get_envs() {
+            limited.env(name, value.unwrap_or_default());
+        }
+        let output = limited.output().unwrap();
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(output.status.code(), Some(status), "{text}: {said:?}");
+        let is_said = |said: &String| said.contains(text) && said.contains("a named pipe");
+        assert!(said.iter().any(is_said), "{text}: {said:?}");
+    };
+    let train = || train(GOOD);
+    let list = |store: &str| Runner::new("list").args(["--store", store, "--store-timeout", "5s"]);
+    for (runner, status, text) in [
+        (
+            Runner::new("doctor").env("SSL_CERT_FILE", "pipe"),
+            1,
+            "SSL_CERT_FILE names",
+        ),
+        (
+            Runner::new("doctor").env("GOOGLE_APPLICATION_CREDENTIALS", "pipe"),
+            1,
+            "GOOGLE_APPLICATION_CREDENTIALS names",
+        ),
+        (
+            runner("run", GOOD)
+                .args(["--data", "http://127.0.0.1:9/", "--data-retries", "0"])
+                .env("SSL_CERT_FILE", "pipe"),
+            10,
+            "SSL_CERT_FILE=",
+        ),
+        (
+            train().args(["--data-token-file", "pipe"]),
+            10,
+            "--data-token-file",
+        ),
+        (
+            train().args(["--data-header-file", "pipe"]),
+            10,
+            "--data-header-file",
+        ),
+        (
+            train().args(["--data-oauth-file", "pipe"]),
+            10,
+            "--data-oauth-file",
+        ),
+        (train().args(["--spec", "pipe"]), 3, "specification"),
+        (Runner::new("check").arg("pipe"), 1, "the module pipe"),
+        (
+            list("gs://models").args(["--credentials", "pipe"]),
+            16,
+            "--credentials",
+        ),
+        (
+            list("gs://models").env("GOOGLE_APPLICATION_CREDENTIALS", "pipe"),
+            16,
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        ),
+        #[cfg(feature = "s3")]
+        (
+            list("s3://models").env("AWS_SHARED_CREDENTIALS_FILE", "pipe"),
+            16,
+            "AWS_SHARED_CREDENTIALS_FILE",
+        ),
+        #[cfg(feature = "azblob")]
+        (
+            list("az://models")
+                .env("AZURE_STORAGE_ACCOUNT", "a")
+                .env("AZURE_FEDERATED_TOKEN_FILE", "pipe"),
+            16,
+            "AZURE_FEDERATED_TOKEN_FILE",
+        ),
+        (
+            Runner::new("dispatch")
+                .args([
+                    "--data",
+                    "http://192.0.2.1/",
+                    "--model-version",
+                    "1",
+                    "--gcp-bucket-path",
+                    "models",
+                ])
+                .env("NOMAD_ADDR", "https://127.0.0.1:9")
+                .env("NOMAD_CACERT", "pipe"),
+            1,
+            "pipe",
+        ),
+    ] {
+        ended(runner, status, text);
+    }
+}
+
+#[test]
 fn a_signal_stops_the_guest_and_leaves_nothing() {
     for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
         let mut runner = train("endless_loop");

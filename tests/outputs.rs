@@ -62,6 +62,38 @@ fn then(ended: Ended, args: &[&str]) -> Ended {
 }
 
 #[test]
+fn no_other_file_of_a_model_passes_for_its_predictions() {
+    let other = [
+        "model.json",
+        "./metrics.json",
+        "model.onnx/a.csv",
+        "manifest.json",
+        "pipeline.toml",
+    ];
+    for path in other {
+        for runner in [
+            Runner::train_sample().args(["--prediction-path", path]),
+            Runner::train_sample().env("NOMAD_META_prediction_path", path),
+            Runner::new("dispatch")
+                .args([
+                    "--data",
+                    "http://192.0.2.1/",
+                    "--model-version",
+                    "1",
+                    "--prediction-path",
+                    path,
+                ])
+                .args(["--gcp-bucket-path", "models"])
+                .env("NOMAD_ADDR", "http://127.0.0.1:9"),
+        ] {
+            let said = ["--prediction-path", "is another file of the model"];
+            let ended = runner.run().ends_with(2).says(said);
+            assert!(!ended.path("runs").exists());
+        }
+    }
+}
+
+#[test]
 fn what_is_within_the_bounds_is_stored_and_read_by_every_verb() {
     // As deep as it may be, nearly as many values and as long: indented, such lists took a hundred times as much.
     let lists = "[0],".repeat(400_000) + &"[".repeat(28) + "0" + &"]".repeat(28);

@@ -5,211 +5,20 @@
 mod checkout;
 #[path = "support/http.rs"]
 mod http;
+#[path = "prebuilt/release.rs"]
+mod release;
+#[path = "prebuilt/scripts.rs"]
+mod scripts;
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use checkout::{check_out, output};
-use http::{Answer, Server};
-use sha2::{Digest, Sha256};
-use support::{assert_whole, models, skipped, workload};
+use checkout::output;
+use http::Answer;
+use release::{Files, Release, TAG, git, key_pair, runner_name, said, script, serve, sign};
+use support::{assert_whole, models};
 use tempfile::TempDir;
-
-const TAG: &str = concat!("v", env!("CARGO_PKG_VERSION"));
-
-/// The files of a release, by name.
-type Files = BTreeMap<String, Vec<u8>>;
-
-/// A checkout whose commit is tagged as a release, and the files of that release.
-struct Release {
-    checkout: TempDir,
-    /// Programs that are found first: `cargo` and `rustc` fail, for nothing may be compiled.
-    programs: TempDir,
-    private_key: String,
-    files: Files,
-}
-
-impl Release {
-    /// None where a tool is missing that `.ci/prebuilt` needs.
-    fn new(test: &str) -> Option<Self> {
-        for tool in ["git", "curl", "openssl"] {
-            if Command::new(tool).arg("--version").output().is_err() {
-                skipped(test, &format!("there is no {tool}"));
-                return None;
-            }
-        }
-        let programs = TempDir::new().unwrap();
-        script(&programs.path().join("cargo"), "exit 96");
-        script(&programs.path().join("rustc"), "exit 96");
-        script(&programs.path().join("just"), "echo just 1.59.0");
-
-        let checkout = TempDir::new().unwrap();
-        check_out(checkout.path());
-        let (private_key, public_key) = key_pair();
-        fs::write(checkout.path().join(".ci/release-key.pem"), public_key).unwrap();
-        git(checkout.path(), &["init", "--quiet"]);
-        git(checkout.path(), &["add", "--all"]);
-        git(
-            checkout.path(),
-            &["commit", "--quiet", "--message", "a release"],
-        );
-        git(checkout.path(), &["tag", TAG]);
-
-        let mut release = Self {
-            checkout,
-            programs,
-            private_key,
-            files: Files::new(),
-        };
-        let commit = git(release.path(), &["rev-parse", "HEAD"]);
-        release.files = release.signed(&commit);
-        Some(release)
-    }
-
-    fn path(&self) -> &Path {
-        self.checkout.path()
-    }
-
-    /// What a release of `commit` consists of, signed by the release's own script.
-    fn signed(&self, commit: &str) -> Files {
-        let folder = TempDir::new().unwrap();
-        // The runner under test, which is a development build, but for what it says of its commit.
-        let runner = format!(
-            "[ \"$1\" != --version ] || {{ echo 'commit    {commit}'; exit; }}\nexec {} \"$@\"",
-            env!("CARGO_BIN_EXE_runner")
-        );
-        script(&folder.path().join(runner_name()), &runner);
-        fs::copy(workload(), folder.path().join("workload.wasm")).unwrap();
-        let mut sums = String::new();
-        for name in [runner_name(), "workload.wasm"] {
-            let bytes = fs::read(folder.path().join(name)).unwrap();
-            for byte in Sha256::digest(bytes) {
-                sums.push_str(&format!("{byte:02x}"));
-            }
-            sums.push_str(&format!("  {name}\n"));
-        }
-        fs::write(folder.path().join("SHA256SUMS"), sums).unwrap();
-        output(
-            Command::new(self.path().join(".ci/sign-release"))
-                .arg(folder.path())
-                .env("RELEASE_KEY", &self.private_key),
-        );
-        let files = fs::read_dir(folder.path()).unwrap().map(|entry| {
-            let entry = entry.unwrap();
-            let name = entry.file_name().into_string().unwrap();
-            (name, fs::read(entry.path()).unwrap())
-        });
-        files.collect()
-    }
-
-    /// A command of the checkout that finds no compiler, with `releases` as the place of all releases.
-    fn command(&self, program: &str, releases: &str) -> Command {
-        let path = std::env::var("PATH").unwrap();
-        let mut command = Command::new(self.path().join(program));
-        command
-            .current_dir(self.path())
-            .env("PATH", format!("{}:{path}", self.programs.path().display()))
-            .env("CARGO_TARGET_DIR", self.path().join("target"))
-            .env("RUNNER_RELEASES", releases)
-            .env("RUNNER_RELEASE_PATIENCE", "1")
-            .env_remove("RUNNER_FROM_SOURCE");
-        command
-    }
-
-    /// `.ci/prebuilt` refuses, says `reason`, and leaves no program.
-    #[track_caller]
-    fn is_not_used(&self, releases: &str, reason: &str) {
-        let ended = self.command(".ci/prebuilt", releases).output().unwrap();
-        let said = said(&ended);
-        assert_eq!(ended.status.code(), Some(1), "{said}");
-        assert!(said.contains(reason), "{reason:?} is not in:\n{said}");
-        assert!(said.contains("building from source: "), "{said}");
-        for program in ["runner", "workload.wasm"] {
-            assert!(!self.path().join("dist").join(program).exists(), "{said}");
-        }
-    }
-}
-
-fn runner_name() -> &'static str {
-    if cfg!(target_arch = "aarch64") {
-        "runner-arm64"
-    } else {
-        "runner-amd64"
-    }
-}
-
-fn script(path: &Path, body: &str) {
-    fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let printed = output(
-        Command::new("git")
-            .args([
-                "-c",
-                "user.name=A Maintainer",
-                "-c",
-                "user.email=m@example.org",
-            ])
-            .args(arguments)
-            .current_dir(folder),
-    );
-    String::from_utf8(printed).unwrap().trim().to_owned()
-}
-
-/// A private key and its public half, PEM.
-fn key_pair() -> (String, Vec<u8>) {
-    let folder = TempDir::new().unwrap();
-    let private: PathBuf = folder.path().join("private.pem");
-    let curve = "ec_paramgen_curve:P-256";
-    output(
-        Command::new("openssl")
-            .args(["genpkey", "-algorithm", "EC", "-pkeyopt", curve, "-out"])
-            .arg(&private),
-    );
-    let public = output(
-        Command::new("openssl")
-            .args(["pkey", "-pubout", "-in"])
-            .arg(&private),
-    );
-    (fs::read_to_string(private).unwrap(), public)
-}
-
-fn sign(text: &[u8], private_key: &str) -> Vec<u8> {
-    let folder = TempDir::new().unwrap();
-    let (file, key) = (folder.path().join("file"), folder.path().join("key.pem"));
-    fs::write(&file, text).unwrap();
-    fs::write(&key, private_key).unwrap();
-    output(
-        Command::new("openssl")
-            .args(["dgst", "-sha256", "-sign"])
-            .args([&key, &file]),
-    )
-}
-
-/// A server of `files` under the release's tag, but for what `other` answers, by the file's name.
-fn serve(files: &Files, other: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static) -> Server {
-    let files = files.clone();
-    Server::start(move |asked| {
-        let name = asked.target.rsplit('/').next().unwrap();
-        if asked.target != format!("/{TAG}/{name}") {
-            return Answer::status(404, "");
-        }
-        other(name).unwrap_or_else(|| match files.get(name) {
-            Some(bytes) => Answer::ok(bytes),
-            None => Answer::status(404, ""),
-        })
-    })
-}
-
-fn said(ended: &Output) -> String {
-    String::from_utf8_lossy(&ended.stderr).into_owned()
-}
 
 #[test]
 fn a_released_checkout_trains_with_the_released_programs_and_compiles_nothing() {
@@ -405,5 +214,57 @@ fn only_the_private_half_of_the_checkouts_key_signs_a_release() {
         assert_eq!(ended.status.code(), Some(1));
         assert!(said(&ended).contains(reason), "{}", said(&ended));
         assert!(!folder.path().join("SHA256SUMS.sig").exists());
+    }
+    // What is missing is known before there is a package.
+    let check = |key: &str| {
+        let mut command = Command::new(release.path().join(".ci/sign-release"));
+        command.arg("--check").env("RELEASE_KEY", key);
+        command.output().unwrap().status.code()
+    };
+    assert_eq!(check(&release.private_key), Some(0));
+    assert_eq!(check(&key_pair().0), Some(1));
+    assert_eq!(check(""), Some(1));
+}
+
+#[test]
+fn a_release_is_looked_for_however_its_origin_on_github_is_written() {
+    let test = "a_release_is_looked_for_however_its_origin_on_github_is_written";
+    let Some(release) = Release::new(test) else {
+        return;
+    };
+    script(&release.programs.path().join("curl"), "exit 22");
+    git(release.path(), &["remote", "add", "origin", "nowhere"]);
+    let said_of = |origin: &str| {
+        git(release.path(), &["remote", "set-url", "origin", origin]);
+        said(&release.command(".ci/prebuilt", "").output().unwrap())
+    };
+    for origin in [
+        "https://github.com/o/r.x",
+        "https://github.com/o/r.x.git/",
+        "http://www.github.com/o/r.x",
+        "HTTPS://user:token@GitHub.com:443/o/r.x.git",
+        "git://github.com/o/r.x.git",
+        "ssh://git@github.com:22/o/r.x",
+        "git+ssh://git@ssh.github.com:443/o/r.x.git",
+        "git@github.com:o/r.x.git",
+        "org-1@github.com:/o/r.x",
+        "github.com:o/r.x",
+    ] {
+        let said = said_of(origin);
+        let asked = format!("https://github.com/o/r.x/releases/download/{TAG}/SHA256SUMS cannot");
+        assert!(said.contains(&asked), "{origin}: {said}");
+        assert!(!said.contains("token"), "{said}");
+    }
+    for origin in [
+        "https://github.com.evil.example/o/r",
+        "https://github.com@evil.example/o/r",
+        "https://evil.example/github.com/o/r",
+        "git@evil.example:github.com/o/r",
+        "github.com/o/r",
+        "https://github.com/o",
+        "https://github.com/o/r/s",
+    ] {
+        let said = said_of(origin);
+        assert!(said.contains("origin is not on GitHub"), "{origin}: {said}");
     }
 }

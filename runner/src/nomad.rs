@@ -91,6 +91,13 @@ impl Nomad {
         self.alloc_id.is_some()
     }
 
+    /// Whether a dispatch names what is read: what a job file's own arguments name is the operator's choice, what metadata
+    /// names is anybody's. An argument may repeat the metadata.
+    #[must_use]
+    pub fn names_data(&self, argument: Option<&str>) -> bool {
+        argument.is_none() || argument == self.meta.data_url.as_deref()
+    }
+
     /// What the manifest says of where the run took place.
     #[must_use]
     pub fn origin(&self) -> Option<NomadOrigin> {

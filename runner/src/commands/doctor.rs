@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::net::TcpStream;
-use url::Url;
+use url::{Host, Url};
 
 use super::output;
+use crate::data::DataError;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreign;
 use crate::nomad::Nomad;
-use crate::policy::{Guard, Zone};
+use crate::platform::open_regular;
+use crate::policy::{Guard, Policy, Step, Zone};
 use crate::sandbox::{
     Engine, EngineOptions, Grants, Guest, Limits, Mode, Trust, check_cache, run_guest,
 };
@@ -74,14 +76,13 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     );
     findings.extend(args.cache_dir.iter().map(|folder| ("cache", cache(folder))));
     // What a dispatch names is held to what a dispatch may reach.
-    let zone = match (&args.data, nomad.is_task()) {
-        (None, true) => Zone::Private,
-        _ => Zone::Metadata,
-    };
+    let policy = Policy::new(&[], &nomad, nomad.names_data(args.data.as_deref()));
+    let guard = policy.map_err(DataError::from)?.guard(Step::Named);
     let data = args.data.or(nomad.meta.data_url);
-    for (name, url, zone) in [("data", data, zone), ("store", args.store, Zone::Metadata)] {
+    let store_guard = Guard::new(Zone::Metadata);
+    for (name, url, guard) in [("data", data, guard), ("store", args.store, store_guard)] {
         if let Some(url) = url {
-            findings.push((name, reachable(&url, &Guard::new(zone)).await));
+            findings.push((name, reachable(&url, &guard).await));
         }
     }
     let mut missing = false;
@@ -235,7 +236,7 @@ fn certificates() -> Finding {
         return Ok("the built-in roots".to_owned());
     };
     let file = PathBuf::from(file);
-    match std::fs::File::open(&file) {
+    match open_regular(&file) {
         Ok(_) => Ok(format!("those of {}", file.display())),
         Err(error) => Err(format!(
             "SSL_CERT_FILE names {}, which cannot be read ({error}): the built-in roots are used; unset it, or bring \
@@ -275,7 +276,7 @@ fn credentials(nomad: &Nomad) -> Finding {
     let name = "GOOGLE_APPLICATION_CREDENTIALS";
     let named = std::env::var(name).ok().filter(|file| !file.is_empty());
     if let Some(file) = named {
-        if let Err(error) = std::fs::File::open(&file) {
+        if let Err(error) = open_regular(Path::new(&file)) {
             return Err(format!(
                 "{name} names {file}, which cannot be read ({error}); write it there with a `template` block"
             ));
@@ -313,15 +314,20 @@ async fn reachable(address: &str, guard: &Guard) -> Finding {
         Ok(url) => url,
         Err(_) => return Ok("a local path".to_owned()),
     };
-    let (host, port) = match (url.scheme(), url.host_str()) {
-        ("gs", _) => ("storage.googleapis.com".to_owned(), 443),
-        (_, Some(host)) => (host.to_owned(), url.port_or_known_default().unwrap_or(443)),
+    let (host, port) = match (url.scheme(), url.host()) {
+        ("gs", _) => (Host::Domain("storage.googleapis.com"), 443),
+        (_, Some(host)) => (host, url.port_or_known_default().unwrap_or(443)),
         _ => return Err(format!("{} names no server", url.scheme())),
     };
     guard
         .check_host(&url)
         .map_err(|zone| format!("{host} is not asked: {zone}"))?;
-    match tokio::time::timeout(PATIENCE, connect(&host, port, guard)).await {
+    // As it is looked up: the brackets around an address belong to the URL.
+    let name = match host {
+        Host::Ipv6(address) => address.to_string(),
+        _ => host.to_string(),
+    };
+    match tokio::time::timeout(PATIENCE, connect(&name, port, guard)).await {
         Ok(Ok(_)) => Ok(format!("{host}:{port} takes connections")),
         Ok(Err(error)) => Err(format!(
             "{host}:{port} cannot be reached ({error}); look at its name, the firewall and the proxy"

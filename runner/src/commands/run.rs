@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", help_heading = "Model")]
     pub model_version: Option<String>,
 
-    /// Held-out predictions, below the model's folder [default: $NOMAD_META_prediction_path, else predictions.csv]
+    /// Held-out predictions, below the model's folder and under no other file's name [default: $NOMAD_META_prediction_path, else predictions.csv]
     #[arg(long, value_name = "PATH", help_heading = "Model")]
     pub prediction_path: Option<String>,
 

@@ -31,7 +31,8 @@ pub struct Access {
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
 
-    /// Under Nomad, let every dispatch act with the rights of the node (its cloud's metadata server)
+    /// Under Nomad, let every dispatch act with the rights of the node (its cloud's metadata server, keys in the
+    /// home folder)
     #[arg(long)]
     pub allow_node_identity: bool,
 

@@ -40,17 +40,22 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub data_retries: u32,
 
-    /// Send the bearer token in this file, to the data's own host alone
+    /// Send the bearer token in this file to the data's own server, and to no other
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data_header_file", "data_oauth_file"])]
     pub data_token_file: Option<PathBuf>,
 
-    /// Send the headers in this file (`Name: value` lines), to the data's own host alone
+    /// Send the headers in this file (`Name: value` lines) to the data's own server, and to no other
     #[arg(long, value_name = "FILE", conflicts_with = "data_oauth_file")]
     pub data_header_file: Option<PathBuf>,
 
     /// Get a token as this file says (docs/data-sources.md): client credentials, refresh token, JWT bearer
     #[arg(long, value_name = "FILE")]
     pub data_oauth_file: Option<PathBuf>,
+
+    /// The only servers that get these credentials, such as https://data.example.com (repeatable)
+    /// [default: the data's own; of what a dispatch names, the one server that --allow-data lists]
+    #[arg(long, value_name = "URL", value_parser = server)]
+    pub data_credentials_for: Vec<Url>,
 
     /// The store whose snapshots --data may name: what is fetched from one must have the digest that it is named after
     /// [default: --store, $NOMAD_META_gcp_bucket_path]
@@ -76,16 +81,22 @@ impl Args {
     ) -> Result<Request, DataError> {
         let policy = self.policy(nomad)?;
         let source = Source::parse(source)?;
-        let auth = self.auth()?;
+        let mut auth = self.auth()?;
         match &source {
             Source::Http(url) => {
+                policy.check_url(url, Step::Named)?;
+                if auth.is_some() && !policy.sends_credentials(url)? {
+                    tracing::warn!(
+                        "{}: the credentials are not sent there, for --data-credentials-for names another server",
+                        redacted(url)
+                    );
+                    auth = None;
+                }
                 if auth.is_some() {
-                    policy.check_credentials(url)?;
                     check_one_credential(url)?;
                 }
-                policy.check_url(url, Step::Named)?;
             }
-            Source::Bucket(_, url) => policy.check_url(url, Step::Named)?,
+            Source::Bucket(location) => policy.check_object(&location.to_string())?,
             Source::Stdin => policy.check_stdin()?,
             // Links are followed when it is opened.
             Source::File(path) => policy.check_named(path)?,
@@ -119,13 +130,13 @@ impl Args {
     }
 
     fn policy(&self, nomad: &Nomad) -> Result<Policy, DataError> {
-        // What a job file's own arguments name is the operator's choice; what metadata names is anybody's.
-        let by_dispatch = self.source.is_none() || self.source == nomad.meta.data_url;
-        Ok(Policy::new(&self.allow_data, nomad, by_dispatch)?)
+        let by_dispatch = nomad.names_data(self.source.as_deref());
+        let policy = Policy::new(&self.allow_data, nomad, by_dispatch)?;
+        Ok(policy.with_credentials_for(&self.data_credentials_for))
     }
 
-    /// The digest that the source must have, if it is a snapshot in a store that is known here. Where none is, the address
-    /// of a snapshot is believed to be one.
+    /// The digest that the source must have, if it is a snapshot in a store that is known here. Where the operator names
+    /// none, the address of a snapshot is believed to be one, whatever bucket a dispatch names.
     fn snapshot(
         &self,
         source: &Source,
@@ -135,14 +146,12 @@ impl Args {
         let named = self.snapshots.as_deref().map(Location::parse).transpose()?;
         let bucket = nomad.meta.gcp_bucket_path.as_deref();
         let bucket = bucket.and_then(|path| Location::of_bucket_path(path).ok());
-        let mut known: Vec<&Location> = [store, named.as_ref(), bucket.as_ref()]
-            .into_iter()
-            .flatten()
-            .collect();
+        let mut known: Vec<&Location> = [store, named.as_ref()].into_iter().flatten().collect();
         let by_form = source.store_of_snapshot();
         if known.is_empty() {
             known.extend(&by_form);
         }
+        known.extend(&bucket);
         let digest = known.iter().find_map(|store| source.snapshot_of(store));
         if let (None, Some(store)) = (digest, &by_form) {
             tracing::warn!(
@@ -188,6 +197,16 @@ fn check_one_credential(url: &Url) -> Result<(), DataError> {
         );
     }
     Ok(())
+}
+
+fn server(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if is_bare && url.username().is_empty() && matches!(url.scheme(), "http" | "https") {
+        Ok(url)
+    } else {
+        Err("a server is https:// and a host, perhaps with a port".to_owned())
+    }
 }
 
 fn digest(text: &str) -> Result<String, String> {

@@ -88,7 +88,7 @@ async fn fetch_patiently(request: &Request, into: &Path) -> Result<Dataset, Data
     let mut progress = Progress::start(&source);
     let mut generation = None;
     match &request.source {
-        Source::Bucket(location, _) => {
+        Source::Bucket(location) => {
             generation =
                 Some(bucket::copy(location, &request.store, &mut sink, &mut progress).await?);
         }

@@ -17,8 +17,8 @@ pub enum Source {
     Http(Url),
     /// A path, or `file://` and a path as it is (nothing in it is percent-encoded).
     File(PathBuf),
-    /// `gs://…`, `s3://…`, `az://…` and the name of an object. The URL is for [`Policy`](crate::policy::Policy).
-    Bucket(Location, Url),
+    /// `gs://…`, `s3://…`, `az://…` and the name of an object as it is (nothing in it is percent-encoded).
+    Bucket(Location),
     /// `-`
     Stdin,
 }
@@ -56,12 +56,10 @@ impl Source {
             },
             "gs" | "s3" | "az" => {
                 let location = Location::parse(text)?;
-                match Url::parse(text) {
-                    Ok(url) if bucket::split(&location).is_some() => {
-                        Ok(Self::Bucket(location, url))
-                    }
-                    _ => bad("the name of an object must follow the bucket's"),
+                if bucket::split(&location).is_none() {
+                    return bad("the name of an object must follow the bucket's");
                 }
+                Ok(Self::Bucket(location))
             }
             _ => bad("use http://, https://, file://, gs://, a path, or - for standard input"),
         }
@@ -77,10 +75,8 @@ impl Source {
                 .path_segments()?
                 .next_back()
                 .filter(|last| !last.is_empty()),
-            Self::Bucket(_, url) => url
-                .path_segments()?
-                .next_back()
-                .filter(|last| !last.is_empty()),
+            Self::Bucket(Location::Bucket { prefix, .. }) => prefix.rsplit('/').next(),
+            Self::Bucket(Location::Folder(_)) => None,
             Self::File(path) => path.file_name()?.to_str(),
             Self::Stdin => None,
         }
@@ -91,14 +87,11 @@ impl Source {
     pub fn snapshot_of(&self, store: &Location) -> Option<&str> {
         let inside = match (self, store) {
             (
-                Self::Bucket(
-                    Location::Bucket {
-                        scheme,
-                        bucket,
-                        prefix: key,
-                    },
-                    _,
-                ),
+                Self::Bucket(Location::Bucket {
+                    scheme,
+                    bucket,
+                    prefix: key,
+                }),
                 Location::Bucket {
                     scheme: stores,
                     bucket: its_bucket,
@@ -125,7 +118,7 @@ impl Source {
     #[must_use]
     pub fn store_of_snapshot(&self) -> Option<Location> {
         let store = match self {
-            Self::Bucket(location, _) => bucket::split(&bucket::split(location)?.0)?.0,
+            Self::Bucket(location) => bucket::split(&bucket::split(location)?.0)?.0,
             Self::File(path) => {
                 let store = path.parent()?.parent()?;
                 // `_data/<digest>` lies in the working directory.
@@ -171,7 +164,7 @@ impl fmt::Display for Source {
         match self {
             Self::Http(url) => formatter.write_str(&redacted(url)),
             Self::File(path) => write!(formatter, "{}", path.display()),
-            Self::Bucket(location, _) => location.fmt(formatter),
+            Self::Bucket(location) => location.fmt(formatter),
             Self::Stdin => formatter.write_str("standard input"),
         }
     }

@@ -220,6 +220,8 @@ fn keys(args: &Args, data_url: Option<&str>) -> Result<BTreeMap<String, String>,
     };
     name("--save-path", &keys["save_path"])?;
     name("--model-version", &args.model_version)?;
+    plan::held_out(&keys["prediction_path"])
+        .map_err(|error| DispatchError::Usage(error.to_string()))?;
     Ok(keys)
 }
 

@@ -11,6 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use super::connection::variable;
 use super::error::DispatchError;
+use crate::platform::read_regular;
 
 /// `None` when no variable is set: then Nomad is trusted as any other server is.
 ///
@@ -88,14 +89,15 @@ fn identity() -> Result<Option<Identity>, DispatchError> {
         }
     };
     let chain = certificates(Path::new(&certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&key)
-        .map_err(|error| DispatchError::Tls(format!("NOMAD_CLIENT_KEY={key}: {error}")))?;
+    let bad = |problem: String| DispatchError::Tls(format!("NOMAD_CLIENT_KEY={key}: {problem}"));
+    let text = read_regular(Path::new(&key)).map_err(|error| bad(error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| bad(error.to_string()))?;
     Ok(Some((chain, key)))
 }
 
 /// The certificates in a PEM file; none where it is no such file.
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, DispatchError> {
-    let text = std::fs::read(file)
+    let text = read_regular(file)
         .map_err(|error| DispatchError::Tls(format!("{}: {error}", file.display())))?;
     let parsed = CertificateDer::pem_slice_iter(&text).filter_map(Result::ok);
     Ok(parsed.collect())

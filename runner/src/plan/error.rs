@@ -20,6 +20,10 @@ pub enum PlanError {
         "{flag}: {path:?} must be a plain relative path: no .., no leading /, no control characters"
     )]
     GuestPath { flag: &'static str, path: String },
+    #[error(
+        "--prediction-path: {path:?} is no place for predictions: {name} is another file of the model; name another one, such as predictions.csv"
+    )]
+    TakenPath { path: PathBuf, name: &'static str },
     #[error("{flag}: {value:?} is no whole number from {least} to {most}")]
     Number {
         flag: &'static str,
@@ -83,6 +87,7 @@ impl PlanError {
             Self::Specification { .. } | Self::Grid(_) => Exit::BadSpecification,
             Self::Name { .. }
             | Self::GuestPath { .. }
+            | Self::TakenPath { .. }
             | Self::Number { .. }
             | Self::Pair { .. }
             | Self::Range { .. }

@@ -21,6 +21,7 @@ mod version;
 
 pub use error::PlanError;
 pub use grid::{Grid, MOST_POINTS, Point};
+pub use paths::held_out;
 pub use specification::{Specification, read_file};
 pub use version::{Version, range_of};
 

@@ -2,10 +2,23 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use contract::files;
+
 use super::PlanError;
 use crate::commands::run::Args;
 use crate::data::Source;
 use crate::nomad::Nomad;
+
+/// Files of a model's folder that are no predictions.
+const OTHER_FILES: [&str; 7] = [
+    files::MODEL_JSON,
+    files::METRICS_JSON,
+    files::MANIFEST_JSON,
+    files::ERROR_JSON,
+    files::CHECK_JSON,
+    files::MODEL_ONNX,
+    files::PIPELINE_TOML,
+];
 
 /// Where the guest finds the dataset: the name that the user gave, else the name that the source has.
 pub fn data_path(args: &Args, nomad: &Nomad) -> Result<PathBuf, PlanError> {
@@ -32,7 +45,21 @@ pub fn prediction_path(args: &Args, nomad: &Nomad) -> Result<PathBuf, PlanError>
         .prediction_path
         .as_deref()
         .or(nomad.meta.prediction_path.as_deref());
-    guest_path("--prediction-path", given.unwrap_or("predictions.csv"))
+    held_out(given.unwrap_or("predictions.csv"))
+}
+
+/// Where the guest leaves its predictions, below the model's folder.
+///
+/// # Errors
+/// When that is no such place, or another file of the model has its name.
+pub fn held_out(text: &str) -> Result<PathBuf, PlanError> {
+    let path = guest_path("--prediction-path", text)?;
+    // A name that the contract gives to another file, and a folder of that name.
+    let first = path.iter().next().unwrap_or_default();
+    match OTHER_FILES.iter().find(|&&name| first == name) {
+        Some(name) => Err(PlanError::TakenPath { path, name }),
+        None => Ok(path),
+    }
 }
 
 /// `./a/b` -> `a/b`. What could leave the guest's folder is refused, not bent.

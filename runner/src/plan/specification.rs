@@ -1,6 +1,5 @@
 //! `pipeline.toml`, as a whole and as the points of a grid.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use contract::{SpecificationOrigin, files};
 use sha2::{Digest, Sha256};
 
 use super::PlanError;
+use crate::platform::open_regular;
 
 /// A longer file is no specification.
 const MAX_BYTES: u64 = 4 << 20;
@@ -58,7 +58,7 @@ pub fn read(
 /// When it can't be read, or is longer than any specification.
 pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?
+    open_regular(path)?
         .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {

@@ -19,7 +19,7 @@ mod tests;
 mod work;
 
 pub use folder::Folder;
-pub use open::{Foreign, is_foreign, open_regular, open_resolved, regular};
+pub use open::{Foreign, is_foreign, open_regular, open_resolved, read_regular, regular};
 pub use work::{Adopted, WorkFolder};
 
 /// A name that nobody can guess.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path};
@@ -38,6 +38,16 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         Ok(file) => regular(file),
         Err(error) => Err(explained(error)),
     }
+}
+
+/// Reads such a file, whole.
+///
+/// # Errors
+/// As [`open_regular`], or when it can't be read.
+pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Opens what an absolute path leads to, whatever that is. Its links were followed before: there may be none by now.

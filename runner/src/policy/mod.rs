@@ -7,10 +7,15 @@ use std::path::{Component, Path, PathBuf};
 use url::Url;
 
 use crate::nomad::Nomad;
+use disguise::is_disguised;
+pub(crate) use paths::without_dots;
+use paths::{lies_in, named, real};
 use prefix::Prefix;
 
 mod addresses;
 mod credentials;
+mod disguise;
+mod paths;
 mod prefix;
 mod refusal;
 
@@ -28,6 +33,8 @@ pub struct Policy {
     task: Option<TaskFolders>,
     /// What is to be read was named by a dispatch, and by no operator.
     by_dispatch: bool,
+    /// `--data-credentials-for`. Where there are any, no other server gets the data source's credentials.
+    credentials_for: Vec<Url>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,7 +78,15 @@ impl Policy {
             by_dispatch: by_dispatch && task.is_some(),
             listed,
             task,
+            credentials_for: Vec::new(),
         })
+    }
+
+    /// Sends the data source's credentials to these servers alone.
+    #[must_use]
+    pub fn with_credentials_for(mut self, servers: &[Url]) -> Self {
+        self.credentials_for = servers.to_vec();
+        self
     }
 
     /// Whether the operator listed what may be read.
@@ -180,17 +195,48 @@ impl Policy {
             let remedy = format!("The operator allows it with --allow-data {}", origin(url));
             Refusal::read(what.clone(), why, remedy)
         };
-        if self.is_listed() && !self.listed.iter().any(|prefix| prefix.holds_url(url)) {
-            return Err(refusal("no --allow-data names a prefix of it".to_owned()));
+        if self.is_listed() {
+            if is_disguised(url.path()) {
+                return Err(Refusal::read(
+                    what.clone(),
+                    "its path holds `..` in some encoding, a control character, or what is not UTF-8, and the server may read it as another path than --allow-data names".to_owned(),
+                    "Name it by its plain path".to_owned(),
+                ));
+            }
+            if !self.listed.iter().any(|prefix| prefix.holds_url(url)) {
+                return Err(refusal("no --allow-data names a prefix of it".to_owned()));
+            }
         }
-        // Whoever sits at the machine may name any address of it. A bucket is no address.
-        let is_users_own = self.task.is_none() && !self.is_listed() && step == Step::Named;
-        if is_users_own || !matches!(url.scheme(), "http" | "https") {
+        // Whoever sits at the machine may name any address of it.
+        if self.task.is_none() && !self.is_listed() && step == Step::Named {
             return Ok(());
         }
         self.guard(step)
             .check_host(url)
             .map_err(|zone| refusal(zone.to_string()))
+    }
+
+    /// `address`: of an object in a bucket, with its name as it is read.
+    ///
+    /// # Errors
+    /// When it may not be read.
+    pub fn check_object(&self, address: &str) -> Result<(), Refusal> {
+        if !self.is_listed()
+            || self
+                .listed
+                .iter()
+                .any(|prefix| prefix.holds_object(address))
+        {
+            return Ok(());
+        }
+        let folder = address
+            .rsplit_once('/')
+            .map_or(address, |(folder, _)| folder);
+        Err(Refusal::read(
+            address.to_owned(),
+            "no --allow-data names a prefix of it".to_owned(),
+            format!("The operator allows it with --allow-data {folder}/"),
+        ))
     }
 
     /// What resolved addresses are held to.
@@ -235,19 +281,36 @@ impl Policy {
         urls.fold(guard, Guard::except)
     }
 
-    /// Credentials go where the operator says, and nowhere else.
+    /// Whether the data source's credentials go to the server of this URL, which may be read. They go where the operator says,
+    /// and nowhere else.
     ///
     /// # Errors
-    /// When whoever dispatched the job chose the URL, and the operator did not list it.
-    pub fn check_credentials(&self, url: &Url) -> Result<(), Refusal> {
-        if self.is_listed() || !self.by_dispatch {
-            return Ok(());
+    /// When whoever dispatched the job chose that server.
+    pub fn sends_credentials(&self, url: &Url) -> Result<bool, Refusal> {
+        if !self.credentials_for.is_empty() {
+            let mut named = self.credentials_for.iter();
+            return Ok(named.any(|server| server.origin() == url.origin()));
         }
-        Err(Refusal::read(
-            redacted(url),
-            "whoever dispatched this job chose the URL, and would get the data source's credentials".to_owned(),
-            format!("The operator allows it with --allow-data {}", origin(url)),
-        ))
+        let mut servers = self.listed.iter().filter_map(Prefix::url);
+        let is_the_only_one = self.is_listed() && servers.all(|one| one.origin() == url.origin());
+        if !self.by_dispatch || is_the_only_one {
+            return Ok(true);
+        }
+        let (why, remedy) = if self.is_listed() {
+            (
+                "--allow-data lists several servers, and whoever dispatched this job chose which one would get the data source's credentials",
+                format!(
+                    "The operator names that one with --data-credentials-for {} (variable data_token_for of the job)",
+                    url.origin().ascii_serialization()
+                ),
+            )
+        } else {
+            (
+                "whoever dispatched this job chose the URL, and would get the data source's credentials",
+                format!("The operator allows it with --allow-data {}", origin(url)),
+            )
+        };
+        Err(Refusal::read(redacted(url), why.to_owned(), remedy))
     }
 
     /// Says of a URL that its host is, or stands for, a refused address.
@@ -313,39 +376,6 @@ fn refused_file(path: &Path, why: &str, flag: &str) -> Refusal {
 /// The folder of a file, as `--allow-data` names it.
 fn below(file: &Path) -> String {
     file.parent().unwrap_or(file).display().to_string()
-}
-
-/// A path as it was named, from the root on.
-fn named(path: &Path) -> PathBuf {
-    // It fails for an empty path, or where the working folder is gone: then it lies in no folder.
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Whether a file lies in a folder, by the folder's own name or by where that leads.
-fn lies_in(file: &Path, folder: &Path) -> bool {
-    file.starts_with(folder) || file.starts_with(real(folder))
-}
-
-/// Where a folder of the task really is; it may not be there.
-fn real(folder: &Path) -> PathBuf {
-    folder
-        .canonicalize()
-        .unwrap_or_else(|_| without_dots(folder))
-}
-
-/// What an absolute path means when none of its folders is a link.
-pub(crate) fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            component => plain.push(component),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

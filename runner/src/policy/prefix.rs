@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{lies_in, real};
+use super::disguise::is_disguised;
+use super::paths::{lies_in, real};
 
 /// An entry of `--allow-data` that names nothing.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,8 @@ pub struct BadPrefix {
 pub(super) enum Prefix {
     /// Scheme, host and port as they are, and a path that ends at a `/` of what it is compared with.
     Url(Url),
+    /// `gs://bucket/prefix`, with no `/` at its end: names of objects are compared as they are, and nothing is decoded.
+    Bucket(String),
     Folder(PathBuf),
 }
 
@@ -30,14 +32,12 @@ impl Prefix {
         let path = match text.split_once("://") {
             None => text,
             Some(("file", path)) => path,
-            Some(("http" | "https" | "gs" | "s3" | "az", _)) => {
-                let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
-                if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-                    return Err(bad(
-                        "a prefix is a scheme, a host and perhaps a path, with no user and no query".to_owned(),
-                    ));
-                }
-                return Ok(Self::Url(url));
+            Some(("http" | "https", _)) => return url_prefix(text).map_err(bad),
+            Some(("gs" | "s3" | "az", rest)) => {
+                let prefix = text.trim_end_matches('/').to_owned();
+                return bucket_prefix(rest)
+                    .map(|()| Self::Bucket(prefix))
+                    .map_err(bad);
             }
             Some(_) => {
                 return Err(bad(
@@ -68,32 +68,54 @@ impl Prefix {
         let same_origin = prefix.scheme() == url.scheme()
             && prefix.host() == url.host()
             && prefix.port_or_known_default() == url.port_or_known_default();
-        if !same_origin || climbs(url.path()) {
-            return false;
-        }
-        let folder = prefix.path().trim_end_matches('/');
-        url.path()
-            .strip_prefix(folder)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        same_origin && begins_with(url.path(), prefix.path().trim_end_matches('/'))
+    }
+
+    /// `address`: of an object, with its name as it is read.
+    pub fn holds_object(&self, address: &str) -> bool {
+        matches!(self, Self::Bucket(prefix) if begins_with(address, prefix))
     }
 
     pub fn url(&self) -> Option<&Url> {
         match self {
             Self::Url(url) => Some(url),
-            Self::Folder(_) => None,
+            Self::Bucket(_) | Self::Folder(_) => None,
         }
     }
 }
 
-/// Whether a server that decodes twice, or takes `\` for `/`, could be led out of the prefix. Parsing the URL has
-/// dealt with the plain `..`.
-fn climbs(path: &str) -> bool {
-    let mut path = path.to_owned();
-    for _ in 0..3 {
-        path = percent_decode_str(&path).decode_utf8_lossy().into_owned();
-        if path.split(['/', '\\']).any(|part| part == "..") {
-            return true;
-        }
+/// Whether a path begins with another one that has no `/` at its end.
+fn begins_with(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn url_prefix(text: &str) -> Result<Prefix, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err(
+            "a prefix is a scheme, a host and perhaps a path, with no user and no query".to_owned(),
+        );
     }
-    false
+    if is_disguised(url.path()) {
+        return Err(
+            "its path holds `..` in some encoding, or is not UTF-8: write it plainly".to_owned(),
+        );
+    }
+    Ok(Prefix::Url(url))
+}
+
+/// `rest`: bucket and beginning of the objects' names.
+fn bucket_prefix(rest: &str) -> Result<(), String> {
+    let mut parts = rest.strip_suffix('/').unwrap_or(rest).split('/');
+    let is_plain = |part: &str| !matches!(part, "" | "." | "..") && part.trim() == part;
+    if parts.all(is_plain)
+        && !rest.contains(|each: char| each.is_control() || "?#@\\".contains(each))
+    {
+        return Ok(());
+    }
+    Err(
+        "a prefix is a scheme, a bucket and perhaps the beginning of names as they are: gs://bucket/folder"
+            .to_owned(),
+    )
 }

@@ -37,6 +37,12 @@ fn url(policy: &Policy, url: &str) -> Result<(), String> {
         .map_err(|refusal| refusal.to_string())
 }
 
+fn object(policy: &Policy, address: &str) -> Result<(), String> {
+    policy
+        .check_object(address)
+        .map_err(|refusal| refusal.to_string())
+}
+
 #[test]
 fn a_laptop_reads_what_its_user_may_read() {
     let policy = policy(&[], &Nomad::default());
@@ -93,10 +99,11 @@ fn a_prefix_ends_where_a_part_of_the_path_ends() {
         "https://data.example.com/sales",
         "https://data.example.com:443/sales/2024.csv?x=1",
         "https://ann:secret@data.example.com/sales/",
-        "gs://bucket/a/b.csv",
+        "https://data.example.com/sales/2024..2025/a;v=1/..hidden/100%25%20%C3%A9.csv",
     ] {
         url(&listed, allowed).unwrap();
     }
+    object(&listed, "gs://bucket/a/b.csv").unwrap();
     for refused in [
         "https://data.example.com/salesforce",
         "https://data.example.com/sales/../private",
@@ -108,11 +115,123 @@ fn a_prefix_ends_where_a_part_of_the_path_ends() {
         "https://data.example.com:8443/sales",
         "https://data.example.com.evil.example/sales",
         "https://data.example.com@evil.example/sales",
-        "gs://bucket/ab",
-        "gs://other/a/b.csv",
     ] {
         let refusal = url(&listed, refused).unwrap_err();
         assert!(refusal.contains("--allow-data "), "{refused}: {refusal}");
+    }
+}
+
+#[test]
+fn no_disguise_of_two_dots_leaves_a_prefix() {
+    let listed = policy(&["https://data.example.com/sales/"], &Nomad::default());
+    for way_out in [
+        "..;/x",
+        "..;a=b/x",
+        "..%3bx/x",
+        "..%20/x",
+        "%20../x",
+        ".%20./x",
+        "..%C2%A0/x",
+        ".%C2%AD./x",
+        "..%00/x",
+        "..%00.csv",
+        "..%0d/x",
+        "a%0a.csv",
+        "..%3f/x",
+        "..%23/x",
+        "..:x/x",
+        "...",
+        "..%2fx",
+        "..%5cx",
+        "%252e%252e/x",
+        "%2525252e%2525252e/x",
+        "%252525252525252525252525252e/x",
+        "%25252e./x",
+        "%c0%ae%c0%ae/x",
+        "%E9.csv",
+        "%u002e%u002e/x",
+        "%EF%BC%8E%EF%BC%8E/x",
+        "%E2%80%A5/x",
+        "..%EF%BC%8Fx",
+        "..%E2%88%95x",
+        "%EF%BC%852e%EF%BC%852e/x",
+    ] {
+        let refusal = url(
+            &listed,
+            &format!("https://data.example.com/sales/{way_out}"),
+        );
+        let refusal = refusal.expect_err(way_out);
+        assert!(refusal.contains("by its plain path"), "{refusal}");
+    }
+}
+
+#[test]
+fn an_object_is_judged_by_the_name_that_is_read() {
+    let listed = policy(
+        &["gs://bucket/ok/", "s3://whole", "az://a/b%20c"],
+        &Nomad::default(),
+    );
+    for allowed in [
+        "gs://bucket/ok/x",
+        "gs://bucket/ok",
+        "s3://whole/a/b",
+        "az://a/b%20c/d",
+    ] {
+        object(&listed, allowed).unwrap();
+    }
+    for refused in [
+        "gs://bucket/secret/%2e%2e/ok/x",
+        "gs://bucket/okay",
+        "gs://other/ok/x",
+        "gs://whole/a",
+        "s3://wholesale/a",
+        "az://a/b c/d",
+    ] {
+        let refusal = object(&listed, refused).unwrap_err();
+        assert!(refusal.contains("--allow-data "), "{refused}: {refusal}");
+    }
+}
+
+#[test]
+fn an_operator_says_which_server_gets_the_credentials() {
+    let sends = |listed: &[&str], servers: &[&str], by_dispatch: bool, to: &str| {
+        let listed: Vec<String> = listed.iter().map(|&text| text.to_owned()).collect();
+        let servers: Vec<Url> = servers.iter().map(|url| Url::parse(url).unwrap()).collect();
+        let policy = Policy::new(&listed, &nomad(), by_dispatch).unwrap();
+        let sent = policy
+            .with_credentials_for(&servers)
+            .sends_credentials(&Url::parse(to).unwrap());
+        sent.map_err(|refusal| refusal.to_string())
+    };
+    let (one, other) = ("https://one.example/a", "https://other.example/");
+    assert_eq!(sends(&[], &[], false, one), Ok(true));
+    let refusal = sends(&[], &[], true, one).unwrap_err();
+    assert!(
+        refusal.contains("--allow-data https://one.example/"),
+        "{refusal}"
+    );
+    // Two folders of one server, beside what is no server.
+    let listed = [one, "https://one.example/b", "/local", "gs://bucket/"];
+    assert_eq!(sends(&listed, &[], true, one), Ok(true));
+    for several in [
+        [one, other],
+        [one, "http://one.example/"],
+        [one, "https://one.example:8443/"],
+    ] {
+        let refusal = sends(&several, &[], true, one).unwrap_err();
+        let said = "--data-credentials-for https://one.example (";
+        assert!(refusal.contains(said), "{refusal}");
+        assert_eq!(
+            sends(&several, &["https://one.example"], true, one),
+            Ok(true)
+        );
+    }
+    for by_dispatch in [true, false] {
+        let servers = ["https://one.example"];
+        assert_eq!(
+            sends(&[one, other], &servers, by_dispatch, other),
+            Ok(false)
+        );
     }
 }
 
@@ -217,10 +336,10 @@ fn a_dispatch_names_no_address_of_the_machine_and_its_network() {
         "http://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/",
         "http://[2002:5db8:d70e::1]/",
         "http://[64:ff9b::5db8:d70e]/",
-        "gs://localhost/rows.csv",
     ] {
         url(&under_nomad, address).unwrap();
     }
+    object(&under_nomad, "gs://localhost/rows.csv").unwrap();
 }
 
 #[test]
@@ -288,6 +407,13 @@ fn what_is_no_prefix_is_refused() {
         "https://",
         "https://a/?b",
         "https://user@a/",
+        "https://a/..;/b",
+        "gs://",
+        "gs://a/../b",
+        "gs://a//b",
+        "gs://a/ b",
+        "gs://user@a/b",
+        "gs://a/b?c",
     ] {
         let error = Policy::new(&[text.to_owned()], &Nomad::default(), false)
             .unwrap_err()

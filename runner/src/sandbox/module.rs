@@ -17,6 +17,7 @@ use super::host::GuestHost;
 use super::trust::{NotTrusted, Trust};
 use crate::exit::Exit;
 use crate::foreign;
+use crate::platform::open_regular;
 use crate::size::Size;
 
 /// Larger modules are refused: compiling takes many times their size.
@@ -290,7 +291,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ModuleError> {
         path: path.to_owned(),
         source,
     };
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let file = open_regular(path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)

@@ -129,6 +129,12 @@ fn check_prefix(prefix: &str) -> Result<(), String> {
                 }
             ));
         }
+        // The library that asks for objects trims them away, and would ask for another one.
+        if part.trim() != part {
+            return Err(format!(
+                "the prefix {prefix:?} holds a part that begins or ends with white space"
+            ));
+        }
     }
     if let Some(odd) = prefix
         .chars()
@@ -219,6 +225,8 @@ mod tests {
             ("gs://models/a//b", "an empty part"),
             ("gs://models/./b", "holds ."),
             ("gs://models/a?versions=true", "'?'"),
+            ("gs://models/a/ b", "white space"),
+            ("gs://models/a/b\u{a0}", "white space"),
         ] {
             let error = Location::parse(text).unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");

@@ -23,6 +23,16 @@ const ASSERTION_LIFE: i64 = 180;
 /// More is no answer of a token server's. Bytes.
 const LARGEST_ANSWER: usize = 1 << 20;
 
+/// All that a token server can say, by RFC 6749, section 5.2.
+const ERROR_CODES: [&str; 6] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+];
+
 /// Gets tokens, and keeps the last one.
 pub(in crate::data) struct OAuth {
     file: CredentialFile,
@@ -139,13 +149,8 @@ impl OAuth {
             let code = serde_json::from_slice::<Refused>(&body)
                 .ok()
                 .map(|refused| refused.error);
-            // The code is one of a few words; anything longer could repeat what was sent.
-            let code = code.filter(|code| {
-                code.len() < 40
-                    && code
-                        .bytes()
-                        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-            });
+            // Any other word could repeat what was sent.
+            let code = code.filter(|code| ERROR_CODES.contains(&code.as_str()));
             let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
             let problem = format!(
                 "{} gives no token for it{code}: check client, secret and rights",

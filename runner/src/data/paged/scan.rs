@@ -30,7 +30,8 @@ impl Page {
 pub(super) struct Scan {
     /// Bytes so far.
     at: u64,
-    depth: u32,
+    /// As wide as `at`: each byte may open one more.
+    depth: u64,
     in_string: bool,
     escaped: bool,
     /// Of the outermost object: the key that is being filled, and what has been read since the last `:` or `,`.
@@ -193,6 +194,17 @@ mod tests {
             assert_eq!(&text[range], r#"{"a":"],}\"["},{"b":[1,2]}"#);
         }
         assert_eq!(page(r#"{"done":true,"records":[ ]}"#).unwrap().count, 0);
+    }
+
+    #[test]
+    fn no_depth_is_too_deep_to_count() {
+        let depth = u32::MAX.into();
+        let mut scan = Scan {
+            depth,
+            ..Scan::default()
+        };
+        assert!(scan.feed(b"[[]]"));
+        assert_eq!(scan.depth, depth);
     }
 
     #[test]

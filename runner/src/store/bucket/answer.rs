@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use crate::net::without_queries;
 
 /// Looked at of an error's body. The rest of a long one says no more, and looking through it takes time. Bytes.
-const LOOKED_AT: usize = 64 << 10;
+pub(super) const LOOKED_AT: usize = 64 << 10;
 
 pub(super) fn worth_repeating(status: StatusCode) -> bool {
     matches!(
@@ -23,7 +23,6 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// What an answer means that OpenDAL has no word for; `None` for those that it understands.
 pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Option<String> {
-    let body = &body[..body.len().min(LOOKED_AT)];
     let said = || server_message(body);
     match status {
         StatusCode::NOT_FOUND

@@ -1,5 +1,7 @@
 //! From an address and options to an OpenDAL operator. The only file that knows one cloud from another.
 
+#[cfg(any(feature = "s3", feature = "azblob"))]
+use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
 
@@ -10,6 +12,8 @@ use super::Revisions;
 use super::google::Google;
 use super::transport::Transport;
 use super::uploads::Uploads;
+#[cfg(any(feature = "s3", feature = "azblob"))]
+use crate::platform::{is_foreign, open_regular};
 use crate::policy::Refusal;
 use crate::store::location::Scheme;
 use crate::store::{Location, Options, StoreError};
@@ -110,9 +114,38 @@ fn google_credentials(
     Google::find(options, transport).map(Some)
 }
 
-/// Credentials as the AWS tools find them: environment, shared files, web identity, instance metadata.
+/// Files with credentials that the environment names.
+#[cfg(any(feature = "s3", feature = "azblob"))]
+const NAMED_FILES: [&str; 6] = [
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+];
+
+/// The library would wait for a pipe without an end.
+#[cfg(any(feature = "s3", feature = "azblob"))]
+fn check_named_files() -> Result<(), StoreError> {
+    for name in NAMED_FILES {
+        if let Some(path) = variable(name)
+            && let Err(error) = open_regular(Path::new(&path))
+            && is_foreign(&error)
+        {
+            return Err(StoreError::Credentials {
+                problem: format!("{name}={path}: {error}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Credentials as the AWS tools find them: environment, shared files, web identity, instance metadata. Under Nomad the files
+/// in the home folder are the node's, like its metadata.
 #[cfg(feature = "s3")]
 fn s3(bucket: &str, root: &str, options: &Options) -> Result<Operator, StoreError> {
+    check_named_files()?;
     let region = variable("AWS_REGION")
         .or_else(|| variable("AWS_DEFAULT_REGION"))
         .unwrap_or_else(|| "us-east-1".to_owned());
@@ -131,12 +164,17 @@ fn s3(bucket: &str, root: &str, options: &Options) -> Result<Operator, StoreErro
         Some(endpoint) => builder.endpoint(&endpoint),
         None => builder.enable_virtual_host_style(),
     };
+    let builder = match options.policy.allows_node_identity() {
+        true => builder,
+        false => builder.credential_provider_chain(super::homeless::providers()),
+    };
     made(Operator::new(builder), "s3", bucket)
 }
 
 /// Account and key, signature or identity as the Azure tools find them.
 #[cfg(feature = "azblob")]
 fn azure(container: &str, root: &str, options: &Options) -> Result<Operator, StoreError> {
+    check_named_files()?;
     let account = variable("AZURE_STORAGE_ACCOUNT");
     let builder = match variable("AZURE_STORAGE_CONNECTION_STRING") {
         Some(text) => opendal::services::Azblob::from_connection_string(&text).map_err(|_| {

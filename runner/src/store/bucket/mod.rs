@@ -28,6 +28,9 @@ mod checked;
 mod connect;
 mod download;
 mod google;
+#[cfg(feature = "s3")]
+mod homeless;
+mod known;
 mod transport;
 mod uploads;
 mod write;

@@ -13,9 +13,10 @@ use opendal::raw::Operation;
 use opendal::{Buffer, HttpBody, HttpTransport};
 use url::Url;
 
-use super::answer::{clock_note, refusal, retry_after, seconds_ahead, worth_repeating};
+use super::answer::{LOOKED_AT, clock_note, refusal, retry_after, seconds_ahead, worth_repeating};
 use super::checked::checked_body;
 use super::google::Google;
+use super::known::Known;
 use crate::net::{self, BodyError, NetError, cause};
 use crate::policy::{CredentialPolicy, Guard, Refusal, RefusedAddress};
 use crate::store::Options;
@@ -142,7 +143,7 @@ impl Transport {
             tracing::debug!(
                 "{} {}: {reason}; trying again in {delay:.1?}",
                 request.method(),
-                without_query(request)
+                shown(request)
             );
             tokio::time::sleep(delay).await;
         }
@@ -166,12 +167,13 @@ impl Transport {
         if !request.body().is_empty() {
             sent = sent.body(body_of(request.body()));
         }
+        let known = Known::of(request, token);
         let response = match sent.send().await {
             Ok(response) => response,
             Err(error) => {
                 return match cause::<RefusedAddress>(&error) {
                     Some(_) => Attempt::Failed(self.refuse(request)),
-                    None => failed_attempt(&error),
+                    None => failed_attempt(&error, &known),
                 };
             }
         };
@@ -196,8 +198,8 @@ impl Transport {
         } else {
             let read = net::body(response, LARGEST_ANSWER);
             let bytes = match tokio::time::timeout(self.patience, read).await {
-                Ok(Ok(bytes)) => bytes,
-                Ok(Err(BodyError::Broken(error))) => return failed_attempt(&error),
+                Ok(Ok(bytes)) => without(&known, status, bytes),
+                Ok(Err(BodyError::Broken(error))) => return failed_attempt(&error, &known),
                 Ok(Err(error)) => return Attempt::Failed(Failure::Refused(error.to_string())),
                 Err(_) => {
                     return Attempt::Again {
@@ -238,7 +240,7 @@ impl Transport {
     }
 
     fn refuse(&self, request: &Request<Buffer>) -> Failure {
-        let refusal = CredentialPolicy::refused_request(&without_query(request));
+        let refusal = CredentialPolicy::refused_request(&shown(request));
         self.refused.get_or_init(|| refusal.clone());
         refusal.into()
     }
@@ -267,8 +269,8 @@ fn body_of(body: &Buffer) -> reqwest::Body {
 
 /// Sorts what reqwest calls errors: resets and timeouts are worth another attempt, a refused connection, an
 /// unknown host or a bad certificate are not.
-fn failed_attempt(error: &reqwest::Error) -> Attempt {
-    let reason = describe(error);
+fn failed_attempt(error: &reqwest::Error, known: &Known) -> Attempt {
+    let reason = known.strike(&describe(error));
     let reset = || {
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -325,13 +327,24 @@ pub(super) fn describe(error: &reqwest::Error) -> String {
     }
 }
 
-/// An address as it may be shown: an upload's query holds the right to write.
-fn without_query(request: &Request<Buffer>) -> String {
+/// An error's body without what must not be told: it may be quoted here and by OpenDAL. S3 sends errors with status 200, too.
+fn without(known: &Known, status: StatusCode, mut body: Vec<u8>) -> Vec<u8> {
+    if !status.is_success() {
+        body.truncate(LOOKED_AT);
+    } else if !body.windows(6).any(|part| part == b"<Error") {
+        return body;
+    }
+    known.strike(&String::from_utf8_lossy(&body)).into_bytes()
+}
+
+/// An address as it may be shown.
+fn shown(request: &Request<Buffer>) -> String {
     let uri = request.uri();
-    format!(
+    let address = format!(
         "{}://{}{}",
         uri.scheme_str().unwrap_or_default(),
         uri.authority().map_or("", |authority| authority.as_str()),
         uri.path()
-    )
+    );
+    Known::of(request, None).strike(&address)
 }

@@ -13,6 +13,7 @@ use opendal::{Buffer, HttpBody};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::known::Session;
 use super::transport::{Failure, Transport};
 use super::write::{PART, Stored, Uploaded, read_part};
 use crate::store::{Content, Revision, Source, StoreError};
@@ -149,6 +150,9 @@ impl Uploads {
                 format!("bytes {at}-{}/{}", end - 1, content.bytes)
             };
             let put = request(Method::PUT, &session)
+                .extension(Session {
+                    begun_at: address.to_owned(),
+                })
                 .header(header::CONTENT_RANGE, range)
                 .body(Buffer::from(part.clone()));
             let answer = self.transport.send(&made(put)?).await?;
