@@ -57,6 +57,34 @@ fn all_pages_become_one_query_result() {
     );
 }
 
+/// Salesforce and what stands before it send gzip where it suits them.
+#[test]
+fn pages_that_come_as_gzip_are_followed_too() {
+    let gzip = |text: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, text.as_bytes()).unwrap();
+        Answer::ok(packed.finish().unwrap()).header("Content-Encoding", "gzip")
+    };
+    for packed in [[true, true], [true, false], [false, true]] {
+        let server = Server::start(move |asked| {
+            let (text, packed) = match asked.target.as_str() {
+                "/first" => (
+                    r#"{"totalSize":2,"done":false,"nextRecordsUrl":"/rest","records":[{"Id":"1"}]}"#,
+                    packed[0],
+                ),
+                _ => (
+                    r#"{"totalSize":2,"done":true,"records":[{"Id":"2"}]}"#,
+                    packed[1],
+                ),
+            };
+            if packed { gzip(text) } else { Answer::ok(text) }
+        });
+        let joined = r#"{"totalSize":2,"done":true,"records":[{"Id":"1"},{"Id":"2"}]}"#;
+        let url = server.url("/first");
+        assert_data(train_on(&url).run(), &url, joined);
+    }
+}
+
 #[test]
 fn a_query_result_that_is_done_stays_as_it_is() {
     for text in [
@@ -159,6 +187,19 @@ fn an_object_is_read_with_its_generation() {
     let ended = ended.ends_with(0);
     assert_eq!(data_of(&ended)["generation"], "1700000000000007");
     assert_data(ended, "gs://models/sales/rows.csv", ROWS);
+}
+
+#[test]
+fn the_whole_of_an_object_is_not_taken_for_its_rest() {
+    let gcs = Gcs::start();
+    let rows = "x,y\n".to_owned() + &"1,2\n".repeat(200_000);
+    gcs.put("sales/rows.csv", rows, 7);
+    gcs.fault(1, "GET", "rows.csv", Fault::ResetAfter(300_000));
+    gcs.fault(9, "GET", "rows.csv", Fault::NoRange);
+    let ended = train_on("gs://models/sales/rows.csv")
+        .env("STORAGE_EMULATOR_HOST", &gcs.address)
+        .run();
+    assert_no_data(ended, NOT_FETCHED, ["rest from byte", "rows.csv"]);
 }
 
 #[test]

@@ -227,6 +227,8 @@ fn a_reset_half_way_goes_on_where_it_broke_off_when_the_data_is_still_the_same()
             .header("etag", etag);
         match asked.header("range") {
             None => whole.reset_after(body.len() / 2),
+            // Busy for a moment: what has arrived is kept.
+            Some(_) if asked.number == 1 => Answer::status(503, ""),
             Some(range) => {
                 assert_eq!(asked.header("if-range"), Some(etag));
                 let from = range
@@ -243,7 +245,7 @@ fn a_reset_half_way_goes_on_where_it_broke_off_when_the_data_is_still_the_same()
         }
     });
     assert_data(train_on(&server.url("/")).run(), &server.url("/"), large());
-    assert_eq!(server.asked().len(), 2);
+    assert_eq!(server.asked().len(), 3);
 }
 
 #[test]

@@ -175,10 +175,11 @@ fn a_signal_stops_a_push_and_the_model_stays_to_push_again() {
 }
 
 #[test]
-fn a_store_that_is_not_there_is_said_to_be_so_at_once() {
+fn a_store_that_is_not_there_is_said_to_be_so_soon() {
     let model = Model::new("m", "1", "a").write();
     let gcs = Gcs::start();
     let mut command = push(&gcs, model.folder());
+    command.args(["--store-timeout", "1s"]);
     command.env("STORAGE_EMULATOR_HOST", "127.0.0.1:9");
     let said = ends(&mut command, 17);
     assert!(said.contains("cannot connect"), "{said}");

@@ -336,6 +336,92 @@ fn what_a_server_sends_besides_objects_is_bounded() {
     assert!(said.contains("holds more than 33554432 bytes"), "{said}");
 }
 
+/// A page to log in is answered with 200, too.
+#[test]
+fn a_page_is_neither_a_list_of_objects_nor_proof_that_one_was_stored() {
+    let gcs = Gcs::start();
+    let model = Model::new("m", "1", "a").write();
+    let folder = model.folder().to_str().unwrap();
+    for upload in ["model.json", "manifest.json"] {
+        gcs.fault(1, "POST", upload, Fault::Page);
+        let push = ["push", folder, "--store", "gs://models/sales"];
+        let said = ends(&mut runner(&gcs, &push), 16);
+        assert!(said.contains("not Google Cloud Storage"), "{said}");
+        assert!(
+            !gcs.names()
+                .iter()
+                .any(|name| name.ends_with("manifest.json"))
+        );
+    }
+    let data = format!("sales/_data/{}", "0a".repeat(32));
+    gcs.put(&data, "rows", 7);
+    for verb in [&["list"][..], &["gc"], &["delete", "--older-than", "1d"]] {
+        gcs.fault(9, "GET", "", Fault::Page);
+        let said = ends(
+            runner(&gcs, verb).args(["--store", "gs://models/sales"]),
+            16,
+        );
+        assert!(said.contains("models"), "{said}");
+        gcs.heal();
+    }
+    assert!(gcs.names().contains(&data));
+}
+
+#[cfg(feature = "s3")]
+#[test]
+fn a_page_in_place_of_s3_is_no_empty_store() {
+    let (address, asked) = {
+        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        let (address, _) = gcs::http::serve(move |request| {
+            seen.lock().unwrap().push(request.method.clone());
+            gcs::Response::new(200, "<!doctype html><html><p>Log in</p></html>")
+        });
+        (address, asked)
+    };
+    let model = Model::new("m", "1", "a").write();
+    let folder = model.folder().to_str().unwrap();
+    for verb in [
+        &["list"][..],
+        &["gc", "--older-than", "0s"],
+        &["push", folder],
+    ] {
+        let mut command = Command::new(RUNNER);
+        command
+            .env_clear()
+            .env("AWS_ACCESS_KEY_ID", "a")
+            .env("AWS_SECRET_ACCESS_KEY", "b")
+            .env("AWS_REGION", "eu-north-1")
+            .env("AWS_ENDPOINT_URL", &address)
+            .args(verb)
+            .args(["--store", "s3://models/sales"]);
+        let said = ends(&mut command, 16);
+        assert!(said.contains("log in"), "{verb:?}: {said}");
+    }
+    assert!(
+        !asked
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|method| method == "DELETE")
+    );
+}
+
+#[test]
+fn a_session_that_takes_back_what_it_confirmed_is_given_up_on() {
+    let gcs = Gcs::start();
+    let large = "0123456789abcdef".repeat(600_000);
+    let model = Model::new("m", "1", "a").file("model.json", &large).write();
+    let folder = model.folder().to_str().unwrap();
+    // Back and forth: each answer but the first is behind one that was given before.
+    for kept in [1 << 20, 0].repeat(20) {
+        gcs.fault(1, "PUT", "upload_id", Fault::Confirm(kept));
+    }
+    let push = ["push", folder, "--store", "gs://models/sales"];
+    let said = ends(&mut runner(&gcs, &push), 16);
+    assert!(said.contains("does not get on"), "{said}");
+}
+
 #[test]
 fn a_server_that_wants_to_be_left_alone_for_ever_is_given_up_on() {
     let gcs = Gcs::start();

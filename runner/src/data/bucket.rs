@@ -45,5 +45,15 @@ pub(super) async fn copy(
         sink.write(&chunk)?;
         progress.at(sink.bytes(), Some(download.bytes));
     }
+    if sink.bytes() != download.bytes {
+        return Err(DataError::BadAnswer {
+            url: location.to_string(),
+            problem: format!(
+                "{} bytes arrived of an object of {}: run this again",
+                sink.bytes(),
+                download.bytes
+            ),
+        });
+    }
     Ok(download.revision.as_str().to_owned())
 }

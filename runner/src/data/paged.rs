@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -32,14 +33,22 @@ pub(super) async fn follow(
     progress: &mut Progress,
 ) -> Result<Sink, DataError> {
     let is_object = first.head().trim_ascii_start().first() == Some(&b'{');
-    if !is_object {
+    if !is_object && !is_gzip(&first) {
         return Ok(first);
     }
-    let Some(mut page) = scan(&first, into).await?.filter(|page| !page.done) else {
+    // Damaged gzip is for its reader to find.
+    let scanned = scan(&first, into)
+        .await
+        .or_else(|error| match is_gzip(&first) {
+            true => Ok(None),
+            false => Err(error),
+        })?;
+    let Some(mut page) = scanned.filter(|page| !page.done) else {
         return Ok(first);
     };
     let name = request.source.to_string();
     let create = || Sink::create(into, name.clone(), request.max_bytes);
+    let first = unpacked(first, create, url, into).await?;
     let mut joined = create()?;
     joined.write(page.head().as_bytes())?;
     let expected = page.total_size;
@@ -61,6 +70,7 @@ pub(super) async fn follow(
         url = next(&url, &page, &mut seen)?;
         sink = create()?;
         http.download(&url, &mut sink, progress).await?;
+        sink = unpacked(sink, create, &url, into).await?;
         page = scan(&sink, into).await?.ok_or_else(|| {
             bad_answer(
                 &url,
@@ -127,7 +137,30 @@ fn next(url: &Url, page: &Page, seen: &mut Seen) -> Result<Url, DataError> {
     Ok(next)
 }
 
-/// Reads what has arrived, chunk by chunk, until `each` has enough.
+/// Servers send pages as gzip, too, though they are not asked to.
+fn is_gzip(sink: &Sink) -> bool {
+    sink.head().starts_with(&[0x1f, 0x8b])
+}
+
+/// The page as it is without gzip.
+async fn unpacked(
+    page: Sink,
+    create: impl Fn() -> Result<Sink, DataError>,
+    url: &Url,
+    into: &Path,
+) -> Result<Sink, DataError> {
+    if !is_gzip(&page) {
+        return Ok(page);
+    }
+    let mut plain = create()?;
+    let read = read(&page, into, 0, |chunk| plain.write(chunk).map(|()| true)).await;
+    match read {
+        Err(DataError::Write { .. }) => Err(bad_answer(url, "its gzip is damaged")),
+        read => read.map(|()| plain),
+    }
+}
+
+/// Reads what has arrived, unpacked if it is gzip, chunk by chunk, until `each` has enough.
 async fn read(
     sink: &Sink,
     into: &Path,
@@ -137,6 +170,10 @@ async fn read(
     let failed = |source: io::Error| DataError::write(into, source);
     let mut file: File = sink.reopen().map_err(failed)?;
     file.seek(SeekFrom::Start(from)).map_err(failed)?;
+    let mut file: Box<dyn Read + Send> = match is_gzip(sink) {
+        true => Box::new(MultiGzDecoder::new(file)),
+        false => Box::new(file),
+    };
     let mut chunk = vec![0; CHUNK];
     loop {
         let length = file.read(&mut chunk).map_err(failed)?;

@@ -35,6 +35,12 @@ pub enum Fault {
     ExpireTokens,
     /// Of a part of an upload, keep this many bytes and say so.
     KeepOf(usize),
+    /// Of a part of an upload, keep nothing, and say that this many bytes of the whole are there.
+    Confirm(usize),
+    /// Answer 200 and an HTML page instead of doing anything, as what stands before a network does.
+    Page,
+    /// Take the header `Range` away, as some proxies do.
+    NoRange,
 }
 
 /// A fault for the next requests that fit.
@@ -184,6 +190,11 @@ impl State {
                 return Response::error(*status, "rateLimitExceeded", "as the test wants it")
                     .header("retry-after", seconds);
             }
+            Some(Fault::Confirm(0)) => return Response::new(308, ""),
+            Some(Fault::Confirm(bytes)) => {
+                return Response::new(308, "").header("range", format!("bytes=0-{}", bytes - 1));
+            }
+            Some(Fault::Page) => return Response::new(200, "<!doctype html><p>Log in</p>"),
             Some(Fault::ExpireTokens) => self.tokens.expire(),
             _ => {}
         }
@@ -198,6 +209,11 @@ impl State {
             Some(Fault::KeepOf(bytes)) => Some(*bytes),
             _ => None,
         };
+        if matches!(fault, Some(Fault::NoRange)) {
+            let mut request = request.clone();
+            request.headers.remove("range");
+            return self.bucket.answer(&request, address, corrupt, kept);
+        }
         self.bucket.answer(request, address, corrupt, kept)
     }
 

@@ -8,7 +8,7 @@ use super::auth::Auth;
 use super::progress::{Progress, Voice};
 use super::sink::Sink;
 use super::{DataError, Request};
-use crate::net;
+use crate::net::{self, retry::may_pass};
 use crate::policy::{Step, redacted};
 
 mod redirect;
@@ -84,8 +84,10 @@ impl<'a> Http<'a> {
         match response.status() {
             StatusCode::PARTIAL_CONTENT if from > 0 && starts_at(&response, from) => {}
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => sink.restart()?,
+            // What is kept is of use to a server that will be back.
+            status if may_pass(status) => return Err(of_status(url, &response)),
             status => {
-                // What is kept is of no use to a server that does not want to go on with it.
+                // It is of no use to one that does not want to go on with it.
                 if kept.take().is_some() {
                     return Err(Trouble::passing(format!(
                         "{status} when asked for the rest"

@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode, header};
+use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::bad_answer;
 use crate::data::DataError;
-use crate::net::{BodyError, cause};
+use crate::net::{BodyError, cause, retry};
 use crate::policy::{Policy, Refusal, RefusedAddress};
 
 pub(in crate::data) enum Trouble {
@@ -65,16 +65,8 @@ pub(in crate::data) fn of_status(url: &Url, response: &Response) -> Trouble {
         Some(reason) => format!("{} {reason}", status.as_u16()),
         None => status.as_u16().to_string(),
     };
-    let passing = status.is_server_error()
-        || matches!(
-            status,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
-        );
-    if passing {
-        let after = response
-            .headers()
-            .get(header::RETRY_AFTER)
-            .and_then(|value| retry_after(value.to_str().ok()?));
+    if retry::may_pass(status) {
+        let after = retry::retry_after(response.headers());
         let problem = match after {
             Some(after) => format!("{said}, and it asks to wait for {} s", after.as_secs()),
             None => said,
@@ -94,31 +86,20 @@ pub(in crate::data) fn of_status(url: &Url, response: &Response) -> Trouble {
     bad_answer(url, format!("{said}: {remedy}")).into()
 }
 
-/// `Retry-After`: seconds, or a date.
-fn retry_after(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
-    let wait = date.timestamp().as_second() - jiff::Timestamp::now().as_second();
-    Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
-}
-
 /// No answer, or one that broke off.
 pub(in crate::data) fn of_error(url: &Url, error: &reqwest::Error, silence: Duration) -> Trouble {
     if let Some(refused) = cause::<RefusedAddress>(error) {
         return Policy::refused_address(url, refused).into();
     }
-    if let Some(problem) = cause::<rustls::Error>(error)
-        && is_final(problem)
-    {
+    let is_final = retry::Lost::of(error) == retry::Lost::ForGood;
+    if is_final && let Some(problem) = cause::<rustls::Error>(error) {
         return bad_answer(
             url,
             format!("{problem}: if its certificate is signed by an authority of your own, name that one's file in SSL_CERT_FILE"),
         )
         .into();
     }
-    if error.is_builder() {
+    if is_final {
         return bad_answer(url, format!("it can't be asked for: {}", deepest(error))).into();
     }
     if error.is_timeout() {
@@ -135,14 +116,6 @@ pub(in crate::data) fn of_body(url: &Url, error: &BodyError, silence: Duration) 
     }
 }
 
-/// Trying again gives the same certificate.
-fn is_final(error: &rustls::Error) -> bool {
-    matches!(
-        error,
-        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented
-    )
-}
-
 /// What really happened; the outer layers repeat the URL, which may hold a secret.
 fn deepest(error: &reqwest::Error) -> String {
     let mut deepest: &dyn Error = error;
@@ -152,24 +125,5 @@ fn deepest(error: &reqwest::Error) -> String {
     match deepest.downcast_ref::<reqwest::Error>() {
         Some(_) => "the request failed".to_owned(),
         None => deepest.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_says_in_two_ways_how_long_to_wait() {
-        assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
-            Some(Duration::ZERO)
-        );
-        assert!(
-            retry_after("Mon, 21 Oct 2165 07:28:00 GMT")
-                .is_some_and(|wait| wait.as_secs() > 1_000_000)
-        );
-        assert_eq!(retry_after("soon"), None);
     }
 }

@@ -1,25 +1,11 @@
 //! What answers mean: whether to ask again, why a request was refused, whether a clock is off.
 
-use std::time::Duration;
-
 use http::{HeaderMap, StatusCode, header};
 
 use crate::net::without_queries;
 
 /// Looked at of an error's body. The rest of a long one says no more, and looking through it takes time. Bytes.
 pub(super) const LOOKED_AT: usize = 64 << 10;
-
-pub(super) fn worth_repeating(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
-    ) || status.is_server_error()
-}
-
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse();
-    Some(Duration::from_secs(seconds.ok()?))
-}
 
 /// What an answer means that OpenDAL has no word for; `None` for those that it understands.
 pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Option<String> {
@@ -49,6 +35,20 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Option<String> {
         _ if status.is_client_error() => Some(format!("{status}: {}", said())),
         _ => None,
     }
+}
+
+/// Whether an answer is a list of objects: Google's JSON, or the XML of S3 or Azure. Nothing in an HTML page looks like an object, so that a
+/// page would be an empty list.
+pub(super) fn is_listing(body: &[u8]) -> bool {
+    let text = body
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(body)
+        .trim_ascii_start();
+    let head = &text[..text.len().min(1024)];
+    text.first() == Some(&b'{')
+        || [&b"<ListBucketResult"[..], b"<EnumerationResults"]
+            .iter()
+            .any(|root| head.windows(root.len()).any(|part| part == *root))
 }
 
 /// The sentence in an error body: JSON as Google and OAuth write it, or XML as the others do.

@@ -1,22 +1,21 @@
 //! HTTP for OpenDAL: the one place that decides what is tried again, and what a refusal is called.
 
-use std::error::Error as _;
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use backon::BackoffBuilder;
 use futures_util::stream;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use opendal::raw::Operation;
 use opendal::{Buffer, HttpBody, HttpTransport};
 use url::Url;
 
-use super::answer::{LOOKED_AT, clock_note, refusal, retry_after, seconds_ahead, worth_repeating};
+use super::answer::{LOOKED_AT, clock_note, is_listing, refusal, seconds_ahead};
 use super::checked::checked_body;
 use super::google::Google;
 use super::known::Known;
+use crate::net::retry::{Backoff, Lost, TO_CONNECT, may_pass, retry_after};
 use crate::net::{self, BodyError, NetError, cause};
 use crate::policy::{CredentialPolicy, Guard, Refusal, RefusedAddress};
 use crate::store::Options;
@@ -44,8 +43,7 @@ pub(super) enum Failure {
     Unreachable(String),
 }
 
-/// Sends requests, and sends them again where that is worth it: after 408, 429, 5xx, a reset or a timeout.
-/// Nothing else is repeated. That is safe for all that a store sends: creations carry a precondition.
+/// Sends requests, and sends them again where that is worth it ([`net::retry`]). That is safe for all that a store sends: creations carry a precondition.
 #[derive(Clone)]
 pub(super) struct Transport {
     pub client: reqwest::Client,
@@ -69,6 +67,8 @@ enum Attempt {
         /// What the server asked to wait.
         after: Option<Duration>,
     },
+    /// No connection came about.
+    NotConnected(String),
     /// 401: perhaps the token is older than it says.
     Unauthorized(Failure),
     Failed(Failure),
@@ -103,13 +103,8 @@ impl Transport {
     }
 
     pub async fn send(&self, request: &Request<Buffer>) -> Result<Response<HttpBody>, Failure> {
-        let started = Instant::now();
-        let mut delays = backon::ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(20))
-            .with_jitter()
-            .without_max_times()
-            .build();
+        let mut backoff = Backoff::patience(self.patience);
+        let mut connecting: Option<Instant> = None;
         let mut refused_token: Option<HeaderValue> = None;
         loop {
             let token = match &self.google {
@@ -127,19 +122,21 @@ impl Transport {
                     refused_token = token;
                     continue;
                 }
-                Attempt::Again { reason, after } => (reason, after),
+                Attempt::Again { reason, after } => {
+                    connecting = None;
+                    (reason, after)
+                }
+                Attempt::NotConnected(reason) => {
+                    let since = *connecting.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= TO_CONNECT {
+                        return Err(Failure::Unreachable(reason));
+                    }
+                    (reason, None)
+                }
             };
-            // Jitter spreads a thousand allocations that failed at the same moment.
-            let delay = delays
-                .next()
-                .unwrap_or_default()
-                .max(after.unwrap_or_default());
-            if started.elapsed().saturating_add(delay) >= self.patience {
-                return Err(Failure::Unreachable(format!(
-                    "{reason}, again and again for {:.0?} (--store-timeout)",
-                    self.patience
-                )));
-            }
+            let delay = backoff.next(after).map_err(|end| {
+                Failure::Unreachable(format!("{reason}, {end} (--store-timeout)"))
+            })?;
             tracing::debug!(
                 "{} {}: {reason}; trying again in {delay:.1?}",
                 request.method(),
@@ -182,7 +179,7 @@ impl Transport {
             self.ahead.store(ahead, Ordering::Relaxed);
         }
         let status = response.status();
-        if worth_repeating(status) {
+        if may_pass(status) {
             return Attempt::Again {
                 after: retry_after(response.headers()),
                 reason: status.to_string(),
@@ -194,7 +191,10 @@ impl Transport {
         let streamed = request.extensions().get::<Operation>() == Some(&Operation::Read)
             && status.is_success();
         let body = if streamed {
-            checked_body(response)
+            match rest_of(request, response) {
+                Ok(body) => body,
+                Err(failure) => return Attempt::Failed(failure),
+            }
         } else {
             let read = net::body(response, LARGEST_ANSWER);
             let bytes = match tokio::time::timeout(self.patience, read).await {
@@ -208,6 +208,12 @@ impl Transport {
                     };
                 }
             };
+            let is_list = request.extensions().get::<Operation>() == Some(&Operation::List);
+            if is_list && status.is_success() && !is_listing(&bytes) {
+                return Attempt::Failed(Failure::Refused(
+                    "it answers something that is no list of objects: is this the address of a store, or of a page to log in?".to_owned(),
+                ));
+            }
             if let Some(message) = refusal(status, &bytes) {
                 let failure = match ahead.and_then(clock_note) {
                     Some(note) => Failure::Clock(format!("{message}. {note}")),
@@ -255,6 +261,26 @@ impl HttpTransport for Transport {
     }
 }
 
+/// An object from the byte on that was asked for. A server that knows no ranges sends all of it, which must not be taken for the rest.
+fn rest_of(request: &Request<Buffer>, response: reqwest::Response) -> Result<HttpBody, Failure> {
+    let range = request.headers().get(header::RANGE);
+    let from = range.and_then(|range| {
+        let (from, _) = range
+            .to_str()
+            .ok()?
+            .strip_prefix("bytes=")?
+            .split_once('-')?;
+        from.parse::<u64>().ok()
+    });
+    let from = from.unwrap_or(0);
+    if from > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
+        return Err(Failure::Refused(format!(
+            "it sends the whole object when it is asked for the rest from byte {from} on: what is between this machine and the store that takes `Range` away?"
+        )));
+    }
+    Ok(checked_body(response))
+}
+
 /// A body as it is sent. What is small goes as one piece; what is large is not copied into one.
 fn body_of(body: &Buffer) -> reqwest::Body {
     const SMALL: usize = 64 << 10;
@@ -267,36 +293,15 @@ fn body_of(body: &Buffer) -> reqwest::Body {
     )))
 }
 
-/// Sorts what reqwest calls errors: resets and timeouts are worth another attempt, a refused connection, an
-/// unknown host or a bad certificate are not.
 fn failed_attempt(error: &reqwest::Error, known: &Known) -> Attempt {
     let reason = known.strike(&describe(error));
-    let reset = || {
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            if let Some(error) = error.downcast_ref::<io::Error>() {
-                return matches!(
-                    error.kind(),
-                    io::ErrorKind::ConnectionReset
-                        | io::ErrorKind::ConnectionAborted
-                        | io::ErrorKind::BrokenPipe
-                        | io::ErrorKind::TimedOut
-                );
-            }
-            cause = error.source();
-        }
-        false
-    };
-    // Past the connection, what ends a request early is the connection breaking off.
-    let broke_off =
-        !error.is_connect() && (error.is_request() || error.is_body() || error.is_decode());
-    if error.is_timeout() || broke_off || reset() {
-        Attempt::Again {
+    match Lost::of(error) {
+        Lost::NotConnected => Attempt::NotConnected(reason),
+        Lost::BrokenOff => Attempt::Again {
             reason,
             after: None,
-        }
-    } else {
-        Attempt::Failed(Failure::Unreachable(reason))
+        },
+        Lost::ForGood => Attempt::Failed(Failure::Unreachable(reason)),
     }
 }
 

@@ -138,7 +138,7 @@ impl Uploads {
             .and_then(|address| address.to_str().ok())
             .ok_or_else(|| unexpected("an upload began, and its address is missing"))?
             .to_owned();
-        let (mut at, mut stalls) = (0, 0);
+        let (mut at, mut most, mut stalls) = (0, 0, 0);
         let mut buffer = BytesMut::new();
         loop {
             let part = bytes_at(content, at, buffer).await?;
@@ -165,7 +165,9 @@ impl Uploads {
             let kept = kept_until(&answer).filter(|kept| *kept <= end);
             let kept =
                 kept.ok_or_else(|| unexpected("an upload is said to hold what was not sent"))?;
-            stalls = if kept > at { 0 } else { stalls + 1 };
+            // A server that takes back what it confirmed does not get on, whatever it confirms next.
+            stalls = if kept > most { 0 } else { stalls + 1 };
+            most = most.max(kept);
             if stalls == STALLS {
                 return Err(unexpected("an upload does not get on"));
             }
@@ -228,9 +230,16 @@ async fn stored(answer: Response<HttpBody>) -> Result<Uploaded, Trouble> {
     let text = read.map_err(|_| unexpected("the answer could not be read"))?;
     let object: Value = serde_json::from_slice(&text.to_bytes()).unwrap_or_default();
     let field = |name: &str| object[name].as_str().unwrap_or_default();
+    let (md5, generation) = (super::md5_from(field("md5Hash")), field("generation"));
+    // Anything may answer 200. What Google stored, it tells the digest and the generation of.
+    if md5.is_none() || generation.is_empty() {
+        return Err(unexpected(
+            "an upload was answered by something that is not Google Cloud Storage: is this its address, or that of a page to log in?",
+        ));
+    }
     Ok(Uploaded::Stored(Stored {
-        md5: super::md5_from(field("md5Hash")),
-        revision: Revision(field("generation").to_owned()),
+        md5,
+        revision: Revision(generation.to_owned()),
     }))
 }
 

@@ -105,10 +105,15 @@ impl BucketStore {
                 if md5.is_none() && !self.compares {
                     md5 = digest_of::<Md5>(self, key).await?.map(Into::into);
                 }
-                return Ok(Uploaded::Stored(Stored {
-                    md5,
-                    revision: self.revision(&metadata),
-                }));
+                let revision = self.revision(&metadata);
+                // Anything may answer 200. What these stores stored, they tell the ETag of.
+                if revision.as_str().is_empty() {
+                    return Err(StoreError::Refused {
+                        url: self.url(key),
+                        problem: "an upload was answered without an ETag: is this the address of a store, or of a page to log in?".to_owned(),
+                    });
+                }
+                return Ok(Uploaded::Stored(Stored { md5, revision }));
             }
             Err(error) => error,
         };

@@ -14,6 +14,8 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::platform::read_regular;
 
+pub mod retry;
+
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(30);
 
