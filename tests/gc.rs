@@ -18,7 +18,7 @@ use futures_util::TryStreamExt;
 use meddled::{Call, Meddled};
 use model::Model;
 use runner::registry::{self, find_garbage};
-use runner::store::{self, ClaimKey, Content, Depth, FolderStore, Store, uses};
+use runner::store::{self, ClaimKey, Content, Depth, FolderStore, LocalFile, Store, uses};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -159,7 +159,9 @@ async fn a_publisher_does_not_wait_for_a_gc_that_was_killed() {
     shelf.upload(&model).await;
     shelf.put("_uses/m_v1_a/gc", "").await;
     shelf.age();
-    store::publish(&*shelf.store, model.folder()).await.unwrap();
+    store::publish(&*shelf.store, &model.opened())
+        .await
+        .unwrap();
     assert!(
         shelf
             .keys()
@@ -177,10 +179,11 @@ async fn what_only_a_claim_names_is_no_garbage() {
         (model.module(), &named.module.sha256),
         (model.data(), &named.data.sha256),
     ] {
+        let file = LocalFile::named(&path);
         let stored = if path.ends_with(".module") {
-            store::store_module(&*shelf.store, &path, sha256).await
+            store::store_module(&*shelf.store, &file, sha256).await
         } else {
-            store::store_data(&*shelf.store, &path, sha256).await
+            store::store_data(&*shelf.store, &file, sha256).await
         };
         stored.unwrap();
     }
@@ -202,7 +205,7 @@ async fn an_object_that_goes_while_it_is_looked_at_is_made_again() {
     let store = Meddled::new(shelf.store.clone()).before(Call::Stat, key, async move {
         gc.delete(key).await.unwrap();
     });
-    store::publish(&store, model.folder()).await.unwrap();
+    store::publish(&store, &model.opened()).await.unwrap();
     assert!(store.is_over());
     let bytes = shelf.store.read(key).await.unwrap().unwrap().bytes;
     assert_eq!(
@@ -228,13 +231,13 @@ async fn a_claim_that_is_being_finished_stays() {
             registry::remove(&*gc, found).await.unwrap();
         },
     );
-    store::publish(&store, model.folder()).await.unwrap();
+    store::publish(&store, &model.opened()).await.unwrap();
     assert!(store.is_over());
     let keys = shelf.keys().await;
     assert!(keys.contains(&claim), "{keys:?}");
     // So that a replacement allocation finds the work done.
     let second = Model::new("m", "1", "b").nomad(work("b")).write();
-    let published = store::publish(&*shelf.store, second.folder())
+    let published = store::publish(&*shelf.store, &second.opened())
         .await
         .unwrap();
     assert_eq!(published.manifest.name, "m_v1_a");
@@ -244,8 +247,10 @@ async fn a_claim_that_is_being_finished_stays() {
 async fn a_model_that_is_deleted_and_published_at_once_is_whole_or_gone() {
     let shelf = Shelf::new();
     let model = Model::new("m", "1", "a").nomad(work("a")).write();
-    store::publish(&*shelf.store, model.folder()).await.unwrap();
-    let (other, folder) = (shelf.store.clone(), model.folder().to_owned());
+    store::publish(&*shelf.store, &model.opened())
+        .await
+        .unwrap();
+    let (other, folder) = (shelf.store.clone(), model.opened());
     let store = Meddled::new(shelf.store.clone()).before(
         Call::Delete,
         "m_v1_a/predictions.txt",

@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::http::{Http, bad_answer, led};
 use super::progress::Progress;
-use super::sink::Sink;
+use super::sink::{Place, Sink};
 use super::{DataError, Request};
 use scan::{Page, Scan};
 
@@ -28,7 +27,7 @@ pub(super) async fn follow(
     request: &Request,
     url: &Url,
     first: Sink,
-    into: &Path,
+    into: &Place,
     progress: &mut Progress,
 ) -> Result<Sink, DataError> {
     let is_object = first.head().trim_ascii_start().first() == Some(&b'{');
@@ -130,11 +129,11 @@ fn next(url: &Url, page: &Page, seen: &mut Seen) -> Result<Url, DataError> {
 /// Reads what has arrived, chunk by chunk, until `each` has enough.
 async fn read(
     sink: &Sink,
-    into: &Path,
+    into: &Place,
     from: u64,
     mut each: impl FnMut(&[u8]) -> Result<bool, DataError>,
 ) -> Result<(), DataError> {
-    let failed = |source: io::Error| DataError::write(into, source);
+    let failed = |source: io::Error| into.failed(source);
     let mut file: File = sink.reopen().map_err(failed)?;
     file.seek(SeekFrom::Start(from)).map_err(failed)?;
     let mut chunk = vec![0; CHUNK];
@@ -147,7 +146,7 @@ async fn read(
     }
 }
 
-async fn scan(sink: &Sink, into: &Path) -> Result<Option<Page>, DataError> {
+async fn scan(sink: &Sink, into: &Place) -> Result<Option<Page>, DataError> {
     let mut scan = Scan::default();
     read(sink, into, 0, |chunk| Ok(scan.feed(chunk))).await?;
     Ok(scan.page())
@@ -158,7 +157,7 @@ async fn copy(
     page_of: &Sink,
     page: &Page,
     joined: &mut Sink,
-    into: &Path,
+    into: &Place,
 ) -> Result<(), DataError> {
     let mut left = page.records.end - page.records.start;
     read(page_of, into, page.records.start, |chunk| {
