@@ -5,141 +5,24 @@
 mod meddled;
 #[path = "support/model.rs"]
 mod model;
+#[path = "support/shelf.rs"]
+mod shelf;
 mod support;
 
 use std::fs::{self, File, Permissions};
-use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use contract::{Manifest, NomadOrigin};
 use meddled::{Call, Meddled};
-use model::{Model, Sketch};
+use model::Model;
 use runner::platform::Folder;
 use runner::registry;
 use runner::store::{self, ClaimKey, FolderStore, Store};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use shelf::{PATIENCE, RUNNER, Shelf, in_time, model, pipe, said, work};
 use support::{Runner, assemble, files_below};
-use tempfile::TempDir;
-
-const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
-/// Nothing here takes longer, unless it waits for what never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A store in a folder, and a folder of somebody else's.
-struct Shelf {
-    home: TempDir,
-    theirs: TempDir,
-}
-
-impl Shelf {
-    fn new() -> Self {
-        let shelf = Self {
-            home: tempfile::tempdir().unwrap(),
-            theirs: tempfile::tempdir().unwrap(),
-        };
-        for name in ["model.json", "predictions.txt", "manifest.json", "old"] {
-            let file = File::create(shelf.theirs.path().join(name)).unwrap();
-            file.set_modified(SystemTime::now() - 3 * Duration::from_secs(24 * 3600))
-                .unwrap();
-        }
-        shelf
-    }
-
-    fn path(&self, key: &str) -> PathBuf {
-        self.home.path().join("store").join(key)
-    }
-
-    /// Ends, that is.
-    #[track_caller]
-    fn run(&self, args: &[&str], code: i32) -> String {
-        let mut command = Command::new(RUNNER);
-        command.args(args).args(["--store", "store"]);
-        let output = in_time(command.env_clear().current_dir(self.home.path()));
-        let said = said(&output);
-        assert_eq!(output.status.code(), Some(code), "{args:?}\n{said}");
-        said
-    }
-
-    fn put(&self, model: Sketch) -> Manifest {
-        let model = model.write();
-        self.run(&["push", model.folder().to_str().unwrap()], 0);
-        model.manifest().clone()
-    }
-
-    #[track_caller]
-    fn theirs_is_untouched(&self) {
-        let mut names: Vec<String> = files_below(self.theirs.path());
-        names.sort();
-        let expected = ["manifest.json", "model.json", "old", "predictions.txt"];
-        assert_eq!(names, expected);
-        for name in names {
-            let bytes = fs::read(self.theirs.path().join(&name)).unwrap();
-            assert!(bytes.is_empty(), "{name} was written to");
-        }
-    }
-
-    /// Makes all that is in the store three days old.
-    fn age(&self) {
-        fn old(folder: &Path) {
-            for entry in fs::read_dir(folder).unwrap() {
-                let entry = entry.unwrap();
-                let kind = entry.file_type().unwrap();
-                if kind.is_dir() {
-                    old(&entry.path());
-                } else if kind.is_file() {
-                    let file = File::options().write(true).open(entry.path()).unwrap();
-                    let age = 3 * Duration::from_secs(24 * 3600);
-                    file.set_modified(SystemTime::now() - age).unwrap();
-                }
-            }
-        }
-        old(&self.path(""));
-    }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-/// Runs a command that must not wait for ever.
-#[track_caller]
-fn in_time(command: &mut Command) -> Output {
-    let begin = Instant::now();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    while child.try_wait().unwrap().is_none() {
-        if begin.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            panic!("{command:?} does not end");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    child.wait_with_output().unwrap()
-}
-
-fn pipe(path: &Path) {
-    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-}
-
-fn model(version: &str) -> Sketch {
-    Model::new("m", version, "a")
-}
-
-fn work() -> NomadOrigin {
-    NomadOrigin {
-        job_id: "sales/dispatch-1-a".to_owned(),
-        alloc_id: "a".to_owned(),
-        ..NomadOrigin::default()
-    }
-}
 
 #[test]
 fn gc_removes_nothing_behind_a_link() {
@@ -547,134 +430,6 @@ fn what_a_killed_run_leaves_is_removed_by_the_next_and_what_runs_is_not() {
     assert_eq!(working_folders(&out), 1, "the living one's stays");
     alive.kill().unwrap();
     alive.wait().unwrap();
-}
-
-/// Exchanges each folder in `folder` whose name begins with `prefix` for a link to `theirs`, once there is one.
-fn exchange(folder: &Path, prefix: &str, theirs: &Path) {
-    let begin = Instant::now();
-    loop {
-        assert!(begin.elapsed() < PATIENCE, "there is no {prefix}…");
-        let entries = fs::read_dir(folder).into_iter().flatten();
-        let found: Vec<PathBuf> = entries
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| {
-                path.file_name()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .starts_with(prefix)
-            })
-            .collect();
-        for path in &found {
-            // What lies in it is made by now.
-            std::thread::sleep(Duration::from_millis(200));
-            fs::rename(path, path.with_file_name("aside")).unwrap();
-            symlink(theirs, path).unwrap();
-        }
-        if !found.is_empty() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Starts a runner that waits for its data, exchanges its working folder, and gives it the data then.
-#[track_caller]
-fn exchanged_while_it_waits(shelf: &Shelf, args: &[&str], folder: &Path) -> Output {
-    let home = shelf.home.path();
-    let mut child = Command::new(RUNNER)
-        .args(args)
-        .env_clear()
-        .env("TMPDIR", home.join("tmp"))
-        .current_dir(home)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    exchange(folder, ".run-", shelf.theirs.path());
-    let mut data = child.stdin.take().unwrap();
-    data.write_all(b"x,y\n1,1\n2,2\n3,2\n").unwrap();
-    drop(data);
-    let output = child.wait_with_output().unwrap();
-    let aside = folder.join("aside");
-    assert_eq!(
-        files_below(&aside),
-        [""; 0],
-        "what was exchanged is emptied"
-    );
-    output
-}
-
-/// A folder to which everybody can write, and a guest.
-fn shared(shelf: &Shelf, name: &str) -> PathBuf {
-    let folder = shelf.home.path().join(name);
-    fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
-    let guest = shelf.home.path().join("guest.wasm");
-    fs::write(guest, assemble("keeps_the_contract")).unwrap();
-    folder
-}
-
-#[test]
-fn a_working_folder_that_is_exchanged_leads_neither_guest_nor_runner_away() {
-    let shelf = Shelf::new();
-    // What the guest would find there in the place of its own folders.
-    for folder in ["data", "job"] {
-        fs::create_dir_all(shelf.theirs.path().join(folder)).unwrap();
-    }
-    let out = shared(&shelf, "out");
-    fs::write(shelf.home.path().join("spec.toml"), "target = \"y\"\n").unwrap();
-    let args = [
-        "run",
-        "guest.wasm",
-        "--data",
-        "-",
-        "--spec",
-        "spec.toml",
-        "--keep-data",
-        "--save-path",
-        "m",
-        "--out",
-        "out",
-    ];
-    let output = exchanged_while_it_waits(&shelf, &args, &out);
-    assert!(output.status.success(), "{}", said(&output));
-    shelf.theirs_is_untouched();
-    let mut kept = support::models(&out);
-    // The link that took the working folder's place holds a manifest, too.
-    kept.retain(|model| !model.is_symlink());
-    assert_eq!(kept.len(), 1);
-    shelf.run(&["push", kept[0].to_str().unwrap()], 0);
-}
-
-#[test]
-fn what_predicts_in_an_exchanged_folder_reads_and_writes_nothing_elsewhere() {
-    let shelf = Shelf::new();
-    let tmp = shared(&shelf, "tmp");
-    let guest = fs::read(shelf.home.path().join("guest.wasm")).unwrap();
-    let manifest = shelf.put(model("1").with(move |manifest| {
-        manifest.module.bytes = guest.len() as u64;
-        manifest.module.sha256 = runner::digest::sha256(&guest[..]).unwrap().1;
-    }));
-    let modules = shelf.path("_modules");
-    fs::create_dir_all(&modules).unwrap();
-    let module = format!("{}.wasm", manifest.module.sha256);
-    fs::copy(shelf.home.path().join("guest.wasm"), modules.join(module)).unwrap();
-    let args = [
-        "predict",
-        "m@1",
-        "--store",
-        "store",
-        "--data",
-        "-",
-        "--out",
-        "predicted.csv",
-    ];
-    let output = exchanged_while_it_waits(&shelf, &args, &tmp);
-    shelf.theirs_is_untouched();
-    // The module says of one row only: that is known of the file that it left where it was told to.
-    assert_eq!(output.status.code(), Some(15), "{}", said(&output));
 }
 
 /// `runner` where the kernel or the file system lacks some calls.

@@ -51,7 +51,18 @@ impl Found {
     /// What lies beside it under `key`, if it is a file and was not seen before.
     fn shared(&self, key: &str, seen: &mut BTreeSet<PathBuf>) -> Option<LocalFile> {
         let file = LocalFile::beneath(&self.beside, key);
-        (seen.insert(file.path().to_owned()) && file.open().is_ok()).then_some(file)
+        if !seen.insert(file.path().to_owned()) {
+            return None;
+        }
+        match file.open() {
+            Ok(_) => Some(file),
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    tracing::warn!("{} is left out: {error}", file.path().display());
+                }
+                None
+            }
+        }
     }
 }
 
@@ -163,10 +174,8 @@ fn find_models(folder: &Path) -> Result<Vec<Read>, StoreError> {
         let beside = NamedFolder::open(beside).map_err(unread(beside))?;
         found.push(Found::new(top, &beside));
     } else {
-        let rejected = match top.beneath(REJECTED) {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            opened => Some(opened.map_err(unread(&folder.join(REJECTED)))?),
-        };
+        // What is wrong with it is said when its name is come to.
+        let rejected = top.beneath(REJECTED).ok();
         for parent in [Some(top), rejected].into_iter().flatten() {
             for name in parent.names().map_err(unread(parent.path()))? {
                 match parent.beneath(&name) {

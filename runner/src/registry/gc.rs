@@ -194,8 +194,7 @@ async fn temporary(store: &dyn Store) -> Result<Vec<Entry>, StoreError> {
     Ok(temporary)
 }
 
-/// Whether files belong to no model. A manifest that was just made counts, and so does one that can't be read: something
-/// else than a file may have taken its place, which no listing shows.
+/// Whether files belong to no model. A manifest that was just made counts, and so does one that can't be read.
 async fn has_no_manifest(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
     let key = manifest_key(name);
     match store.stat(&key).await {

@@ -93,7 +93,11 @@ async fn manifest_as_stored(
 
 /// A hidden folder beside the target `to`: what an earlier try left, else a fresh one.
 fn attempt(above: &NamedFolder, to: &Path, name: &str) -> Result<WorkFolder, RegistryError> {
-    let failed = |action| move |error| RegistryError::local(action, above.path(), error);
+    let shown = match above.path().as_os_str().is_empty() {
+        true => Path::new("."),
+        false => above.path(),
+    };
+    let failed = |action| move |error| RegistryError::local(action, shown, error);
     let prefix = format!(".{name}.part-");
     for entry in above.names().map_err(failed("list"))? {
         match WorkFolder::adopt(above, &entry, &prefix) {

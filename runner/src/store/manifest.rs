@@ -39,6 +39,16 @@ impl Damaged {
         self.newer || self.forbidden
     }
 
+    /// It is of version `found` of its schema, and this runner knows version `known`.
+    #[must_use]
+    pub fn of_schema(found: u32, known: u32) -> Self {
+        Self {
+            problem: format!("schema version {found} is not {known}: use a newer runner"),
+            newer: found > known,
+            forbidden: false,
+        }
+    }
+
     /// What is wrong with one object.
     ///
     /// # Errors
@@ -160,14 +170,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Damaged> {
 
     let Schema { schema } = BOUNDS.parse(bytes)?;
     if schema != Manifest::SCHEMA {
-        return Err(Damaged {
-            problem: format!(
-                "schema version {schema} is not {}: use a newer runner",
-                Manifest::SCHEMA
-            ),
-            newer: schema > Manifest::SCHEMA,
-            forbidden: false,
-        });
+        return Err(Damaged::of_schema(schema, Manifest::SCHEMA));
     }
     let manifest = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     check(&manifest)?;
