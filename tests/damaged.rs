@@ -326,3 +326,78 @@ fn a_folder_whose_manifest_no_store_would_read_is_not_pushed() {
         assert!(!shop.is_there("m_v1_a/model.json"));
     });
 }
+
+#[test]
+fn what_a_newer_runner_wrote_is_neither_changed_nor_deleted() {
+    Shop::each(|shop| {
+        for version in ["1", "2"] {
+            shop.put(Model::new("m", version, "a"));
+        }
+        shop.run(&["promote", "m@1", "--alias", "production"], 0);
+        let alias = "_aliases/m/production.json";
+        let text = String::from_utf8(shop.read(alias)).unwrap();
+        // A field that this runner does not know stays.
+        let more = text.replace("\"schema\":1", "\"schema\":1,\"reason\":\"best\"");
+        shop.write(alias, more.as_bytes());
+        shop.run(&["promote", "m@2", "--alias", "production"], 0);
+        let kept = String::from_utf8(shop.read(alias)).unwrap();
+        assert!(kept.contains("\"reason\":\"best\""), "{kept}");
+
+        let newer = text.replace("\"schema\":1", "\"schema\":2");
+        shop.write(alias, newer.as_bytes());
+        for refused in [
+            &["promote", "m@2", "--alias", "production"][..],
+            &["rollback", "m@production"],
+            &["delete", "m_v2_a"],
+            &["delete", "--older-than", "0s"],
+        ] {
+            let (_, said) = shop.run(refused, 16);
+            assert!(
+                said.contains(alias) && said.contains("newer runner"),
+                "{said}"
+            );
+        }
+        shop.grows_old();
+        shop.run(&["gc", "--damaged"], 0);
+        assert_eq!(shop.read(alias), newer.as_bytes());
+
+        // The alias is of another save path: it does not stand in the way.
+        shop.put(Model::new("n", "1", "a"));
+        let manifest = "n_v1_a/manifest.json";
+        shop.write(manifest, b"{\"schema\":2,\"new\":true}");
+        let (_, said) = shop.run(&["delete", "n_v1_a"], 16);
+        assert!(
+            said.contains(manifest) && said.contains("newer runner"),
+            "{said}"
+        );
+        assert!(shop.is_there(manifest) && shop.is_there("n_v1_a/model.json"));
+    });
+}
+
+#[test]
+fn an_alias_stays_readable_however_often_it_changes() {
+    Shop::each(|shop| {
+        for version in ["1", "2"] {
+            shop.put(Model::new("m", version, "a"));
+        }
+        let promote = |version: &str| {
+            let model = format!("m@{version}");
+            shop.run(&["promote", &model, "--alias", "production"], 0);
+        };
+        promote("1");
+        // As older runners left it: indented, and with all that ever was.
+        let alias = "_aliases/m/production.json";
+        let mut found: serde_json::Value = serde_json::from_slice(&shop.read(alias)).unwrap();
+        let change = found["history"][0].clone();
+        found["history"] = vec![change; 50_000].into();
+        shop.write(alias, &serde_json::to_vec_pretty(&found).unwrap());
+        promote("2");
+        let text = shop.read(alias);
+        let found: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(found["history"].as_array().unwrap().len(), 1_000);
+        assert!(text.len() < 100_000, "{}", text.len());
+        shop.run(&["rollback", "m@production"], 0);
+        let (shown, _) = shop.run(&["show", "m@production", "--json"], 0);
+        assert!(shown.contains("m_v1_a"), "{shown}");
+    });
+}

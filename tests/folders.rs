@@ -5,6 +5,8 @@
 mod meddled;
 #[path = "support/model.rs"]
 mod model;
+#[path = "support/shelf.rs"]
+mod shelf;
 mod support;
 
 use std::fs::{self, File, Permissions};
@@ -14,131 +16,13 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use contract::{Manifest, NomadOrigin};
 use meddled::{Call, Meddled};
-use model::{Model, Sketch};
+use model::Model;
 use runner::platform::Folder;
 use runner::registry;
 use runner::store::{self, ClaimKey, FolderStore, Store};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use shelf::{PATIENCE, RUNNER, Shelf, in_time, model, pipe, said, work};
 use support::{Runner, assemble, files_below};
-use tempfile::TempDir;
-
-const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
-/// Nothing here takes longer, unless it waits for what never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A store in a folder, and a folder of somebody else's.
-struct Shelf {
-    home: TempDir,
-    theirs: TempDir,
-}
-
-impl Shelf {
-    fn new() -> Self {
-        let shelf = Self {
-            home: tempfile::tempdir().unwrap(),
-            theirs: tempfile::tempdir().unwrap(),
-        };
-        for name in ["model.json", "predictions.txt", "manifest.json", "old"] {
-            let file = File::create(shelf.theirs.path().join(name)).unwrap();
-            file.set_modified(SystemTime::now() - 3 * Duration::from_secs(24 * 3600))
-                .unwrap();
-        }
-        shelf
-    }
-
-    fn path(&self, key: &str) -> PathBuf {
-        self.home.path().join("store").join(key)
-    }
-
-    /// Ends, that is.
-    #[track_caller]
-    fn run(&self, args: &[&str], code: i32) -> String {
-        let mut command = Command::new(RUNNER);
-        command.args(args).args(["--store", "store"]);
-        let output = in_time(command.env_clear().current_dir(self.home.path()));
-        let said = said(&output);
-        assert_eq!(output.status.code(), Some(code), "{args:?}\n{said}");
-        said
-    }
-
-    fn put(&self, model: Sketch) -> Manifest {
-        let model = model.write();
-        self.run(&["push", model.folder().to_str().unwrap()], 0);
-        model.manifest().clone()
-    }
-
-    #[track_caller]
-    fn theirs_is_untouched(&self) {
-        let mut names: Vec<String> = files_below(self.theirs.path());
-        names.sort();
-        let expected = ["manifest.json", "model.json", "old", "predictions.txt"];
-        assert_eq!(names, expected);
-        for name in names {
-            let bytes = fs::read(self.theirs.path().join(&name)).unwrap();
-            assert!(bytes.is_empty(), "{name} was written to");
-        }
-    }
-
-    /// Makes all that is in the store three days old.
-    fn age(&self) {
-        fn old(folder: &Path) {
-            for entry in fs::read_dir(folder).unwrap() {
-                let entry = entry.unwrap();
-                let kind = entry.file_type().unwrap();
-                if kind.is_dir() {
-                    old(&entry.path());
-                } else if kind.is_file() {
-                    let file = File::options().write(true).open(entry.path()).unwrap();
-                    let age = 3 * Duration::from_secs(24 * 3600);
-                    file.set_modified(SystemTime::now() - age).unwrap();
-                }
-            }
-        }
-        old(&self.path(""));
-    }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-/// Runs a command that must not wait for ever.
-#[track_caller]
-fn in_time(command: &mut Command) -> Output {
-    let begin = Instant::now();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    while child.try_wait().unwrap().is_none() {
-        if begin.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            panic!("{command:?} does not end");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    child.wait_with_output().unwrap()
-}
-
-fn pipe(path: &Path) {
-    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-}
-
-fn model(version: &str) -> Sketch {
-    Model::new("m", version, "a")
-}
-
-fn work() -> NomadOrigin {
-    NomadOrigin {
-        job_id: "sales/dispatch-1-a".to_owned(),
-        alloc_id: "a".to_owned(),
-        ..NomadOrigin::default()
-    }
-}
 
 #[test]
 fn gc_removes_nothing_behind_a_link() {
@@ -180,7 +64,7 @@ async fn a_model_that_is_exchanged_for_a_link_while_it_is_deleted_leads_nowhere(
     let shelf = Shelf::new();
     let model = model("1").write();
     let folder: Arc<dyn Store> = Arc::new(FolderStore::new(shelf.path("")));
-    store::publish(&*folder, model.folder()).await.unwrap();
+    store::publish(&*folder, &model.opened()).await.unwrap();
     let (from, aside) = (shelf.path("m_v1_a"), shelf.path("aside"));
     let theirs = shelf.theirs.path().to_owned();
     let meddled = Meddled::new(folder).before(Call::Delete, "m_v1_a/metrics.json", async move {

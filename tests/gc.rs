@@ -18,7 +18,7 @@ use futures_util::TryStreamExt;
 use meddled::{Call, Meddled};
 use model::Model;
 use runner::registry::{self, find_garbage};
-use runner::store::{self, ClaimKey, Content, Depth, FolderStore, Store, uses};
+use runner::store::{self, ClaimKey, Content, Depth, FolderStore, LocalFile, Store, uses};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -187,10 +187,11 @@ async fn what_only_a_claim_names_is_no_garbage() {
         (model.module(), &named.module.sha256),
         (model.data(), &named.data.sha256),
     ] {
+        let file = LocalFile::named(&path);
         let stored = if path.ends_with(".module") {
-            store::store_module(&*shelf.store, &path, sha256).await
+            store::store_module(&*shelf.store, &file, sha256).await
         } else {
-            store::store_data(&*shelf.store, &path, sha256).await
+            store::store_data(&*shelf.store, &file, sha256).await
         };
         stored.unwrap();
     }
@@ -212,7 +213,7 @@ async fn an_object_that_goes_while_it_is_looked_at_is_made_again() {
     let store = Meddled::new(shelf.store.clone()).before(Call::Stat, key, async move {
         gc.delete(key).await.unwrap();
     });
-    store::publish(&store, model.folder()).await.unwrap();
+    store::publish(&store, &model.opened()).await.unwrap();
     assert!(store.is_over());
     let bytes = shelf.store.read(key).await.unwrap().unwrap().bytes;
     assert_eq!(
@@ -238,16 +239,18 @@ async fn a_claim_whose_files_are_gone_makes_room_for_the_next_allocation() {
             registry::remove(&*gc, found).await.unwrap();
         },
     );
-    let refused = store::publish(&store, model.folder()).await.unwrap_err();
+    let refused = store::publish(&store, &model.opened()).await.unwrap_err();
     assert!(store.is_over());
     assert!(refused.to_string().contains("--new-name"), "{refused}");
     let second = Model::new("m", "1", "b").nomad(work("b")).write();
-    let published = store::publish(&*shelf.store, second.folder())
+    let published = store::publish(&*shelf.store, &second.opened())
         .await
         .unwrap();
     assert_eq!(published.manifest.name, "m_v1_b");
     let third = Model::new("m", "1", "c").nomad(work("c")).write();
-    let published = store::publish(&*shelf.store, third.folder()).await.unwrap();
+    let published = store::publish(&*shelf.store, &third.opened())
+        .await
+        .unwrap();
     assert_eq!(published.manifest.name, "m_v1_b");
     // The first claim stays as long as the second one: else the next allocation would take its place.
     let claims: Vec<String> = shelf.keys().await;
@@ -258,8 +261,10 @@ async fn a_claim_whose_files_are_gone_makes_room_for_the_next_allocation() {
 async fn a_model_that_is_deleted_and_published_at_once_is_gone_and_says_so() {
     let shelf = Shelf::new();
     let model = Model::new("m", "1", "a").nomad(work("a")).write();
-    store::publish(&*shelf.store, model.folder()).await.unwrap();
-    let (other, folder) = (shelf.store.clone(), model.folder().to_owned());
+    store::publish(&*shelf.store, &model.opened())
+        .await
+        .unwrap();
+    let (other, folder) = (shelf.store.clone(), model.opened());
     let store = Meddled::new(shelf.store.clone()).before(
         Call::Delete,
         "m_v1_a/predictions.txt",
@@ -291,7 +296,9 @@ async fn a_model_that_is_deleted_and_published_at_once_is_gone_and_says_so() {
 async fn a_deletion_that_was_killed_is_finished_by_gc() {
     let shelf = Shelf::new();
     let model = Model::new("m", "1", "a").write();
-    store::publish(&*shelf.store, model.folder()).await.unwrap();
+    store::publish(&*shelf.store, &model.opened())
+        .await
+        .unwrap();
     // Killed once the model is marked, and once it has its tombstone.
     for (call, key, left) in [
         (Call::List, "_aliases/m/", 4),

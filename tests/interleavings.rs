@@ -7,7 +7,6 @@ mod model;
 #[path = "support/walk.rs"]
 mod walk;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +72,7 @@ impl Shelf {
 }
 
 fn publish(model: &Model) -> Command {
-    let folder: PathBuf = model.folder().to_owned();
+    let folder = Arc::new(model.opened());
     Box::new(move |store: Arc<dyn Store>| {
         let folder = folder.clone();
         Box::pin(async move {
@@ -114,7 +113,7 @@ fn gc() -> Command {
 fn promote(name: &'static str) -> Command {
     Box::new(move |store: Arc<dyn Store>| {
         Box::pin(async move {
-            match registry::promote(&*store, "m", "production", name).await {
+            match registry::promote(&*store, "m", "production", name, DAY).await {
                 Ok(alias) => format!("promoted {}", alias.current()),
                 Err(error) => format!("refused: {error}"),
             }

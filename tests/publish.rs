@@ -14,7 +14,7 @@ use contract::NomadOrigin;
 use futures_util::TryStreamExt;
 use model::{Model, Sketch};
 use runner::store::{
-    self, ClaimKey, Content, Depth, Location, Options, Published, Store, StoreError,
+    self, ClaimKey, Content, Depth, LocalFile, Location, Options, Published, Store, StoreError,
 };
 
 /// An empty store.
@@ -59,7 +59,7 @@ fn folder_store(folder: &Path) -> Arc<dyn Store> {
 }
 
 async fn publish(store: &dyn Store, model: &Model) -> Result<Published, StoreError> {
-    store::publish(store, model.folder()).await
+    store::publish(store, &model.opened()).await
 }
 
 async fn keys(store: &dyn Store) -> Vec<String> {
@@ -327,7 +327,7 @@ async fn module_and_data_are_stored_by_content() {
     let store = folder_store(folder.path());
     for version in ["1", "2"] {
         let model = Model::new("m", version, "a").write();
-        let (module, data) = (model.module(), model.data());
+        let [module, data] = [model.module(), model.data()].map(|path| LocalFile::named(&path));
         let manifest = model.manifest();
         store::store_module(&*store, &module, &manifest.module.sha256)
             .await
@@ -349,7 +349,7 @@ async fn module_and_data_are_stored_by_content() {
     // Something else than the manifest names is not stored under its digest.
     let model = Model::new("m", "3", "a").write();
     let other = "0".repeat(64);
-    let error = store::store_module(&*store, &model.data(), &other)
+    let error = store::store_module(&*store, &LocalFile::named(&model.data()), &other)
         .await
         .unwrap_err();
     assert!(error.to_string().contains("SHA-256"), "{error}");
@@ -361,7 +361,7 @@ async fn a_rejected_version_leaves_its_record_and_no_model() {
     let store = folder_store(folder.path());
     let model = Model::new("m", "1", "a").write();
     for _ in 0..2 {
-        store::record_rejected(&*store, model.folder())
+        store::record_rejected(&*store, &model.opened())
             .await
             .unwrap();
     }

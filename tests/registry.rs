@@ -12,7 +12,7 @@ use std::process::Command;
 use contract::{Manifest, NomadOrigin};
 use gcs::{Fault, Gcs};
 use model::{Model, Sketch};
-use runner::platform::WorkFolder;
+use runner::platform::{NamedFolder, WorkFolder};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -273,7 +273,11 @@ fn a_model_is_pulled_whole_and_goes_on_where_it_broke_off() {
         shelf.run(&["pull", "m@1", "--out", "."], 1);
 
         // What an earlier try brought: the beginning of one file, and nonsense for another.
-        let mut attempt = WorkFolder::make(shelf.home.path(), ".m_v1_a.part-").unwrap();
+        let mut attempt = WorkFolder::make(
+            &NamedFolder::open(shelf.home.path()).unwrap(),
+            ".m_v1_a.part-",
+        )
+        .unwrap();
         attempt.keep(true);
         let parts = attempt.path().to_owned();
         std::fs::create_dir(parts.join("files")).unwrap();

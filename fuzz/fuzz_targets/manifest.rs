@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use runner::platform::NamedFolder;
 use runner::store::{check_key, parse_manifest, read_manifest, write_manifest};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -19,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!file.path.split('/').any(|part| part == ".."), "{}", file.path);
     }
     let folder = std::env::temp_dir().join(format!("fuzz-manifest-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let folder = NamedFolder::open_or_make(&folder).expect("a temporary folder");
     // What grows beyond the bounds by being written is refused then.
     if write_manifest(&folder, &manifest).is_ok() {
         let (again, _) = read_manifest(&folder).expect("what was written is read");

@@ -1,7 +1,7 @@
 //! The line: data -> sandbox -> outputs -> store.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,10 +14,11 @@ use crate::error::{Error, GuestError};
 use crate::json;
 use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, PlanError, RunPlan};
+use crate::platform::NamedFolder;
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, LimitHit, Mode, Module, SandboxError, Trust};
 use crate::score::parity::Gate;
-use crate::store::{self, FolderStore, REJECTED, Store, StoreError};
+use crate::store::{self, FolderStore, LocalFile, REJECTED, Store, StoreError};
 use crate::timings::{FETCH, TRAIN, Timings};
 use crate::workspace::{self, Workspace};
 
@@ -29,10 +30,12 @@ pub(crate) const MAX_GIVEN: u64 = 1 << 20;
 /// A version that was trained, and whose files hold to the contract.
 pub struct Trained {
     /// The model's files, and nothing else.
-    pub folder: PathBuf,
+    pub folder: NamedFolder,
+    /// The working folder, in which that lies.
+    pub above: NamedFolder,
     pub manifest: Manifest,
     /// The file that it was trained on.
-    pub dataset: PathBuf,
+    pub dataset: LocalFile,
 }
 
 /// What all runs of a process share.
@@ -51,14 +54,13 @@ impl Prepared {
     pub async fn new(plan: &Plan, timings: &Timings) -> Result<Self, Error> {
         let engine = Arc::new(Engine::new(&plan.engine)?);
         let workspace = Workspace::below(&plan.scratch)?;
-        let data_file = workspace.data().join(&plan.data_path);
         let (module, dataset) = tokio::try_join!(
             timings.time(
                 "load module",
                 load(&engine, &plan.module, &plan.trust, plan.limits.timeout)
             ),
             timings.time(FETCH, async {
-                Ok::<_, Error>(data::fetch(&plan.data, &data_file).await?)
+                Ok::<_, Error>(data::fetch(&plan.data, workspace.data(), &plan.data_path).await?)
             }),
         )?;
         // Nobody waits for it here: it is known long before a model is trained. Not sooner, when cores are busy.
@@ -148,8 +150,8 @@ pub async fn run_one(
     let guest = Guest {
         mode: Mode::Train,
         grants: Grants {
-            data: &workspace.data(),
-            job: job.as_deref(),
+            data: workspace.data(),
+            job: job.as_ref(),
             model: &model,
             predictions: None,
             env: plan.guest_environment(run),
@@ -185,7 +187,8 @@ pub async fn run_one(
     };
     let manifest = manifest(plan, run, prepared, (outputs, parity), started, timings);
     Ok(Trained {
-        dataset: workspace.data().join(&plan.data_path),
+        dataset: LocalFile::beneath(workspace.data(), &plan.data_path),
+        above: workspace.root().clone(),
         folder: model,
         manifest,
     })
@@ -276,7 +279,7 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
         let kept = timings.time("keep", keep_for_push(&trained, plan)).await?;
         return Ok(outcome(
             Status::Kept,
-            kept.display().to_string(),
+            kept.path().display().to_string(),
             trained.manifest,
         ));
     };
@@ -296,9 +299,11 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
         }
         // An hour of training is not thrown away because a bucket was out of reach.
         Err(source) => match keep_for_push(&trained, plan).await {
-            Ok(kept) | Err(Error::NotPublished { kept, .. }) => {
+            Ok(kept) => {
+                let kept = kept.path().to_owned();
                 Err(Error::NotPublished { source, kept })
             }
+            Err(Error::NotPublished { kept, .. }) => Err(Error::NotPublished { source, kept }),
             Err(error) => {
                 tracing::error!("{source}");
                 Err(error)
@@ -308,20 +313,23 @@ pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result
 }
 
 /// Keeps a version below `--out`, which is laid out as a store is: `runner push` finds module and data there.
-async fn keep_for_push(trained: &Trained, plan: &Plan) -> Result<PathBuf, Error> {
+async fn keep_for_push(trained: &Trained, plan: &Plan) -> Result<NamedFolder, Error> {
     // The model first: whatever happens next, it is safe.
     let kept = keep(trained, &plan.out, Path::new(""))?;
     let beside = FolderStore::new(plan.out.clone());
     match share(&beside, trained, plan).await {
         Ok(()) => Ok(kept),
-        Err(source) => Err(Error::NotPublished { source, kept }),
+        Err(source) => {
+            let kept = kept.path().to_owned();
+            Err(Error::NotPublished { source, kept })
+        }
     }
 }
 
 /// Stores by content what all versions have in common: the module, and the data where that is wanted.
 async fn share(store: &dyn Store, trained: &Trained, plan: &Plan) -> Result<(), StoreError> {
     // Compiled code never stands for its module: the `.wasm` lies beside it.
-    let module = sandbox::source_of(&plan.module);
+    let module = LocalFile::named(&sandbox::source_of(&plan.module));
     store::store_module(store, &module, &trained.manifest.module.sha256).await?;
     if plan.keep_data {
         store::store_data(store, &trained.dataset, &trained.manifest.data.sha256).await?;
@@ -335,41 +343,44 @@ async fn reject(trained: Trained, plan: &Plan) -> Result<Outcome, Error> {
     if let Some(target) = &plan.store {
         let recorded = async { store::record_rejected(&*target.open()?, &kept).await };
         if let Err(source) = recorded.await {
+            let kept = kept.path().to_owned();
             return Err(Error::NotPublished { source, kept });
         }
     }
     Ok(outcome(
         Status::GateNotMet,
-        kept.display().to_string(),
+        kept.path().display().to_string(),
         trained.manifest,
     ))
 }
 
 /// Moves a model into the folder `below` of `out` and tells where it is. That very model may be there already: a task that
 /// was started again in its allocation.
-fn keep(trained: &Trained, out: &Path, below: &Path) -> Result<PathBuf, Error> {
+fn keep(trained: &Trained, out: &Path, below: &Path) -> Result<NamedFolder, Error> {
     let relative = below.join(&trained.manifest.name);
-    let folder = out.join(&relative);
-    match workspace::move_folder(&trained.folder, out, &relative) {
-        Ok(()) => Ok(folder),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            match store::read_manifest(&folder) {
-                Ok((there, _)) if there.same_model(&trained.manifest) => Ok(folder),
-                Ok(_) => Err(Error::OtherModelKept(folder)),
-                // No model is there: a publication into this very folder that ended half-way.
-                Err(_) if !below.ends_with(UNPUBLISHED) => {
-                    keep(trained, out, &below.join(UNPUBLISHED))
-                }
-                Err(_) => Err(Error::OtherModelKept(folder)),
-            }
+    let cannot = |error| {
+        let what = format!(
+            "cannot keep the model as {}: choose another folder with --out",
+            out.join(&relative).display()
+        );
+        Error::local(what, error)
+    };
+    let opened = NamedFolder::open_or_make(out).map_err(cannot)?;
+    match workspace::move_folder(&trained.above, &trained.folder, &opened, &relative) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        moved => return moved.map_err(cannot),
+    }
+    let other = || Err(Error::OtherModelKept(out.join(&relative)));
+    let there = opened.beneath(&relative).ok();
+    let manifest = there.as_ref().map(store::read_manifest);
+    match (there, manifest) {
+        (Some(there), Some(Ok((manifest, _)))) if manifest.same_model(&trained.manifest) => {
+            Ok(there)
         }
-        Err(error) => {
-            let what = format!(
-                "cannot keep the model as {}: choose another folder with --out",
-                folder.display()
-            );
-            Err(Error::local(what, error))
-        }
+        (_, Some(Ok(_))) => other(),
+        // No model is there: a publication into this very folder that ended half-way.
+        _ if !below.ends_with(UNPUBLISHED) => keep(trained, out, &below.join(UNPUBLISHED)),
+        _ => other(),
     }
 }
 

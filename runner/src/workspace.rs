@@ -1,20 +1,22 @@
 //! The folders of one process, gone with it: dropped on success, on failure and on a signal. What a process leaves that was
 //! killed, the next one removes.
 
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 use contract::files;
 
 use crate::error::Error;
-use crate::platform::{Folder, WorkFolder};
+use crate::platform::{Folder, NamedFolder, WorkFolder};
 
 /// How the names of working folders begin.
 const PREFIX: &str = ".run-";
 
-/// `data/` and `job/` of a process, and a `model/` for each run in it. Nobody else looks into it.
+/// `data/` and `job/` of a process, and a `model/` for each run in it. Nobody else looks into it, and whoever exchanges it for
+/// another folder exchanges a name only: all of it is reached from descriptors.
 pub struct Workspace {
     root: WorkFolder,
+    data: NamedFolder,
 }
 
 impl Workspace {
@@ -24,7 +26,12 @@ impl Workspace {
     /// # Errors
     /// When `parent` cannot be written.
     pub fn below(parent: &Path) -> Result<Self, Error> {
-        let failed = |error| {
+        let made = || {
+            let root = working_folder(&NamedFolder::open_or_make(parent)?)?;
+            let data = root.folder().make_beneath("data")?;
+            Ok(Self { root, data })
+        };
+        made().map_err(|error| {
             Error::local(
                 format!(
                     "cannot write in {}: choose another folder with --out",
@@ -32,22 +39,25 @@ impl Workspace {
                 ),
                 error,
             )
-        };
-        std::fs::create_dir_all(parent).map_err(failed)?;
-        let root = working_folder(parent).map_err(failed)?;
-        Ok(Self { root })
+        })
+    }
+
+    /// The folder that all the others lie in.
+    #[must_use]
+    pub fn root(&self) -> &NamedFolder {
+        self.root.folder()
     }
 
     #[must_use]
-    pub fn data(&self) -> PathBuf {
-        self.root.path().join("data")
+    pub fn data(&self) -> &NamedFolder {
+        &self.data
     }
 
     /// A folder for the model named `name`, empty.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn model(&self, name: &str) -> Result<PathBuf, Error> {
+    pub fn model(&self, name: &str) -> Result<NamedFolder, Error> {
         self.folder(Path::new(name))
     }
 
@@ -55,11 +65,14 @@ impl Workspace {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn job(&self, name: &str, specification: &[u8]) -> Result<PathBuf, Error> {
+    pub fn job(&self, name: &str, specification: &[u8]) -> Result<NamedFolder, Error> {
         let folder = self.folder(&Path::new("job").join(name))?;
-        let file = folder.join(files::PIPELINE_TOML);
-        std::fs::write(&file, specification)
-            .map_err(|error| Error::local(format!("cannot write {}", file.display()), error))?;
+        let written = folder.create(files::PIPELINE_TOML, 0o666);
+        let written = written.and_then(|mut file| file.write_all(specification));
+        written.map_err(|error| {
+            let file = folder.path().join(files::PIPELINE_TOML);
+            Error::local(format!("cannot write {}", file.display()), error)
+        })?;
         Ok(folder)
     }
 
@@ -67,23 +80,18 @@ impl Workspace {
     pub fn clear(&self, name: &str) {
         for folder in [Path::new(name), &Path::new("job").join(name)] {
             // Moved away, or never made; what cannot be removed goes with the workspace.
-            let _ = self.root.folder().remove_whole(folder);
+            let _ = self.root().remove_whole(folder);
         }
     }
 
-    fn folder(&self, relative: &Path) -> Result<PathBuf, Error> {
-        let folder = self.root.path().join(relative);
-        let made = self
-            .root
-            .folder()
-            .make_folders(relative, 0o777, &mut |_| Ok(()));
-        made.map_err(|error| {
+    fn folder(&self, relative: &Path) -> Result<NamedFolder, Error> {
+        self.root().make_beneath(relative).map_err(|error| {
+            let folder = self.root().path().join(relative);
             Error::local(
                 format!("cannot make the folder {}", folder.display()),
                 error,
             )
-        })?;
-        Ok(folder)
+        })
     }
 }
 
@@ -91,40 +99,35 @@ impl Workspace {
 ///
 /// # Errors
 /// When `parent` can't be written.
-pub fn working_folder(parent: &Path) -> io::Result<WorkFolder> {
-    if let Err(error) = WorkFolder::sweep(parent, PREFIX) {
-        // A folder that can be written to and not read.
-        tracing::debug!("{} is not looked through: {error}", parent.display());
-    }
-    WorkFolder::make(parent, PREFIX)
+pub fn working_folder(parent: &NamedFolder) -> io::Result<WorkFolder> {
+    WorkFolder::make_after_sweep(parent, PREFIX)
 }
 
-/// Moves the folder `from` to the place `relative` beneath `out`, where nothing may be; copies where the two are on different
-/// disks. Others may write to `out`: no link in it is followed.
+/// Moves `model`, which lies in the folder `from` under its own name, to the place `relative` beneath `out`, where nothing may
+/// be; copies it where the two are on different disks. Others may write to `out`: no link in it is followed.
 ///
 /// # Errors
 /// `AlreadyExists` when something is there.
-pub fn move_folder(from: &Path, out: &Path, relative: &Path) -> io::Result<()> {
-    let parts = |path: &Path| {
-        let parts = path.parent().zip(path.file_name());
-        parts
-            .map(|(above, name)| (above.to_owned(), name.to_owned()))
-            .ok_or(ErrorKind::InvalidInput)
-    };
-    let (from_above, from_name) = parts(from)?;
-    let (above, name) = parts(&Path::new(".").join(relative))?;
-    let to = Folder::open_or_make(out, 0o777, &mut |_| Ok(()))?;
-    let to = to.make_folders(above, 0o777, &mut |_| Ok(()))?;
-    match Folder::open(&from_above)?.rename_new(from_name, &to, &name) {
+pub fn move_folder(
+    from: &NamedFolder,
+    model: &NamedFolder,
+    out: &NamedFolder,
+    relative: &Path,
+) -> io::Result<NamedFolder> {
+    let name = relative.file_name().ok_or(ErrorKind::InvalidInput)?;
+    let above = relative.parent().ok_or(ErrorKind::InvalidInput)?;
+    let to = out.make_beneath(Path::new(".").join(above))?;
+    let path = out.path().join(relative);
+    let old_name = model.path().file_name().ok_or(ErrorKind::InvalidInput)?;
+    match from.rename_new(old_name, &to, name) {
         Err(error) if error.kind() == ErrorKind::CrossesDevices => {
             let staged = WorkFolder::make(out, PREFIX)?;
-            copy_folder(
-                &Folder::open(from)?,
-                &staged.folder().make_folder(&name, 0o777)?,
-            )?;
-            staged.folder().rename_new(&name, &to, &name)
+            let copy = staged.folder().make_beneath(name)?;
+            copy_folder(model, &copy)?;
+            staged.folder().rename_new(name, &to, name)?;
+            Ok(copy.moved_to(path))
         }
-        result => result,
+        renamed => renamed.map(|()| model.clone().moved_to(path)),
     }
 }
 
@@ -154,7 +157,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let workspace = Workspace::below(out.path()).unwrap();
         let model = workspace.model("m_v1_a").unwrap();
-        let root = fs::metadata(model.parent().unwrap()).unwrap();
+        let root = fs::metadata(model.path().parent().unwrap()).unwrap();
         assert_eq!(root.permissions().mode() & 0o077, 0);
     }
 
@@ -164,10 +167,13 @@ mod tests {
         let workspace = Workspace::below(out.path()).unwrap();
         let kept = |name: &str, below: &str| {
             let model = workspace.model(name).unwrap();
-            fs::write(model.join("model.json"), "{}").unwrap();
-            move_folder(&model, out.path(), &Path::new(below).join(name))
+            fs::write(model.path().join("model.json"), "{}").unwrap();
+            let out = NamedFolder::open(out.path()).unwrap();
+            move_folder(workspace.root(), &model, &out, &Path::new(below).join(name))
         };
-        kept("m_v1_a", "").unwrap();
+        let moved = kept("m_v1_a", "").unwrap();
+        assert_eq!(moved.path(), out.path().join("m_v1_a"));
+        assert!(moved.read("model.json").is_ok());
         kept("m_v2_a", "_rejected").unwrap();
         assert!(out.path().join("_rejected/m_v2_a/model.json").is_file());
         let again = kept("m_v1_a", "").unwrap_err();

@@ -1,7 +1,7 @@
 //! A store in which something happens at the moment that a test names.
 #![allow(clippy::unwrap_used, dead_code)]
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -32,6 +32,10 @@ pub struct Meddled {
     events: Mutex<Vec<Event>>,
     /// By how many seconds its clock is ahead.
     pub ahead: Arc<AtomicI64>,
+    /// Somebody else is always first to change what is to be replaced.
+    pub contested: AtomicBool,
+    /// How often something was to be replaced.
+    pub replaced: AtomicUsize,
 }
 
 impl Meddled {
@@ -40,6 +44,8 @@ impl Meddled {
             inner,
             events: Mutex::default(),
             ahead: Arc::default(),
+            contested: AtomicBool::default(),
+            replaced: AtomicUsize::default(),
         }
     }
 
@@ -126,6 +132,10 @@ impl Store for Meddled {
         expected: Option<&Revision>,
         bytes: Bytes,
     ) -> Result<Replaced, StoreError> {
+        self.replaced.fetch_add(1, Ordering::Relaxed);
+        if self.contested.load(Ordering::Relaxed) {
+            return Ok(Replaced::Changed);
+        }
         self.inner.replace(key, expected, bytes).await
     }
 }

@@ -43,6 +43,11 @@ impl Model {
     }
 
     #[allow(dead_code)]
+    pub fn opened(&self) -> runner::platform::NamedFolder {
+        runner::platform::NamedFolder::open(self.home.path()).unwrap()
+    }
+
+    #[allow(dead_code)]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }

@@ -1,6 +1,7 @@
 //! `runner check`: a module against the contract, on a dataset of a few rows.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::exit::Exit;
 use crate::foreign;
 use crate::nomad::Nomad;
 use crate::outputs;
-use crate::platform::WorkFolder;
+use crate::platform::{NamedFolder, WorkFolder};
 use crate::run::load;
 use crate::sandbox::{Engine, Grants, Guest, Limits, Mode, Module, run_guest};
 use crate::workspace::working_folder;
@@ -49,7 +50,8 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         module: load(&engine, &args.module, &trust, limits.timeout).await?,
         engine,
         limits,
-        folder: working_folder(&std::env::temp_dir())
+        folder: NamedFolder::open(&std::env::temp_dir())
+            .and_then(|above| working_folder(&above))
             .map_err(|error| Error::local("cannot make a temporary folder", error))?,
     };
     let findings = trial.all().await?;
@@ -121,11 +123,13 @@ impl Trial {
 
     /// Trains in folders of its own, below `name`.
     async fn train(&self, name: &str, data: &[u8], specification: &str) -> Result<Ended, Error> {
-        let root = self.folder.path().join(name);
-        let (data_folder, job, model) = (root.join("data"), root.join("job"), root.join("model"));
-        write(&data_folder.join(DATA_FILE), data)?;
-        write(&job.join(files::PIPELINE_TOML), specification.as_bytes())?;
-        make(&model)?;
+        let [data_folder, job, model] = [
+            self.make(&format!("{name}/data"))?,
+            self.make(&format!("{name}/job"))?,
+            self.make(&format!("{name}/model"))?,
+        ];
+        write(&data_folder, DATA_FILE, data)?;
+        write(&job, files::PIPELINE_TOML, specification.as_bytes())?;
         let guest = Guest {
             mode: Mode::Train,
             grants: Grants {
@@ -143,10 +147,9 @@ impl Trial {
         })
     }
 
-    async fn predict(&self, model: &Path) -> Result<Result<String, String>, Error> {
-        let data = self.folder.path().join("first/data");
-        let predictions = self.folder.path().join("predictions");
-        make(&predictions)?;
+    async fn predict(&self, model: &NamedFolder) -> Result<Result<String, String>, Error> {
+        let data = self.make("first/data")?;
+        let predictions = self.make("predictions")?;
         let guest = Guest {
             mode: Mode::Predict,
             grants: Grants {
@@ -165,6 +168,17 @@ impl Trial {
             Ok(status) => Err(format!("it ended with status {status}")),
             Err(reason) => Err(reason),
         })
+    }
+
+    /// A folder of the trial's own, made if it is missing.
+    fn make(&self, relative: &str) -> Result<NamedFolder, Error> {
+        self.folder
+            .folder()
+            .make_beneath(relative)
+            .map_err(|error| {
+                let folder = self.folder.path().join(relative);
+                Error::local(format!("cannot make {}", folder.display()), error)
+            })
     }
 
     async fn guest(&self, guest: &Guest<'_>) -> Result<i32, String> {
@@ -199,7 +213,7 @@ impl Trial {
 /// A training that has ended.
 struct Ended {
     status: Result<i32, String>,
-    folder: PathBuf,
+    folder: NamedFolder,
 }
 
 impl Ended {
@@ -260,15 +274,11 @@ fn rows() -> Vec<u8> {
     text.into_bytes()
 }
 
-fn make(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| Error::local(format!("cannot make {}", folder.display()), error))
-}
-
-fn write(file: &Path, bytes: &[u8]) -> Result<(), Error> {
-    if let Some(folder) = file.parent() {
-        make(folder)?;
-    }
-    std::fs::write(file, bytes)
-        .map_err(|error| Error::local(format!("cannot write {}", file.display()), error))
+fn write(folder: &NamedFolder, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let written = folder.create(name, 0o666);
+    let written = written.and_then(|mut file| file.write_all(bytes));
+    written.map_err(|error| {
+        let file = folder.path().join(name);
+        Error::local(format!("cannot write {}", file.display()), error)
+    })
 }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::output;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::platform::NewFile;
 use crate::run::aside;
 use crate::sandbox::{Engine, EngineOptions, Sha256Digest, Trust};
 use crate::size::Size;
@@ -69,15 +70,7 @@ fn compile(args: Args) -> Result<Exit, Error> {
 
 /// As a whole or not at all: it may be replaced while it is read.
 fn write(output: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = match output.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    // Whoever downloads it may be another user: who reads it is for the caller's umask to say.
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(output).map_err(|error| error.error)?;
-    Ok(())
+    let new = NewFile::beside(output, ".compiled-")?;
+    new.file().write_all(bytes)?;
+    new.finish()
 }

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreign;
 use crate::nomad::Nomad;
-use crate::platform::open_regular;
+use crate::platform::{NamedFolder, open_regular};
 use crate::policy::{Guard, Policy, Step, Zone};
 use crate::sandbox::{
     Engine, EngineOptions, Grants, Guest, Limits, Mode, Trust, check_cache, run_guest,
@@ -106,12 +106,13 @@ async fn sandbox() -> Finding {
         let module = engine
             .load(&file, &Trust::default())
             .map_err(|error| error.to_string())?;
+        let granted = NamedFolder::open(folder.path()).map_err(|error| error.to_string())?;
         let guest = Guest {
             mode: Mode::Train,
             grants: Grants {
-                data: folder.path(),
+                data: &granted,
                 job: None,
-                model: folder.path(),
+                model: &granted,
                 predictions: None,
                 env: BTreeMap::new(),
                 seed: 0,

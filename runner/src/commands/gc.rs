@@ -14,7 +14,8 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = delete::age)]
     pub older_than: Duration,
 
-    /// Remove models, too, whose manifest can't be read; not what a newer runner wrote, and not what an alias stands for
+    /// Remove models, records, claims and aliases, too, that are damaged; not what a newer runner wrote, and not what an
+    /// alias stands for
     #[arg(long)]
     pub damaged: bool,
 

@@ -27,9 +27,12 @@ pub struct Args {
 /// # Errors
 /// When there is no such model, or the store refuses or fails.
 pub async fn run(args: Args) -> Result<Exit, Error> {
-    let store = args.store.required()?.open()?;
+    let target = args.store.required()?;
+    let store = target.open()?;
     let model = registry::resolve(&*store, &args.reference).await?;
-    let alias = registry::promote(&*store, &model.save_path, &args.alias, &model.name).await?;
+    let patience = target.options.timeout;
+    let (save_path, name) = (&model.save_path, &model.name);
+    let alias = registry::promote(&*store, save_path, &args.alias, name, patience).await?;
     print(&alias, args.json)?;
     Ok(Exit::Done)
 }

@@ -1,10 +1,12 @@
 //! `runner pull`: a model from a store into a folder.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use super::{output, store};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::platform::NamedFolder;
 use crate::registry;
 
 #[derive(clap::Args)]
@@ -27,7 +29,13 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let store = args.store.required()?.open()?;
     let manifest = registry::resolve(&*store, &args.reference).await?;
     let out = args.out.unwrap_or_else(|| PathBuf::from(&manifest.name));
-    registry::pull(&*store, &manifest, &out).await?;
+    let cannot = |error| Error::local(format!("cannot write {}", out.display()), error);
+    let name = out
+        .file_name()
+        .ok_or_else(|| cannot(ErrorKind::InvalidInput.into()))?;
+    let above = out.parent().unwrap_or(Path::new(""));
+    let above = NamedFolder::open_or_make(above).map_err(cannot)?;
+    registry::pull(&*store, &manifest, &above, name).await?;
     output::print(out.display())?;
     Ok(Exit::Done)
 }

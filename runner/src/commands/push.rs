@@ -1,6 +1,7 @@
 //! `runner push`: publish what `runner run` left in a folder.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,10 @@ use super::output;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
-use crate::store::{self, Location, REJECTED, Store, StoreError, Target, data_key, module_key};
+use crate::platform::{NamedFolder, is_foreign};
+use crate::store::{
+    self, LocalFile, Location, REJECTED, Store, StoreError, Target, data_key, module_key,
+};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,8 +40,38 @@ pub struct Args {
     pub store: super::store::Args,
 }
 
+/// A model's folder, and the folder that it lies in.
+struct Found {
+    folder: NamedFolder,
+    beside: NamedFolder,
+}
+
+impl Found {
+    fn new(folder: NamedFolder, beside: &NamedFolder) -> Self {
+        let beside = beside.clone();
+        Self { folder, beside }
+    }
+
+    /// What lies beside it under `key`, if it is a file and was not seen before.
+    fn shared(&self, key: &str, seen: &mut BTreeSet<PathBuf>) -> Option<LocalFile> {
+        let file = LocalFile::beneath(&self.beside, key);
+        if !seen.insert(file.path().to_owned()) {
+            return None;
+        }
+        match file.open() {
+            Ok(_) => Some(file),
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    tracing::warn!("{} is left out: {error}", file.path().display());
+                }
+                None
+            }
+        }
+    }
+}
+
 /// A model's folder, and what its manifest says.
-type Read = (PathBuf, Result<Manifest, StoreError>);
+type Read = (Found, Result<Manifest, StoreError>);
 
 /// What became of one model.
 #[derive(Serialize)]
@@ -65,23 +99,23 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     let folder = folder(&args, &nomad)?;
     let store = destination(&args, &nomad)?.open()?;
     let (mut models, mut results) = (Vec::new(), Vec::new());
-    for (path, manifest) in find_models(&folder)? {
+    for (found, manifest) in find_models(&folder)? {
         match manifest {
             Ok(mut manifest) => {
                 if args.new_name {
-                    rename(&path, &mut manifest)?;
+                    rename(&found.folder, &mut manifest)?;
                 }
-                models.push((path, manifest));
+                models.push((found, manifest));
             }
-            Err(error) => results.push((path.display().to_string(), Err(error))),
+            Err(error) => results.push((found.folder.path().display().to_string(), Err(error))),
         }
     }
     store_shared(&*store, &models).await?;
     let pushed: Vec<(String, Result<Pushed, StoreError>)> = stream::iter(models)
-        .map(|(path, manifest)| {
+        .map(|(found, manifest)| {
             let store = Arc::clone(&store);
             async move {
-                let pushed = push(&*store, &path, &manifest).await;
+                let pushed = push(&*store, &found.folder, &manifest).await;
                 (manifest.name, pushed)
             }
         })
@@ -136,27 +170,30 @@ fn destination(args: &Args, nomad: &Nomad) -> Result<Target, StoreError> {
 }
 
 /// The model in `folder`, or those in the folders right below it, those that missed a gate included; of one whose manifest
-/// can't be read, why.
+/// can't be read, why. The path of `folder` comes from the operator; others may write in it, and no link there is followed.
 fn find_models(folder: &Path) -> Result<Vec<Read>, StoreError> {
-    // What is no file counts, too: it is said that it can't be read, and the others go on.
-    let holds_model =
-        |folder: &Path| std::fs::symlink_metadata(folder.join(files::MANIFEST_JSON)).is_ok();
+    let unread = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StoreError::local("read", &path, source)
+    };
+    let top = NamedFolder::open(folder).map_err(unread(folder))?;
     let mut found = Vec::new();
-    if holds_model(folder) {
-        found.push(folder.to_owned());
+    if holds_model(&top) {
+        let beside = folder.parent().unwrap_or(folder);
+        let beside = NamedFolder::open(beside).map_err(unread(beside))?;
+        found.push(Found::new(top, &beside));
     } else {
-        for parent in [folder.to_owned(), folder.join(REJECTED)] {
-            let entries = match std::fs::read_dir(&parent) {
-                Ok(entries) => entries,
-                Err(_) if parent != folder => continue,
-                Err(source) => return Err(StoreError::local("read", &parent, source)),
-            };
-            for entry in entries {
-                let path = entry
-                    .map_err(|source| StoreError::local("read", &parent, source))?
-                    .path();
-                if holds_model(&path) {
-                    found.push(path);
+        // What is wrong with it is said when its name is come to.
+        let rejected = top.beneath(REJECTED).ok();
+        for parent in [Some(top), rejected].into_iter().flatten() {
+            for name in parent.names().map_err(unread(parent.path()))? {
+                match parent.beneath(&name) {
+                    Ok(model) if holds_model(&model) => found.push(Found::new(model, &parent)),
+                    Err(error) if is_foreign(&error) => {
+                        let path = parent.path().join(name);
+                        tracing::warn!("{} is left out: {error}", path.display());
+                    }
+                    _ => {}
                 }
             }
         }
@@ -170,16 +207,21 @@ fn find_models(folder: &Path) -> Result<Vec<Read>, StoreError> {
             ),
         });
     }
-    found.sort();
-    let read = |path: PathBuf| {
-        let manifest = store::read_manifest(&path).map(|(manifest, _)| manifest);
-        (path, manifest)
+    found.sort_by(|left, right| left.folder.path().cmp(right.folder.path()));
+    let read = |found: Found| {
+        let manifest = store::read_manifest(&found.folder).map(|(manifest, _)| manifest);
+        (found, manifest)
     };
     Ok(found.into_iter().map(read).collect())
 }
 
+/// Whether there is a manifest. What is no file counts, too: it is said that it can't be read, and the others go on.
+fn holds_model(folder: &NamedFolder) -> bool {
+    folder.metadata(files::MANIFEST_JSON).is_ok()
+}
+
 /// Gives a model another id, in its folder, so that the same command may be run again.
-fn rename(folder: &Path, manifest: &mut Manifest) -> Result<(), StoreError> {
+fn rename(folder: &NamedFolder, manifest: &mut Manifest) -> Result<(), StoreError> {
     manifest.id = uuid::Uuid::now_v7().to_string();
     manifest.name = format!(
         "{}_v{}_{}",
@@ -189,35 +231,36 @@ fn rename(folder: &Path, manifest: &mut Manifest) -> Result<(), StoreError> {
 }
 
 /// Modules and data that `runner run` left beside the models go by content, each once.
-async fn store_shared(store: &dyn Store, models: &[(PathBuf, Manifest)]) -> Result<(), StoreError> {
+async fn store_shared(store: &dyn Store, models: &[(Found, Manifest)]) -> Result<(), StoreError> {
     let mut seen = BTreeSet::new();
-    for (path, manifest) in models.iter().filter(|(_, model)| model.met_its_gates()) {
-        let Some(beside) = path.parent() else {
-            continue;
-        };
+    for (found, manifest) in models.iter().filter(|(_, model)| model.met_its_gates()) {
         let module = &manifest.module.sha256;
-        let file = beside.join(module_key(module));
-        if seen.insert(file.clone()) && file.is_file() {
+        let key = module_key(module);
+        if let Some(file) = found.shared(&key, &mut seen) {
             store::store_module(store, &file, module).await?;
         }
         let data = &manifest.data.sha256;
-        let file = beside.join(data_key(data));
-        if seen.insert(file.clone()) && file.is_file() {
+        let key = data_key(data);
+        if let Some(file) = found.shared(&key, &mut seen) {
             store::store_data(store, &file, data).await?;
         }
     }
     Ok(())
 }
 
-async fn push(store: &dyn Store, path: &Path, manifest: &Manifest) -> Result<Pushed, StoreError> {
+async fn push(
+    store: &dyn Store,
+    folder: &NamedFolder,
+    manifest: &Manifest,
+) -> Result<Pushed, StoreError> {
     if !manifest.met_its_gates() {
         return Ok(Pushed {
             name: manifest.name.clone(),
             status: Status::GateNotMet,
-            url: store::record_rejected(store, path).await?,
+            url: store::record_rejected(store, folder).await?,
         });
     }
-    let published = store::publish(store, path).await?;
+    let published = store::publish(store, folder).await?;
     Ok(Pushed {
         name: published.manifest.name,
         status: if published.already_there {

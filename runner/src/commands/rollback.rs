@@ -22,12 +22,13 @@ pub struct Args {
 /// # Errors
 /// When the alias never stood for another model, or the store refuses or fails.
 pub async fn run(args: Args) -> Result<Exit, Error> {
-    let store = args.store.required()?.open()?;
+    let target = args.store.required()?;
+    let store = target.open()?;
     let (save_path, alias) = args
         .reference
         .split_once('@')
         .ok_or_else(|| RegistryError::BadReference(args.reference.clone()))?;
-    let alias = registry::rollback(&*store, save_path, alias).await?;
+    let alias = registry::rollback(&*store, save_path, alias, target.options.timeout).await?;
     promote::print(&alias, args.json)?;
     Ok(Exit::Done)
 }

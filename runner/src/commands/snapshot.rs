@@ -7,7 +7,7 @@ use crate::data::{self, Dataset, Request};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
-use crate::store::{Store, data_key, store_data};
+use crate::store::{LocalFile, Store, data_key, store_data};
 use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
@@ -66,9 +66,10 @@ pub async fn take(
     scratch: &Path,
 ) -> Result<Dataset, Error> {
     let workspace = Workspace::below(scratch)?;
-    let file = workspace.data().join("snapshot");
-    let dataset = data::fetch(request, &file).await?;
+    let name = Path::new("snapshot");
+    let dataset = data::fetch(request, workspace.data(), name).await?;
     if let Some(store) = store {
+        let file = LocalFile::beneath(workspace.data(), name);
         store_data(store, &file, &dataset.sha256).await?;
     }
     Ok(dataset)

@@ -6,8 +6,9 @@ use std::time::Duration;
 use auth::Auth;
 use http::Http;
 use progress::Progress;
-use sink::Sink;
+use sink::{Place, Sink};
 
+use crate::platform::NamedFolder;
 use crate::policy::Policy;
 use crate::store::Options;
 
@@ -66,14 +67,19 @@ pub struct Dataset {
     pub generation: Option<String>,
 }
 
-/// Fetches a dataset into the file `into`, which does not exist yet, and makes the folders above it.
+/// Fetches a dataset to the place `name` in `folder`, where nothing is yet, and makes the folders in between.
 ///
 /// Dropping the future stops the fetch. Whether dropped or failed, it leaves no file.
 ///
 /// # Errors
 /// When the data may not be read, can't be had, or is not what was asked for; or when it can't be written.
-pub async fn fetch(request: &Request, into: &Path) -> Result<Dataset, DataError> {
-    match tokio::time::timeout(request.deadline, fetch_patiently(request, into)).await {
+pub async fn fetch(
+    request: &Request,
+    folder: &NamedFolder,
+    name: &Path,
+) -> Result<Dataset, DataError> {
+    let into = Place::make(folder, name)?;
+    match tokio::time::timeout(request.deadline, fetch_patiently(request, &into)).await {
         Ok(fetched) => fetched,
         Err(_) => Err(DataError::TooSlow {
             name: request.source.to_string(),
@@ -82,7 +88,7 @@ pub async fn fetch(request: &Request, into: &Path) -> Result<Dataset, DataError>
     }
 }
 
-async fn fetch_patiently(request: &Request, into: &Path) -> Result<Dataset, DataError> {
+async fn fetch_patiently(request: &Request, into: &Place) -> Result<Dataset, DataError> {
     let source = request.source.to_string();
     let mut sink = Sink::create(into, source.clone(), request.max_bytes)?;
     let mut progress = Progress::start(&source);
@@ -100,7 +106,7 @@ async fn fetch_patiently(request: &Request, into: &Path) -> Result<Dataset, Data
             sink = paged::follow(&http, request, url, sink, into, &mut progress).await?;
         }
     }
-    let (bytes, sha256) = sink.finish(into, request.sha256.as_deref())?;
+    let (bytes, sha256) = sink.finish(request.sha256.as_deref())?;
     progress.done(bytes);
     Ok(Dataset {
         bytes,

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
@@ -11,7 +10,7 @@ use url::Url;
 
 use super::http::{Http, bad_answer, led};
 use super::progress::Progress;
-use super::sink::Sink;
+use super::sink::{Place, Sink};
 use super::{DataError, Request};
 use scan::{Page, Scan};
 
@@ -29,7 +28,7 @@ pub(super) async fn follow(
     request: &Request,
     url: &Url,
     first: Sink,
-    into: &Path,
+    into: &Place,
     progress: &mut Progress,
 ) -> Result<Sink, DataError> {
     let is_object = first.head().trim_ascii_start().first() == Some(&b'{');
@@ -147,7 +146,7 @@ async fn unpacked(
     page: Sink,
     create: impl Fn() -> Result<Sink, DataError>,
     url: &Url,
-    into: &Path,
+    into: &Place,
 ) -> Result<Sink, DataError> {
     if !is_gzip(&page) {
         return Ok(page);
@@ -155,19 +154,26 @@ async fn unpacked(
     let mut plain = create()?;
     let read = read(&page, into, 0, |chunk| plain.write(chunk).map(|()| true)).await;
     match read {
-        Err(DataError::Write { .. }) => Err(bad_answer(url, "its gzip is damaged")),
+        Err(DataError::Write { source, .. }) if is_damage(&source) => {
+            Err(bad_answer(url, "its gzip is damaged"))
+        }
         read => read.map(|()| plain),
     }
+}
+
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }
 
 /// Reads what has arrived, unpacked if it is gzip, chunk by chunk, until `each` has enough.
 async fn read(
     sink: &Sink,
-    into: &Path,
+    into: &Place,
     from: u64,
     mut each: impl FnMut(&[u8]) -> Result<bool, DataError>,
 ) -> Result<(), DataError> {
-    let failed = |source: io::Error| DataError::write(into, source);
+    let failed = |source: io::Error| into.failed(source);
     let mut file: File = sink.reopen().map_err(failed)?;
     file.seek(SeekFrom::Start(from)).map_err(failed)?;
     let mut file: Box<dyn Read + Send> = match is_gzip(sink) {
@@ -184,7 +190,7 @@ async fn read(
     }
 }
 
-async fn scan(sink: &Sink, into: &Path) -> Result<Option<Page>, DataError> {
+async fn scan(sink: &Sink, into: &Place) -> Result<Option<Page>, DataError> {
     let mut scan = Scan::default();
     read(sink, into, 0, |chunk| Ok(scan.feed(chunk))).await?;
     Ok(scan.page())
@@ -195,7 +201,7 @@ async fn copy(
     page_of: &Sink,
     page: &Page,
     joined: &mut Sink,
-    into: &Path,
+    into: &Place,
 ) -> Result<(), DataError> {
     let mut left = page.records.end - page.records.start;
     read(page_of, into, page.records.start, |chunk| {

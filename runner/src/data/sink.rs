@@ -1,20 +1,54 @@
 //! Where a dataset arrives: a file beside its final place, hashed as it grows.
 
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 use super::DataError;
+use crate::platform::{NamedFolder, random_name};
 
 /// How much of the beginning is kept, to tell what the content is.
 const HEAD: usize = 1024;
 
+/// Where a dataset is to be.
+#[derive(Clone)]
+pub(super) struct Place {
+    folder: NamedFolder,
+    name: OsString,
+    /// For messages.
+    path: PathBuf,
+}
+
+impl Place {
+    /// At `relative` in `folder`. Nothing is there yet; the folders above it are made.
+    pub fn make(folder: &NamedFolder, relative: &Path) -> Result<Self, DataError> {
+        let path = folder.path().join(relative);
+        let failed = |error| DataError::write(&path, error);
+        let name = relative
+            .file_name()
+            .ok_or_else(|| failed(ErrorKind::InvalidInput.into()))?;
+        let above = Path::new(".").join(relative.parent().unwrap_or(Path::new("")));
+        Ok(Self {
+            folder: folder.make_beneath(above).map_err(failed)?,
+            name: name.to_owned(),
+            path,
+        })
+    }
+
+    pub fn failed(&self, error: io::Error) -> DataError {
+        DataError::write(&self.path, error)
+    }
+}
+
 /// A dataset that is arriving. Dropped before [`Sink::finish`], it leaves no file.
 pub(super) struct Sink {
-    file: NamedTempFile,
+    into: Place,
+    file: File,
+    /// What the file is called until it is whole.
+    arriving: String,
     hasher: Sha256,
     bytes: u64,
     head: Vec<u8>,
@@ -24,20 +58,14 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// `into` does not exist yet; the folders above it are made. `limit` is in bytes.
-    pub fn create(into: &Path, name: String, limit: u64) -> Result<Self, DataError> {
-        let folder = match into.parent() {
-            Some(parent) if parent != Path::new("") => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let failed = |error| DataError::write(into, error);
-        std::fs::create_dir_all(&folder).map_err(failed)?;
-        let file = tempfile::Builder::new()
-            .prefix(".arriving-")
-            .tempfile_in(&folder)
-            .map_err(failed)?;
+    /// `limit` is in bytes.
+    pub fn create(into: &Place, name: String, limit: u64) -> Result<Self, DataError> {
+        let arriving = random_name(".arriving-");
+        let file = into.folder.create(&arriving, 0o600);
         Ok(Self {
-            file,
+            file: file.map_err(|error| into.failed(error))?,
+            into: into.clone(),
+            arriving,
             hasher: Sha256::new(),
             bytes: 0,
             head: Vec::new(),
@@ -48,7 +76,7 @@ impl Sink {
 
     /// What has arrived so far, to be read from the start.
     pub fn reopen(&self) -> io::Result<File> {
-        self.file.reopen()
+        self.into.folder.read(&self.arriving)
     }
 
     pub fn bytes(&self) -> u64 {
@@ -77,7 +105,7 @@ impl Sink {
         self.head.extend_from_slice(&chunk[..wanted]);
         self.hasher.update(chunk);
         let written = self.file.write_all(chunk);
-        written.map_err(|error| DataError::write(self.file.path(), error))
+        written.map_err(|error| self.into.failed(error))
     }
 
     /// Forgets all that has arrived.
@@ -85,27 +113,26 @@ impl Sink {
         self.hasher = Sha256::new();
         self.bytes = 0;
         self.head.clear();
-        let file = self.file.as_file_mut();
-        let emptied = file.set_len(0).and_then(|()| file.rewind());
-        emptied.map_err(|error| DataError::write(self.file.path(), error))
+        let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
+        emptied.map_err(|error| self.into.failed(error))
     }
 
     /// Puts the dataset in its place, if it is the one that was asked for. Gives its length and SHA-256.
-    pub fn finish(self, into: &Path, expected: Option<&str>) -> Result<(u64, String), DataError> {
-        let found = crate::hex(&self.hasher.finalize());
+    pub fn finish(mut self, expected: Option<&str>) -> Result<(u64, String), DataError> {
+        let found = crate::hex(&std::mem::take(&mut self.hasher).finalize());
         if let Some(expected) = expected
             && expected != found
         {
             return Err(DataError::WrongDigest {
-                name: self.name,
+                name: self.name.clone(),
                 expected: expected.to_owned(),
                 found,
             });
         }
-        match self.file.persist_noclobber(into) {
-            Ok(_) => Ok((self.bytes, found)),
-            Err(error) => Err(DataError::write(into, error.error)),
-        }
+        let Place { folder, name, .. } = &self.into;
+        let named = folder.rename_new(&self.arriving, folder, name);
+        named.map_err(|error| self.into.failed(error))?;
+        Ok((self.bytes, found))
     }
 
     fn too_large(&self, announced: Option<u64>) -> DataError {
@@ -114,5 +141,12 @@ impl Sink {
             limit: self.limit,
             announced,
         }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        // Gone already where the dataset has its name; what cannot be removed goes with its folder.
+        let _ = self.into.folder.remove_file(&self.arriving);
     }
 }

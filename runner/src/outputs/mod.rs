@@ -21,6 +21,7 @@ pub(crate) use read::MAX_CHECK_ROWS;
 
 use crate::digest::for_each_chunk;
 use crate::json::{self, Bounds, Problem, Validator};
+use crate::platform;
 use crate::sandbox::Limits;
 use tree::Folder;
 
@@ -43,12 +44,12 @@ pub struct Outputs {
 /// # Errors
 /// When a file is refused, missing or invalid, or when the folder can't be read.
 pub fn check(
-    model: &Path,
+    model: &platform::Folder,
     status: i32,
     predictions: &Path,
     limits: &Limits,
 ) -> Result<Outputs, OutputError> {
-    let folder = Folder::open(model)?;
+    let folder = Folder(model);
     // Whatever it is: a folder of that name has no file in it, perhaps.
     if folder.holds(files::MANIFEST_JSON)? {
         return Err(OutputError::OwnManifest);
@@ -79,20 +80,23 @@ pub fn check(
 ///
 /// # Errors
 /// When a file is refused, or when the folder can't be read.
-pub fn list(predictions: &Path, limits: &Limits) -> Result<Vec<FileEntry>, OutputError> {
-    Folder::open(predictions)?.list(limits)
+pub fn list(
+    predictions: &platform::Folder,
+    limits: &Limits,
+) -> Result<Vec<FileEntry>, OutputError> {
+    Folder(predictions).list(limits)
 }
 
 /// What the guest says of its failure, beside the statuses 3, 4 and 5. `None` when it left no `error.json`.
 ///
 /// # Errors
 /// When that file is not as the contract has it.
-pub fn error_report(model: &Path) -> Result<Option<ErrorReport>, OutputError> {
-    let text = bytes(&Folder::open(model)?, files::ERROR_JSON, &read::ERROR)?;
+pub fn error_report(model: &platform::Folder) -> Result<Option<ErrorReport>, OutputError> {
+    let text = bytes(&Folder(model), files::ERROR_JSON, &read::ERROR)?;
     text.map(|text| read::error_report(&text)).transpose()
 }
 
-fn metrics(folder: &Folder, status: i32) -> Result<Metrics, OutputError> {
+fn metrics(folder: &Folder<'_>, status: i32) -> Result<Metrics, OutputError> {
     let text = bytes(folder, files::METRICS_JSON, &read::METRICS)?
         .ok_or(OutputError::Missing(files::METRICS_JSON))?;
     let metrics = read::metrics(&text)?;
@@ -107,7 +111,7 @@ fn metrics(folder: &Folder, status: i32) -> Result<Metrics, OutputError> {
 }
 
 /// `model.json` is there, is an object, and is JSON to its end.
-fn model_is_json(folder: &Folder) -> Result<(), OutputError> {
+fn model_is_json(folder: &Folder<'_>) -> Result<(), OutputError> {
     let file = folder
         .open_file(files::MODEL_JSON)?
         .ok_or(OutputError::Missing(files::MODEL_JSON))?;
@@ -149,18 +153,18 @@ fn look_through(file: File) -> io::Result<Result<u8, Problem>> {
 /// # Errors
 /// When it is refused or invalid, too large to be read while the guest has its memory, or can't be read.
 #[cfg(feature = "score")]
-pub(crate) fn check_rows(model: &Path) -> Result<Option<Check>, OutputError> {
-    rows_in(&Folder::open(model)?, &read::CHECK_EARLY)
+pub(crate) fn check_rows(model: &platform::Folder) -> Result<Option<Check>, OutputError> {
+    rows_in(&Folder(model), &read::CHECK_EARLY)
 }
 
-fn rows_in(folder: &Folder, bounds: &Bounds) -> Result<Option<Check>, OutputError> {
+fn rows_in(folder: &Folder<'_>, bounds: &Bounds) -> Result<Option<Check>, OutputError> {
     let text = bytes(folder, files::CHECK_JSON, bounds)?;
     text.map(|text| read::check(&text, bounds)).transpose()
 }
 
 /// The bytes of a file of the folder's top, one more at most than `bounds` allow. `None` when it is not there.
 fn bytes(
-    folder: &Folder,
+    folder: &Folder<'_>,
     name: &'static str,
     bounds: &Bounds,
 ) -> Result<Option<Vec<u8>>, OutputError> {

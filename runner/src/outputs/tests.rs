@@ -19,8 +19,17 @@ fn model() -> tempfile::TempDir {
     folder
 }
 
+fn opened(folder: &Path) -> platform::Folder {
+    platform::Folder::open(folder).unwrap()
+}
+
 fn checked(folder: &Path, status: i32, limits: &Limits) -> Result<Outputs, OutputError> {
-    check(folder, status, Path::new("predictions.csv"), limits)
+    check(
+        &opened(folder),
+        status,
+        Path::new("predictions.csv"),
+        limits,
+    )
 }
 
 fn refused(folder: &tempfile::TempDir) -> String {
@@ -203,10 +212,10 @@ fn limits_hold_for_what_lies_there() {
 #[test]
 fn error_json_is_read_when_there_is_one() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(error_report(folder.path()).unwrap(), None);
+    assert_eq!(error_report(&opened(folder.path())).unwrap(), None);
     let text = r#"{"message":"no target","column":"IsWon"}"#;
     fs::write(folder.path().join("error.json"), text).unwrap();
-    let report = error_report(folder.path()).unwrap().unwrap();
+    let report = error_report(&opened(folder.path())).unwrap().unwrap();
     assert_eq!(report.column.as_deref(), Some("IsWon"));
 }
 

@@ -5,7 +5,6 @@ use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use contract::FileEntry;
 
@@ -45,16 +44,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A folder, held open.
-pub struct Folder(platform::Folder);
+/// A folder that a guest filled, or still fills.
+pub struct Folder<'a>(pub &'a platform::Folder);
 
-impl Folder {
-    pub fn open(path: &Path) -> Result<Self, OutputError> {
-        platform::Folder::open_no_link(path)
-            .map(Self)
-            .map_err(OutputError::Io)
-    }
-
+impl Folder<'_> {
     /// Every file beneath, with its digest, sorted by path.
     pub fn list(&self, limits: &Limits) -> Result<Vec<FileEntry>, OutputError> {
         let mut walk = Walk {
@@ -63,7 +56,7 @@ impl Folder {
             bytes: 0,
             files: Vec::new(),
         };
-        walk.folder(&self.0, "", 1)?;
+        walk.folder(self.0, "", 1)?;
         walk.files.sort_by(|left, right| left.path.cmp(&right.path));
         Ok(walk.files)
     }
@@ -76,7 +69,7 @@ impl Folder {
     /// A regular file of this folder, for reading. `None` when there is nothing of that name.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, OutputError> {
         self.metadata(name)?
-            .map(|found| open_regular(&self.0, name.as_ref(), name, &found).map(|(file, _)| file))
+            .map(|found| open_regular(self.0, name.as_ref(), name, &found).map(|(file, _)| file))
             .transpose()
     }
 

@@ -300,8 +300,8 @@ impl Folder {
     }
 }
 
-/// The parent of a relative path of one part is written as nothing.
-fn parent_or_here(parent: &Path) -> &Path {
+/// The parent of a relative path of one part, and so the folder that a process works in, is written as nothing.
+pub(super) fn parent_or_here(parent: &Path) -> &Path {
     match parent.as_os_str().is_empty() {
         true => Path::new("."),
         false => parent,

@@ -8,9 +8,12 @@
 //! - new files and folders have random names and are created with "must not exist", so that nobody prepares their place;
 //! - nothing is renamed onto something else, on file systems that can't promise that by themselves either (NFS, 9p).
 //!
-//! The path of the folder itself comes from the operator, and links in it are followed.
+//! The path of the folder itself comes from the operator, and links in it are followed. What is handed on to others is the
+//! open folder, with its path for messages ([`NamedFolder`]).
 
 mod folder;
+mod named;
+mod new_file;
 mod open;
 mod remove;
 mod rename;
@@ -19,6 +22,8 @@ mod tests;
 mod work;
 
 pub use folder::Folder;
+pub use named::NamedFolder;
+pub use new_file::NewFile;
 pub use open::{Foreign, is_foreign, open_regular, open_resolved, read_regular, regular};
 pub use work::{Adopted, WorkFolder};
 

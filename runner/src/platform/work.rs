@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Folder, is_random_name, random_name};
+use super::{NamedFolder, is_random_name, random_name};
 
 /// The file in a working folder that its process holds locked. It says since which start of the machine.
 const LOCK: &str = ".lock";
@@ -19,10 +19,9 @@ const TRIES: u32 = 100;
 /// dropped. What a process leaves that was killed is removed by [`WorkFolder::sweep`].
 #[derive(Debug)]
 pub struct WorkFolder {
-    above: Folder,
+    above: NamedFolder,
     name: String,
-    path: PathBuf,
-    folder: Folder,
+    folder: NamedFolder,
     /// None where the file system knows no locks: then nobody removes it but its own process.
     lock: Option<File>,
     kept: bool,
@@ -40,13 +39,12 @@ pub enum Adopted {
 }
 
 impl WorkFolder {
-    /// A fresh one in `parent`, which exists. Its name begins with `prefix`.
+    /// A fresh one in `above`. Its name begins with `prefix`.
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn make(parent: &Path, prefix: &str) -> io::Result<Self> {
+    pub fn make(above: &NamedFolder, prefix: &str) -> io::Result<Self> {
         for _ in 0..TRIES {
-            let above = Folder::open(parent)?;
             let name = random_name(prefix);
             let folder = match above.make_folder(&name, PRIVATE) {
                 Err(error) if is_lost(&error) => continue,
@@ -64,10 +62,9 @@ impl WorkFolder {
                 }
             };
             return Ok(Self {
-                path: parent.join(&name),
-                above,
+                folder: NamedFolder::new(folder, above.path().join(&name)),
+                above: above.clone(),
                 name,
-                folder,
                 lock,
                 kept: false,
             });
@@ -75,45 +72,58 @@ impl WorkFolder {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Takes over a folder in `parent` that an earlier process left.
+    /// The same, after what killed processes left there was removed.
+    ///
+    /// # Errors
+    /// As [`WorkFolder::make`].
+    pub fn make_after_sweep(above: &NamedFolder, prefix: &str) -> io::Result<Self> {
+        if let Err(error) = Self::sweep(above, prefix) {
+            // A folder that can be written to and not read.
+            tracing::debug!("{} is not looked through: {error}", above.path().display());
+        }
+        Self::make(above, prefix)
+    }
+
+    /// Takes over a folder in `above` that an earlier process left.
     #[must_use]
-    pub fn adopt(parent: &Path, name: &OsStr, prefix: &str) -> Adopted {
+    pub fn adopt(above: &NamedFolder, name: &OsStr, prefix: &str) -> Adopted {
         let Some(name) = name.to_str().filter(|name| is_random_name(name, prefix)) else {
             return Adopted::Other;
         };
-        adopt(parent, name).unwrap_or(Adopted::Other)
+        adopt(above, name).unwrap_or(Adopted::Other)
     }
 
-    /// Removes what processes of this user left in `parent` that were killed. What may still be in use stays.
+    /// Removes what processes of this user left in `above` that were killed. What may still be in use stays.
     ///
     /// # Errors
-    /// When `parent` can't be read.
-    pub fn sweep(parent: &Path, prefix: &str) -> io::Result<()> {
-        for name in Folder::open(parent)?.names()? {
-            if let Adopted::Ours(mut left) = Self::adopt(parent, &name, prefix) {
+    /// When `above` can't be read.
+    pub fn sweep(above: &NamedFolder, prefix: &str) -> io::Result<()> {
+        for name in above.names()? {
+            if let Adopted::Ours(mut left) = Self::adopt(above, &name, prefix) {
                 // Locks of another machine may not be seen on this one.
                 left.kept = !left.is_of_this_boot();
                 if !left.kept {
-                    tracing::debug!("{} was left by a killed process", left.path.display());
+                    tracing::debug!("{} was left by a killed process", left.path().display());
                 }
             }
         }
         Ok(())
     }
 
+    /// For people.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.folder.path()
     }
 
     #[must_use]
-    pub fn folder(&self) -> &Folder {
+    pub fn folder(&self) -> &NamedFolder {
         &self.folder
     }
 
     /// The folder that it lies in.
     #[must_use]
-    pub fn above(&self) -> &Folder {
+    pub fn above(&self) -> &NamedFolder {
         &self.above
     }
 
@@ -146,9 +156,8 @@ impl Drop for WorkFolder {
     }
 }
 
-fn adopt(parent: &Path, name: &str) -> io::Result<Adopted> {
-    let above = Folder::open(parent)?;
-    let folder = above.folder(name)?;
+fn adopt(above: &NamedFolder, name: &str) -> io::Result<Adopted> {
+    let folder = above.beneath(name)?;
     let own = folder.own_metadata()?;
     if !is_own(&own) || own.mode() & 0o077 != 0 {
         return Ok(Adopted::Other);
@@ -172,8 +181,7 @@ fn adopt(parent: &Path, name: &str) -> io::Result<Adopted> {
         return Ok(Adopted::Other);
     }
     Ok(Adopted::Ours(WorkFolder {
-        path: parent.join(name),
-        above,
+        above: above.clone(),
         name: name.to_owned(),
         folder,
         lock: Some(lock),
@@ -218,12 +226,21 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
 
     const PREFIX: &str = ".run-";
 
+    fn named(parent: &Path) -> NamedFolder {
+        NamedFolder::open(parent).unwrap()
+    }
+
+    fn make(parent: &Path) -> WorkFolder {
+        WorkFolder::make(&named(parent), PREFIX).unwrap()
+    }
+
     /// As a killed process leaves one: without its lock.
     fn left(parent: &Path) -> PathBuf {
-        let mut work = WorkFolder::make(parent, PREFIX).unwrap();
+        let mut work = make(parent);
         work.keep(true);
         fs::create_dir_all(work.path().join("data/inner")).unwrap();
         fs::write(work.path().join("data/inner/rows"), "personal").unwrap();
@@ -233,7 +250,7 @@ mod tests {
     #[test]
     fn a_working_folder_is_private_and_goes_with_its_process() {
         let parent = tempfile::tempdir().unwrap();
-        let work = WorkFolder::make(parent.path(), PREFIX).unwrap();
+        let work = make(parent.path());
         let mode = fs::metadata(work.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         fs::create_dir_all(work.path().join("a/b/c")).unwrap();
@@ -248,12 +265,12 @@ mod tests {
         fs::write(elsewhere.path().join("theirs"), "theirs").unwrap();
         let killed = left(parent.path());
         symlink(elsewhere.path(), killed.join("data/link")).unwrap();
-        let alive = WorkFolder::make(parent.path(), PREFIX).unwrap();
+        let alive = make(parent.path());
 
         // Named like ours, and not ours: without a lock, open to others, a link, another boot's or machine's.
-        let named = || parent.path().join(random_name(PREFIX));
+        let random = || parent.path().join(random_name(PREFIX));
         let (unlocked, open, link, foreign) =
-            (named(), left(parent.path()), named(), left(parent.path()));
+            (random(), left(parent.path()), random(), left(parent.path()));
         fs::create_dir_all(unlocked.join("photos")).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
         symlink(elsewhere.path(), &link).unwrap();
@@ -261,7 +278,7 @@ mod tests {
         let other_name = parent.path().join(".run-notes");
         fs::create_dir(&other_name).unwrap();
 
-        WorkFolder::sweep(parent.path(), PREFIX).unwrap();
+        WorkFolder::sweep(&named(parent.path()), PREFIX).unwrap();
         assert!(!killed.exists());
         for stays in [alive.path(), &unlocked, &open, &link, &foreign, &other_name] {
             assert!(stays.exists(), "{}", stays.display());
@@ -278,10 +295,10 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        WorkFolder::sweep(parent.path(), PREFIX).unwrap();
-                        let work = WorkFolder::make(parent.path(), PREFIX).unwrap();
+                        WorkFolder::sweep(&named(parent.path()), PREFIX).unwrap();
+                        let work = make(parent.path());
                         fs::write(work.path().join("file"), "x").unwrap();
-                        WorkFolder::sweep(parent.path(), PREFIX).unwrap();
+                        WorkFolder::sweep(&named(parent.path()), PREFIX).unwrap();
                         assert!(work.path().join("file").exists());
                     }
                 });
@@ -293,7 +310,7 @@ mod tests {
     #[test]
     fn a_tree_deeper_than_any_path_is_removed() {
         let parent = tempfile::tempdir().unwrap();
-        let work = WorkFolder::make(parent.path(), PREFIX).unwrap();
+        let work = make(parent.path());
         let mut folder = work.folder().folder(".").unwrap();
         for _ in 0..300 {
             folder = folder.make_folder("d".repeat(100), 0o755).unwrap();

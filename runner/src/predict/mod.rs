@@ -22,14 +22,14 @@ mod rows;
 #[cfg(feature = "score")]
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use error::PredictError;
 
 use crate::data;
 use crate::error::Error;
 use crate::sandbox::{EngineOptions, Limits, Trust};
-use crate::store::Target;
+use crate::store::{LocalFile, Target};
 use crate::workspace::Workspace;
 use model::Model;
 use output::Output;
@@ -68,8 +68,9 @@ pub struct Job {
 pub async fn run(job: &Job) -> Result<(), Error> {
     let workspace = Workspace::below(&job.scratch)?;
     let model = Model::find(job, &workspace).await?;
-    let file = workspace.data().join("rows");
-    let dataset = data::fetch(&job.data, &file).await?;
+    let name = Path::new("rows");
+    let dataset = data::fetch(&job.data, workspace.data(), name).await?;
+    let file = LocalFile::beneath(workspace.data(), name);
     let output = Output::create(job.out.as_deref())?;
     let memory = job.limits.memory;
     let rows = Rows::new(file, dataset.bytes, memory, output.is_watched());

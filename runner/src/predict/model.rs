@@ -1,14 +1,14 @@
 //! A reference -> the model's files. Each has the digest that the manifest gives before anything reads it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use contract::{Manifest, files};
 
 use super::{Engine, Job, PredictError};
 use crate::digest;
 use crate::error::Error;
-use crate::platform::{Folder, open_regular};
+use crate::platform::{NamedFolder, open_regular};
 use crate::registry;
 use crate::run::aside;
 use crate::sandbox::source_of;
@@ -17,13 +17,13 @@ use crate::workspace::Workspace;
 
 /// A model whose files are at hand.
 pub(super) struct Model {
-    /// Its folder, or the folder of the ONNX file.
-    pub folder: PathBuf,
+    /// Its folder; none of an ONNX file alone.
+    pub folder: Option<NamedFolder>,
     #[cfg_attr(
         not(feature = "score"),
         expect(dead_code, reason = "nothing scores it")
     )]
-    pub onnx: PathBuf,
+    pub onnx: LocalFile,
     /// None of an ONNX file alone.
     pub manifest: Option<Manifest>,
     /// The module that trained it, where its engine needs one.
@@ -37,8 +37,8 @@ impl Model {
         let path = Path::new(&job.reference);
         if job.is_file {
             return Ok(Self {
-                folder: path.parent().unwrap_or(path).to_owned(),
-                onnx: path.to_owned(),
+                folder: None,
+                onnx: LocalFile::named(path),
                 manifest: None,
                 module: None,
             });
@@ -52,8 +52,9 @@ impl Model {
             _ if is_folder => read(path).await?,
             Some(store) => {
                 let manifest = registry::resolve(&**store, &job.reference).await?;
-                let folder = workspace.model(&manifest.name)?.join("files");
-                registry::pull(&**store, &manifest, &folder).await?;
+                let above = workspace.model(&manifest.name)?;
+                let name = OsStr::new("files");
+                let folder = registry::pull(&**store, &manifest, &above, name).await?;
                 (folder, manifest)
             }
             None if path.is_dir() => {
@@ -71,15 +72,16 @@ impl Model {
             }
         };
         let mut model = Self {
-            onnx: folder.join(files::MODEL_ONNX),
-            folder,
+            onnx: LocalFile::beneath(&folder, files::MODEL_ONNX),
+            folder: Some(folder),
             manifest: None,
             module: None,
         };
         match job.engine {
             Engine::Onnx => model.needs_onnx(&manifest)?,
             Engine::Module(_) => {
-                let module = module(job, store.as_deref(), &model, &manifest, workspace);
+                let beside = is_folder.then(|| path.parent()).flatten();
+                let module = module(job, store.as_deref(), beside, &manifest, workspace);
                 model.module = Some(module.await?);
             }
         }
@@ -100,21 +102,20 @@ impl Model {
 }
 
 /// A model's folder on this machine, every file verified.
-async fn read(folder: &Path) -> Result<(PathBuf, Manifest), Error> {
-    let (manifest, _) = store::read_manifest(folder)?;
-    let folder = folder.to_owned();
+async fn read(folder: &Path) -> Result<(NamedFolder, Manifest), Error> {
+    let opened = NamedFolder::open(folder);
+    let folder = opened.map_err(|error| PredictError::local("read", folder, error))?;
+    let (manifest, _) = store::read_manifest(&folder)?;
     aside(move || {
-        let opened = Folder::open(&folder);
-        let opened = Arc::new(opened.map_err(|error| PredictError::local("read", &folder, error))?);
         for file in &manifest.files {
-            let there = LocalFile::beneath(&opened, &folder, &file.path);
+            let there = LocalFile::beneath(&folder, &file.path);
             let path = there.path();
             let found = there.open().and_then(digest::sha256);
-            let (_, found) = found.map_err(|error| PredictError::local("read", path, error))?;
-            if found != file.sha256 {
+            let found = found.map_err(|error| PredictError::local("read", path, error))?;
+            if found != (file.bytes, file.sha256.clone()) {
                 return Err(PredictError::BadModel {
                     path: path.to_owned(),
-                    problem: "it was changed: its digest is not the one that the manifest gives"
+                    problem: "it was changed: its length or digest is not the one that the manifest gives"
                         .to_owned(),
                 });
             }
@@ -128,7 +129,7 @@ async fn read(folder: &Path) -> Result<(PathBuf, Manifest), Error> {
 async fn module(
     job: &Job,
     store: Option<&dyn Store>,
-    model: &Model,
+    beside: Option<&Path>,
     manifest: &Manifest,
     workspace: &Workspace,
 ) -> Result<PathBuf, Error> {
@@ -137,7 +138,7 @@ async fn module(
         return is_that(given.clone(), manifest).await;
     }
     let key = module_key(expected);
-    if let Some(beside) = model.folder.parent().map(|parent| parent.join(&key))
+    if let Some(beside) = beside.map(|beside| beside.join(&key))
         && beside.is_file()
     {
         return is_that(beside, manifest).await;
@@ -149,9 +150,11 @@ async fn module(
     if store.stat(&key).await?.is_none() {
         return Err(no_module(manifest, format!("at {}", store.url(&key))).into());
     }
-    let path = workspace.model("module")?.join("workload.wasm");
-    registry::fetch(store, &key, manifest.module.bytes, expected, &path).await?;
-    Ok(path)
+    let (folder, name) = (workspace.model("module")?, "workload.wasm");
+    registry::fetch(store, &key, manifest.module.bytes, expected, &folder, name).await?;
+    let root = workspace.root().reach();
+    let root = root.map_err(|error| PredictError::local("reach", folder.path(), error))?;
+    Ok(root.join("module").join(name))
 }
 
 /// Refuses another module before it is compiled. Compiled code stands for the module beside it.

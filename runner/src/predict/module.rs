@@ -3,7 +3,7 @@
 //! A module reads one file. A long dataset goes to it in blocks, one run a block, so that memory is bounded.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::Write;
 use std::sync::Arc;
 
 use contract::{Manifest, exit, files};
@@ -16,6 +16,7 @@ use super::rows::Rows;
 use super::{Job, PredictError};
 use crate::error::{Error, GuestError};
 use crate::outputs;
+use crate::platform::NamedFolder;
 use crate::run::load;
 use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module};
 use crate::workspace::Workspace;
@@ -33,7 +34,9 @@ pub(super) async fn predict(
     workspace: &Workspace,
     output: &Output,
 ) -> Result<(), Error> {
-    let (Some(manifest), Some(path)) = (&model.manifest, &model.module) else {
+    let (Some(manifest), Some(path), Some(folder)) =
+        (&model.manifest, &model.module, &model.folder)
+    else {
         return Err(PredictError::NoScore.into());
     };
     let engine = Arc::new(Engine::new(options)?);
@@ -44,7 +47,7 @@ pub(super) async fn predict(
         engine,
         module,
         manifest,
-        model: &model.folder,
+        model: folder,
         limits: job.limits,
     };
     let formulas = Formulas::new(job.keep_formulas);
@@ -56,12 +59,14 @@ pub(super) async fn predict(
         .next(usize::MAX, BLOCK)
         .map_err(|error| rows.error(error))?
     {
-        let folder = workspace.model(&format!("block-{}", block.first_row))?;
-        let data = folder.join("data");
-        let file = data.join(format!("rows.{extension}"));
-        std::fs::create_dir_all(&data)
-            .and_then(|()| std::fs::write(&file, &block.bytes))
-            .map_err(|error| PredictError::local("write", &file, error))?;
+        let name = format!("block-{}", block.first_row);
+        let folder = workspace.model(&name)?;
+        let file = format!("rows.{extension}");
+        folder
+            .make_beneath("data")
+            .and_then(|data| data.create(&file, 0o666))
+            .and_then(|mut written| written.write_all(&block.bytes))
+            .map_err(|error| PredictError::local("write", folder.path().join(&file), error))?;
         let part = Block {
             first: block.first_row,
             rows: block.rows as u64,
@@ -71,7 +76,7 @@ pub(super) async fn predict(
         tokio::task::yield_now().await;
         predictor.block(&folder, &file, part, &mut lines).await?;
         // It is removed in the end, if not now.
-        let _ = std::fs::remove_dir_all(&folder);
+        workspace.clear(&name);
         rows.at(blocks.offset(), part.first + part.rows);
     }
     lines.finish();
@@ -82,26 +87,26 @@ struct Predictor<'a> {
     engine: Arc<Engine>,
     module: Module,
     manifest: &'a Manifest,
-    model: &'a Path,
+    model: &'a NamedFolder,
     limits: Limits,
 }
 
 impl Predictor<'_> {
-    /// Predicts the rows of `file`, the only one in its folder, and appends what the module says of them.
+    /// Predicts the rows of `file`, the only one in the data folder of `folder`, and appends what the module says of them.
     async fn block(
         &self,
-        folder: &Path,
-        file: &Path,
+        folder: &NamedFolder,
+        file: &str,
         block: Block,
         lines: &mut Lines<'_>,
     ) -> Result<(), Error> {
-        let predictions = folder.join("predictions");
-        std::fs::create_dir_all(&predictions)
-            .map_err(|error| PredictError::local("make", &predictions, error))?;
+        let cannot = |error| PredictError::local("use", folder.path(), error);
+        let data = folder.beneath("data").map_err(cannot)?;
+        let predictions = folder.make_beneath("predictions").map_err(cannot)?;
         let guest = Guest {
             mode: Mode::Predict,
             grants: Grants {
-                data: &folder.join("data"),
+                data: &data,
                 job: None,
                 model: self.model,
                 predictions: Some(&predictions),
@@ -124,13 +129,13 @@ impl Predictor<'_> {
             ))
             .into());
         }
-        Ok(lines.append(&predictions.join(PREDICTIONS), block)?)
+        let left = predictions.reach().map_err(cannot)?.join(PREDICTIONS);
+        Ok(lines.append(&left, block)?)
     }
 
-    fn environment(&self, file: &Path) -> BTreeMap<String, String> {
+    fn environment(&self, file: &str) -> BTreeMap<String, String> {
         let manifest = self.manifest;
         let mut env = manifest.parameters.env.clone();
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
         for (variable, value) in [
             (
                 "VERSION",
@@ -138,7 +143,7 @@ impl Predictor<'_> {
             ),
             ("MODEL_VERSION", manifest.model_version.clone()),
             ("SAVE_PATH", manifest.save_path.clone()),
-            ("DATA_PATH", format!("{}/{name}", files::DATA)),
+            ("DATA_PATH", format!("{}/{file}", files::DATA)),
             (
                 "PREDICTION_PATH",
                 format!("{}/{PREDICTIONS}", files::PREDICTIONS),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use records::{Blocks, Columns, Options, Problem, ReadError};
 
@@ -14,6 +14,7 @@ use super::rows::Rows;
 use super::table::{Schema, at};
 use super::{Job, PredictError};
 use crate::score::{Column, ScoreError, Scorer, Scores, Standby, arrange};
+use crate::store::LocalFile;
 
 /// Rows that are read at a time.
 const READ: usize = 10_000;
@@ -27,9 +28,9 @@ pub(super) async fn predict(
     rows: Rows,
     output: &Output,
 ) -> Result<(), PredictError> {
-    let path = model.onnx.clone();
+    let path = model.onnx.path().to_owned();
     let work = Work {
-        path: path.clone(),
+        file: model.onnx.clone(),
         named: model.manifest.as_ref().map(|manifest| Name {
             model: manifest.name.clone(),
             version: manifest.model_version.clone(),
@@ -60,7 +61,7 @@ struct Name {
 }
 
 struct Work {
-    path: PathBuf,
+    file: LocalFile,
     named: Option<Name>,
     data: String,
     memory: u64,
@@ -71,8 +72,8 @@ struct Work {
 
 impl Work {
     fn all(&self, scorer: &mut Scorer) -> Result<(), PredictError> {
-        let failed = failed(&self.path);
-        scorer.load(&self.path, SCORED).map_err(&failed)?;
+        let failed = failed(self.file.path());
+        scorer.load(&self.file, SCORED).map_err(&failed)?;
         let mut schema = Schema::of(scorer.signature(), self.memory);
         let mut lines = Lines::new(self.name(&schema), &schema, self.keep_formulas);
         let mut blocks = self.rows.open()?;
@@ -109,7 +110,7 @@ impl Work {
         rows: usize,
         lines: &mut Lines,
     ) -> Result<(), PredictError> {
-        let failed = failed(&self.path);
+        let failed = failed(self.file.path());
         let outputs = scorer.receive().map_err(&failed)?;
         let scores = Scores::of(scorer.signature(), outputs, rows)
             .map_err(|problem| failed(ScoreError::Model(problem)))?;
@@ -183,7 +184,12 @@ impl Work {
                 version: name.version.clone(),
             },
             None => {
-                let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+                let stem = self
+                    .file
+                    .path()
+                    .file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy();
                 Name {
                     model: schema.save_path.clone().unwrap_or(stem.into_owned()),
                     version: schema.model_version.clone().unwrap_or_default(),

@@ -1,31 +1,19 @@
 //! The predictions: a file that is there whole or not at all, or standard output.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tempfile::TempPath;
-
 use super::PredictError;
 use crate::foreign::Gate;
+use crate::platform::NewFile;
 
 /// Written at a time.
 const BUFFER: usize = 1 << 18;
 
 pub(super) struct Output {
     writer: Writer,
-    file: Option<Unnamed>,
-}
-
-/// A file that is not whole yet.
-struct Unnamed {
-    file: File,
-    /// The name that it has until then.
-    path: TempPath,
-    /// The name that it gets, and its folder.
-    out: PathBuf,
-    parent: PathBuf,
+    file: Option<(NewFile, PathBuf)>,
 }
 
 /// Shared with the thread that writes, whose end nobody waits for when a signal comes: the file is removed without it.
@@ -44,29 +32,10 @@ impl Output {
             });
         };
         let failed = |error| PredictError::local("write", out, error);
-        if out.is_dir() {
-            return Err(failed(io::Error::other(
-                "it is a folder: name a file in it",
-            )));
-        }
-        let parent = match out.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let (file, path) = tempfile::Builder::new()
-            .prefix(".predictions-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-            .tempfile_in(parent)
-            .map_err(failed)?
-            .into_parts();
+        let new = NewFile::beside(out, ".predictions-").map_err(failed)?;
         Ok(Self {
-            writer: Writer::new(file.try_clone().map_err(failed)?),
-            file: Some(Unnamed {
-                file,
-                path,
-                out: out.to_owned(),
-                parent: parent.to_owned(),
-            }),
+            writer: Writer::new(new.file().try_clone().map_err(failed)?),
+            file: Some((new, out.to_owned())),
         })
     }
 
@@ -85,16 +54,12 @@ impl Output {
     /// When it can't be written.
     pub fn finish(self) -> Result<(), PredictError> {
         self.writer.with(Write::flush)?;
-        let Some(unnamed) = self.file else {
-            return Ok(());
-        };
-        let out = unnamed.out;
-        let named = unnamed
-            .file
-            .sync_all()
-            .and_then(|()| Ok(unnamed.path.persist(&out)?))
-            .and_then(|()| File::open(&unnamed.parent)?.sync_all());
-        named.map_err(|error| PredictError::local("write", out, error))
+        match self.file {
+            None => Ok(()),
+            Some((new, out)) => new
+                .finish()
+                .map_err(|error| PredictError::local("write", out, error)),
+        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! The dataset's rows, block by block, and how far one has come.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Read};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use records::{Blocks, Options, Problem};
+use records::{Blocks, Options, Problem, ReadSeek, Source};
 
 use super::PredictError;
 use crate::size::Size;
+use crate::store::LocalFile;
 
 /// A dataset that was fetched.
 pub(super) struct Rows {
-    pub path: PathBuf,
+    file: LocalFile,
     /// Bytes that a file may take that is read as a whole.
     memory: u64,
     bar: Option<ProgressBar>,
@@ -19,9 +19,9 @@ pub(super) struct Rows {
 
 impl Rows {
     /// `bytes` long. Progress is shown where somebody watches and `quiet` is not asked for.
-    pub fn new(path: PathBuf, bytes: u64, memory: u64, shown: bool) -> Self {
+    pub fn new(file: LocalFile, bytes: u64, memory: u64, shown: bool) -> Self {
         let watched =
-            shown && std::io::stderr().is_terminal() && tracing::enabled!(tracing::Level::INFO);
+            shown && io::stderr().is_terminal() && tracing::enabled!(tracing::Level::INFO);
         let bar = watched.then(|| {
             let bar = ProgressBar::new(bytes);
             let style = "{bar:30} {msg} rows, {eta} left";
@@ -32,7 +32,7 @@ impl Rows {
             );
             bar
         });
-        Self { path, memory, bar }
+        Self { file, memory, bar }
     }
 
     pub fn open(&self) -> Result<Blocks<'_>, PredictError> {
@@ -41,7 +41,7 @@ impl Rows {
             max_bytes: u64::MAX,
             ..Options::default()
         };
-        Blocks::open(&self.path, &options, self.memory).map_err(|error| self.error(error))
+        Blocks::open(&self.file, &options, self.memory).map_err(|error| self.error(error))
     }
 
     /// Whatever is wrong with the data. Its file is the runner's own and has no name for a person.
@@ -69,5 +69,20 @@ impl Drop for Rows {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+impl Source for LocalFile {
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(LocalFile::open(self)?))
+    }
+
+    fn open_seekable(&self) -> io::Result<Option<Box<dyn ReadSeek + '_>>> {
+        Ok(Some(Box::new(LocalFile::open(self)?)))
+    }
+
+    fn size(&self) -> Option<u64> {
+        let size = LocalFile::open(self).ok()?.metadata().ok()?.len();
+        (size > 0).then_some(size)
     }
 }

@@ -2,33 +2,38 @@
 
 use futures_util::stream::TryStreamExt;
 
+use super::RegistryError;
 use super::alias::aliases;
 use super::gc::{Found, Unit, wasted};
 use super::models::{Filter, each_manifest};
 use super::shelf::Claims;
 use crate::store::{
-    Depth, Entry, REJECTED, Store, StoreError, find_manifest, manifest_key, may_be_model,
-    rejected_key,
+    Depth, Entry, REJECTED, Store, StoreError, find_manifest, manifest_key, may_be_claim,
+    may_be_model, rejected_key,
 };
 
-/// Whether `name` is the full name of a model whose manifest can't be read. Then it is said why.
+/// Whether `name` is the full name of a model whose manifest is damaged. Then it is said why.
 ///
 /// # Errors
-/// When the store refuses or fails.
-pub async fn is_damaged(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
+/// When the store refuses or fails; when the manifest may be whole, though it can't be read here: such a model is not deleted.
+pub async fn is_damaged(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
     if !may_be_model(name) {
         return Ok(false);
     }
     let key = manifest_key(name);
-    let found = find_manifest(store, &key).await?;
-    if let Some(Err(problem)) = &found {
-        tracing::warn!("{} can't be read: {problem}", store.url(&key));
+    let Some(Err(problem)) = find_manifest(store, &key).await? else {
+        return Ok(false);
+    };
+    let url = store.url(&key);
+    if problem.may_be_whole() {
+        return Err(RegistryError::PerhapsWhole { url, problem });
     }
-    Ok(matches!(found, Some(Err(_))))
+    tracing::warn!("{url} can't be read: {problem}");
+    Ok(true)
 }
 
-/// Models, records of rejected versions and claims that are damaged, besides what was `found`: as old as the rest of it, not
-/// of a newer runner, and with no alias that stands for them.
+/// Models, records of rejected versions, claims and aliases that are damaged, besides what was `found`: as old as the rest of
+/// it, not of a newer runner, and with no alias that stands for them.
 ///
 /// # Errors
 /// When the store can't be listed or read.
@@ -51,8 +56,15 @@ pub async fn add_damaged(store: &dyn Store, found: &mut Found) -> Result<(), Sto
         add(found, record, "a record that is damaged", Unit::Object);
     }
     for (claim, problem) in Claims::read(store).await?.unreadable {
-        if !problem.may_be_whole() && is_claim(&claim.key) {
+        if !problem.may_be_whole() && may_be_claim(&claim.key) {
             add(found, vec![claim], "a claim that is damaged", Unit::Object);
+        }
+    }
+    for alias in aliases.unreadable {
+        if let Some(entry) = alias.entry
+            && !alias.problem.may_be_whole()
+        {
+            add(found, vec![entry], "an alias that is damaged", Unit::Object);
         }
     }
     // As they are removed, and told of then.
@@ -87,25 +99,19 @@ async fn damaged(store: &dyn Store, rejected: bool) -> Result<Vec<String>, Store
     Ok(names)
 }
 
-fn is_claim(key: &str) -> bool {
-    key.ends_with(".json") && key.split('/').count() == 6
-}
-
-/// The objects of a model whose manifest is damaged. A link or a pipe in the manifest's place is none: it is as old as the rest.
+/// The objects of a model whose manifest is damaged. Where a link lies in the place of its folder, it is that link.
 async fn files_of(store: &dyn Store, name: &str) -> Result<Vec<Entry>, StoreError> {
-    let mut files = list(store, &format!("{name}/")).await?;
-    let key = manifest_key(name);
-    if let Some(youngest) = files.iter().max_by_key(|file| file.modified).cloned()
-        && files.iter().all(|file| file.key != key)
-    {
-        files.push(Entry {
-            key,
-            bytes: 0,
-            revision: None,
-            ..youngest
-        });
+    match list(store, &format!("{name}/")).await {
+        Err(error) => {
+            error.of_one_object()?;
+            let found: Vec<Entry> = store.list(name, Depth::One).try_collect().await?;
+            Ok(found
+                .into_iter()
+                .filter(|found| found.key == name)
+                .collect())
+        }
+        files => files,
     }
-    Ok(files)
 }
 
 async fn list(store: &dyn Store, prefix: &str) -> Result<Vec<Entry>, StoreError> {

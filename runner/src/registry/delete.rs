@@ -3,7 +3,7 @@
 use futures_util::stream::TryStreamExt;
 
 use super::RegistryError;
-use super::alias::{self, Release};
+use super::promotion::{Release, release};
 use crate::store::mark::{self, Committed, Found, Mark, Removed};
 use crate::store::{
     Content, Depth, Entry, Replaced, Revision, Store, StoreError, deleted_key, manifest_key,
@@ -54,7 +54,7 @@ async fn bury(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
             }
             Mark::Model(model) => {
                 let save_path = &model.manifest.save_path;
-                match alias::release(store, Some(save_path), name).await? {
+                match release(store, Some(save_path), name).await? {
                     Release::Free => mark::bury(store, name, &revision).await?,
                     Release::Changed => continue,
                     Release::Kept(refusal) => {
@@ -63,8 +63,12 @@ async fn bury(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
                     }
                 }
             }
+            Mark::Damaged(problem) if problem.may_be_whole() => {
+                let url = store.url(&manifest_key(name));
+                return Err(RegistryError::PerhapsWhole { url, problem });
+            }
             // Nobody promotes what can't be read.
-            Mark::Damaged(_) => match alias::release(store, None, name).await? {
+            Mark::Damaged(_) => match release(store, None, name).await? {
                 Release::Free => mark::bury(store, name, &revision).await?,
                 Release::Changed => continue,
                 Release::Kept(refusal) => return Err(refusal),
@@ -84,8 +88,13 @@ async fn bury(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
 
 /// A link or a pipe in the place of a manifest is nothing that could be compared and swapped.
 async fn replace_what_is_no_object(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
-    if let Release::Kept(refusal) = alias::release(store, None, name).await? {
+    if let Release::Kept(refusal) = release(store, None, name).await? {
         return Err(refusal);
+    }
+    // A link or a pipe in the place of its folder: what such a name stands for can't be asked.
+    if let Err(error) = store.stat(name).await {
+        error.of_one_object()?;
+        store.delete(name).await?;
     }
     store.delete(&manifest_key(name)).await?;
     Ok(mark::take(store, name, Removed::Deleted).await?)

@@ -2,7 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
-use crate::store::{StoreError, advice};
+use crate::store::{Damaged, StoreError, advice};
 
 /// Why a question to the registry has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +18,17 @@ pub enum RegistryError {
     #[error("{alias} is {name} now: promote another one first, or keep it with --keep-promoted")]
     Promoted { alias: String, name: String },
     #[error(
-        "{url} can't be read, and may stand for {name}: repair or remove it first, or keep the model with --keep-promoted"
+        "{url} can't be read, and may stand for {name} ({problem}): repair or remove it first, or keep the model with --keep-promoted"
     )]
-    PerhapsPromoted { url: String, name: String },
+    PerhapsPromoted {
+        url: String,
+        problem: Damaged,
+        name: String,
+    },
+    #[error(
+        "{url} can't be read here and may be whole, so that its model is not deleted: {problem}"
+    )]
+    PerhapsWhole { url: String, problem: Damaged },
     #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Local {
         action: &'static str,
@@ -54,9 +62,10 @@ impl RegistryError {
         match self {
             Self::Store(error) => error.exit(),
             Self::BadReference(_) => Exit::Usage,
-            Self::NoModel { .. } | Self::Promoted { .. } | Self::PerhapsPromoted { .. } => {
-                Exit::StoreRefused
-            }
+            Self::NoModel { .. }
+            | Self::Promoted { .. }
+            | Self::PerhapsPromoted { .. }
+            | Self::PerhapsWhole { .. } => Exit::StoreRefused,
             Self::Local { .. } | Self::Occupied { .. } => Exit::Local,
         }
     }

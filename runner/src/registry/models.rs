@@ -85,6 +85,8 @@ pub(super) fn each_manifest<'a>(
             let key = match entry.key.strip_suffix('/') {
                 Some(name) if may_be_model(name) => Some(manifest_key(name)),
                 None if filter.rejected => Some(entry.key),
+                // A link in the place of a model's folder: that it can't be read is said of its manifest.
+                None if may_be_model(&entry.key) => Some(manifest_key(&entry.key)),
                 _ => None,
             };
             std::future::ready(Ok(key))

@@ -1,7 +1,7 @@
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use contract::{Manifest, files};
 use futures_util::TryStreamExt;
@@ -9,46 +9,45 @@ use sha2::{Digest, Sha256};
 
 use super::RegistryError;
 use crate::digest::{self, for_each_chunk};
-use crate::platform::{Adopted, Folder, WorkFolder};
+use crate::platform::{Adopted, NamedFolder, WorkFolder};
 use crate::store::mark::{self, Mark};
 use crate::store::{LocalFile, Store, StoreError, manifest_key, read_manifest};
 
 /// In the folder of an attempt: what has arrived. It becomes the model's folder.
 const ARRIVED: &str = "files";
 
-/// Copies a model into the folder `to`, which appears whole or not at all. Every file has the digest that the
-/// manifest gives; what an earlier try brought is not fetched again.
+/// Copies a model into the folder `name` in `above`, which appears whole or not at all. Every file has the length and the
+/// digest that the manifest gives; what an earlier try brought is not fetched again.
 ///
 /// # Errors
-/// When something else is at `to`, it can't be written, or the store lacks a file or holds other bytes.
-pub async fn pull(store: &dyn Store, manifest: &Manifest, to: &Path) -> Result<(), RegistryError> {
-    if is_there(to) {
-        return check_there(to, manifest);
+/// When something else is there, it can't be written, or the store lacks a file or holds other bytes.
+pub async fn pull(
+    store: &dyn Store,
+    manifest: &Manifest,
+    above: &NamedFolder,
+    name: &OsStr,
+) -> Result<NamedFolder, RegistryError> {
+    let to = above.path().join(name);
+    if is_there(above, name) {
+        return check_there(above, name, manifest);
     }
-    let mut attempt = attempt(to, &manifest.name)?;
+    let mut attempt = attempt(above, &to, &manifest.name)?;
     // Whoever was at it before may have come to its end since then.
-    if is_there(to) {
-        return check_there(to, manifest);
+    if is_there(above, name) {
+        return check_there(above, name, manifest);
     }
     // It stays for the next try, whatever ends this one.
     attempt.keep(true);
     let arrived = attempt.path().join(ARRIVED);
     let local = |action, error| RegistryError::local(action, &arrived, error);
-    let folder = attempt
-        .folder()
-        .make_folders(ARRIVED, 0o777, &mut |_| Ok(()));
+    let folder = attempt.folder().make_beneath(ARRIVED);
     let folder = folder.map_err(|error| local("make", error))?;
     for file in &manifest.files {
         let key = format!("{}/{}", manifest.name, file.path);
         let (above, name) = file.path.rsplit_once('/').unwrap_or((".", &file.path));
-        let above = folder.make_folders(above, 0o777, &mut |_| Ok(()));
+        let above = folder.make_beneath(above);
         let above = above.map_err(|error| local("make a folder in", error))?;
-        let place = Place {
-            folder: &above,
-            name,
-            shown: &arrived.join(&file.path),
-        };
-        fetch_into(store, &key, file.bytes, &file.sha256, &place).await?;
+        fetch(store, &key, file.bytes, &file.sha256, &above, name).await?;
     }
     let object = manifest_as_stored(store, manifest).await?;
     let path = arrived.join(files::MANIFEST_JSON);
@@ -62,16 +61,15 @@ pub async fn pull(store: &dyn Store, manifest: &Manifest, to: &Path) -> Result<(
         .and_then(|()| written.write_all(&object))
         .and_then(|()| written.sync_all())
         .map_err(failed)?;
-    let name = to.file_name().unwrap_or_default();
-    let moved = attempt.folder().rename_new(ARRIVED, attempt.above(), name);
-    moved.map_err(|error| RegistryError::local("move the model to", to, error))?;
+    let moved = attempt.folder().rename_new(ARRIVED, above, name);
+    moved.map_err(|error| RegistryError::local("move the model to", &to, error))?;
     attempt.keep(false);
-    Ok(())
+    Ok(folder.moved_to(to))
 }
 
 /// Whether anything bears that name, a link that leads nowhere included.
-fn is_there(to: &Path) -> bool {
-    std::fs::symlink_metadata(to).is_ok()
+fn is_there(above: &NamedFolder, name: &OsStr) -> bool {
+    above.metadata(name).is_ok()
 }
 
 /// The bytes of a model's manifest as they stand in the store.
@@ -97,17 +95,16 @@ async fn manifest_as_stored(
     }
 }
 
-/// A hidden folder beside the target: what an earlier try left, else a fresh one.
-fn attempt(to: &Path, name: &str) -> Result<WorkFolder, RegistryError> {
-    let parent = match to.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+/// A hidden folder beside the target `to`: what an earlier try left, else a fresh one.
+fn attempt(above: &NamedFolder, to: &Path, name: &str) -> Result<WorkFolder, RegistryError> {
+    let shown = match above.path().as_os_str().is_empty() {
+        true => Path::new("."),
+        false => above.path(),
     };
-    let failed = |action| move |error| RegistryError::local(action, parent, error);
-    let above = Folder::open_or_make(parent, 0o777, &mut |_| Ok(())).map_err(failed("make"))?;
+    let failed = |action| move |error| RegistryError::local(action, shown, error);
     let prefix = format!(".{name}.part-");
     for entry in above.names().map_err(failed("list"))? {
-        match WorkFolder::adopt(parent, &entry, &prefix) {
+        match WorkFolder::adopt(above, &entry, &prefix) {
             Adopted::Ours(left) => return Ok(left),
             Adopted::Busy => {
                 return Err(RegistryError::Occupied {
@@ -118,31 +115,35 @@ fn attempt(to: &Path, name: &str) -> Result<WorkFolder, RegistryError> {
             Adopted::Other => {}
         }
     }
-    WorkFolder::make(parent, &prefix).map_err(failed("write in"))
+    WorkFolder::make(above, &prefix).map_err(failed("write in"))
 }
 
 /// What is at the target must be this very model.
-fn check_there(to: &Path, manifest: &Manifest) -> Result<(), RegistryError> {
-    match read_manifest(to) {
-        Ok((there, _)) if there == *manifest => check_folder(to, manifest),
+fn check_there(
+    above: &NamedFolder,
+    name: &OsStr,
+    manifest: &Manifest,
+) -> Result<NamedFolder, RegistryError> {
+    // A link is something else, wherever it leads.
+    let there = above.beneath(name).ok();
+    let read = there.as_ref().and_then(|there| read_manifest(there).ok());
+    match (there, read) {
+        (Some(there), Some((read, _))) if read == *manifest => check_folder(there, manifest),
         _ => Err(RegistryError::Occupied {
-            path: to.to_owned(),
+            path: above.path().join(name),
             problem: "there is something else already: choose another folder with --out".to_owned(),
         }),
     }
 }
 
 /// A model that was pulled before must still be what it was.
-fn check_folder(folder: &Path, manifest: &Manifest) -> Result<(), RegistryError> {
-    let opened = Folder::open(folder);
-    let opened = opened.map_err(|error| RegistryError::local("read", folder, error))?;
-    let opened = Arc::new(opened);
+fn check_folder(folder: NamedFolder, manifest: &Manifest) -> Result<NamedFolder, RegistryError> {
     for file in &manifest.files {
-        let file_there = LocalFile::beneath(&opened, folder, &file.path);
+        let file_there = LocalFile::beneath(&folder, &file.path);
         let path = file_there.path();
         let found = file_there.open().and_then(digest::sha256);
-        let (_, found) = found.map_err(|error| RegistryError::local("read", path, error))?;
-        if found != file.sha256 {
+        let found = found.map_err(|error| RegistryError::local("read", path, error))?;
+        if found != (file.bytes, file.sha256.clone()) {
             return Err(RegistryError::Occupied {
                 path: path.to_owned(),
                 problem: "it was changed since it was pulled: remove the folder and pull again"
@@ -150,25 +151,11 @@ fn check_folder(folder: &Path, manifest: &Manifest) -> Result<(), RegistryError>
             });
         }
     }
-    Ok(())
+    Ok(folder)
 }
 
-/// Where a file arrives.
-struct Place<'a> {
-    folder: &'a Folder,
-    name: &'a str,
-    /// For people.
-    shown: &'a Path,
-}
-
-impl Place<'_> {
-    fn failed(&self, error: io::Error) -> RegistryError {
-        RegistryError::local("write", self.shown, error)
-    }
-}
-
-/// Copies an object of `length` bytes into the file `path`, or what it lacks. The file has the digest `sha256` then, or
-/// is not there.
+/// Copies an object of `length` bytes into the file `name` in `folder`, or what it lacks. The file has that length and the
+/// digest `sha256` then, or is not there.
 ///
 /// # Errors
 /// When the file can't be written, or the store lacks the object or holds other bytes.
@@ -177,41 +164,28 @@ pub async fn fetch(
     key: &str,
     length: u64,
     sha256: &str,
-    path: &Path,
+    folder: &NamedFolder,
+    name: &str,
 ) -> Result<(), RegistryError> {
-    let local = |error| RegistryError::local("write", path, error);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let folder = Folder::open_or_make(folder, 0o777, &mut |_| Ok(())).map_err(local)?;
-    let name = path.file_name().and_then(|name| name.to_str());
-    let place = Place {
-        folder: &folder,
-        name: name.ok_or_else(|| local(io::ErrorKind::InvalidInput.into()))?,
-        shown: path,
+    let path = folder.path().join(name);
+    let local = |error| RegistryError::local("write", &path, error);
+    let damaged = |problem: String| StoreError::Damaged {
+        url: store.url(key),
+        problem,
     };
-    fetch_into(store, key, length, sha256, &place).await
-}
-
-async fn fetch_into(
-    store: &dyn Store,
-    key: &str,
-    length: u64,
-    sha256: &str,
-    place: &Place<'_>,
-) -> Result<(), RegistryError> {
-    let local = |error| place.failed(error);
     // Once more from the start, if what was there, or what came, turns out to be wrong.
     for _ in 0..2 {
-        let mut out = place
-            .folder
-            .read_or_create(place.name, 0o666)
-            .map_err(local)?;
+        let mut out = folder.read_or_create(name, 0o666).map_err(local)?;
         let (start, mut digest) = go_on(&mut out, length).map_err(local)?;
         if start < length || length == 0 {
-            let missing = || StoreError::Damaged {
-                url: store.url(key),
-                problem: "the manifest names it, and it is not there".to_owned(),
-            };
+            let missing = || damaged("the manifest names it, and it is not there".to_owned());
             let download = store.download(key, start).await?.ok_or_else(missing)?;
+            if download.bytes != length {
+                folder.remove_file(name).map_err(local)?;
+                let there = download.bytes;
+                let problem = format!("it has {there} bytes, and the manifest gives {length}");
+                return Err(damaged(problem).into());
+            }
             let mut chunks = download.chunks;
             let mut bytes = start;
             while let Some(chunk) = chunks.try_next().await? {
@@ -227,13 +201,9 @@ async fn fetch_into(
         if crate::hex(&digest.finalize()) == sha256 {
             return Ok(());
         }
-        place.folder.remove_file(place.name).map_err(local)?;
+        folder.remove_file(name).map_err(local)?;
     }
-    Err(StoreError::Damaged {
-        url: store.url(key),
-        problem: "its bytes do not have the digest that the manifest gives".to_owned(),
-    }
-    .into())
+    Err(damaged("its bytes do not have the digest that the manifest gives".to_owned()).into())
 }
 
 /// The end of what has arrived of `length` bytes, and the digest so far, to go on with.

@@ -8,7 +8,7 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 use super::models::{Filter, READERS, each_manifest};
 use crate::store::{
     CLAIMS, DELETED, Damaged, Depth, Entry, Store, StoreError, USES, data_key, find_manifest,
-    is_shared, may_be_model, module_key,
+    is_shared, may_be_model, module_key, uses,
 };
 
 /// What a store holds, models aside. What is not named like something of ours is left out: it may be somebody else's.
@@ -41,12 +41,10 @@ impl Shelf {
             };
             match entry.key.split_once('/') {
                 Some(_) if is_shared(&entry.key) => shelf.shared.push(entry),
-                Some((USES, mark)) => {
-                    let what = mark
-                        .rsplit_once('/')
-                        .map_or("", |(what, _)| what)
-                        .to_owned();
-                    shelf.uses.push((what, entry));
+                Some((USES, _)) => {
+                    if let Some(what) = uses::marked(&entry.key) {
+                        shelf.uses.push((what.to_owned(), entry));
+                    }
                 }
                 Some((DELETED, name)) if may_be_model(name) => {
                     shelf.deleted.push((name.to_owned(), entry));

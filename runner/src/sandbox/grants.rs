@@ -27,6 +27,7 @@ use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::clock::GuestClock;
 use super::log::LogStream;
+use crate::platform::NamedFolder;
 
 /// Files that a guest may hold open at once. A process has 1,024 by default, and many guests share it.
 pub const MAX_OPEN: usize = 128;
@@ -57,17 +58,17 @@ pub struct Guest<'a> {
     pub grants: Grants<'a>,
 }
 
-/// Folders of the host, and variables.
+/// Folders of the host, each held open, and variables.
 #[derive(Clone, Debug)]
 pub struct Grants<'a> {
     /// The folder that holds the dataset, one file.
-    pub data: &'a Path,
+    pub data: &'a NamedFolder,
     /// The folder that holds `pipeline.toml`, when there is one.
-    pub job: Option<&'a Path>,
+    pub job: Option<&'a NamedFolder>,
     /// Where the model is left (mode `train`, empty at first) or read (mode `predict`).
-    pub model: &'a Path,
+    pub model: &'a NamedFolder,
     /// Where predictions are left, in mode `predict`.
-    pub predictions: Option<&'a Path>,
+    pub predictions: Option<&'a NamedFolder>,
     /// The contract's variables. `CONTRACT` and `SEED` are added.
     pub env: BTreeMap<String, String>,
     pub seed: u64,
@@ -124,16 +125,18 @@ pub(super) fn world(
         Mode::Train => (FsPerms::ReadWrite, None),
         Mode::Predict => (FsPerms::ReadOnly, grants.predictions),
     };
-    for (path, name, permissions) in [
+    for (folder, name, permissions) in [
         (Some(grants.data), files::DATA, FsPerms::ReadOnly),
         (grants.job, files::JOB, FsPerms::ReadOnly),
         (Some(grants.model), files::MODEL, model),
         (predictions, files::PREDICTIONS, FsPerms::ReadWrite),
     ] {
-        let Some(path) = path else { continue };
-        world
-            .preopened_dir(path, name, permissions)
-            .map_err(|error| GrantError::new(path, name, &error))?;
+        let Some(folder) = folder else { continue };
+        let opened = folder
+            .reach()
+            .map_err(wasmtime::Error::from)
+            .and_then(|path| world.preopened_dir(path, name, permissions).map(|_| ()));
+        opened.map_err(|error| GrantError::new(folder.path(), name, &error))?;
     }
     Ok(world.build_p1())
 }

@@ -183,6 +183,7 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::platform::NamedFolder;
     use crate::sandbox::{EngineOptions, Grants, Mode, Trust};
     use std::collections::BTreeMap;
     use std::time::Duration;
@@ -195,12 +196,14 @@ mod tests {
         std::fs::write(&module, wat::parse_str(text).unwrap()).unwrap();
         let module = engine.load(&module, &Trust::default()).unwrap();
         let model = tempfile::tempdir().unwrap();
+        let [data, granted] =
+            [&folder, &model].map(|folder| NamedFolder::open(folder.path()).unwrap());
         let guest = Guest {
             mode: Mode::Train,
             grants: Grants {
-                data: folder.path(),
+                data: &data,
                 job: None,
-                model: model.path(),
+                model: &granted,
                 predictions: None,
                 env: BTreeMap::new(),
                 seed: 7,

@@ -11,6 +11,8 @@ use super::clock::GuestClock;
 use super::host::Ended;
 use super::log::{GuestLog, Stream};
 use super::run::run_in;
+use crate::platform::NamedFolder;
+
 use super::{Engine, EngineOptions, Grants, Guest, Limits, Mode, SandboxError, Trust, run_guest};
 
 /// An argument of a call.
@@ -174,12 +176,13 @@ async fn run(engine: &Engine, text: &str) -> Result<i32, SandboxError> {
     std::fs::write(&file, wat::parse_str(text).unwrap()).unwrap();
     let module = engine.load(&file, &Trust::default()).unwrap();
     let model = tempfile::tempdir().unwrap();
+    let [data, granted] = [&folder, &model].map(|folder| NamedFolder::open(folder.path()).unwrap());
     let guest = Guest {
         mode: Mode::Train,
         grants: Grants {
-            data: folder.path(),
+            data: &data,
             job: None,
-            model: model.path(),
+            model: &granted,
             predictions: None,
             env: BTreeMap::new(),
             seed: 7,

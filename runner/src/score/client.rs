@@ -1,12 +1,9 @@
 //! The other end of [`super::aside`]: starts the process, hands it the model, and asks it block by block.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
-use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::aside::{VERB, read_answer};
@@ -14,7 +11,9 @@ use super::signature::{MAX_COLUMNS, Signature, Values, read_text};
 use super::standby::Leash;
 use super::{MAX_MODEL, ScoreError};
 use crate::foreign;
+use crate::platform::is_foreign;
 use crate::size::Size;
+use crate::store::LocalFile;
 
 /// This program, even when its file was replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
@@ -86,8 +85,8 @@ impl Scorer {
     ///
     /// # Errors
     /// When the file can't be read, or the model can't be run.
-    pub fn load(&mut self, model: &Path, rows: usize) -> Result<(), ScoreError> {
-        self.give(model, OFlags::empty(), MAX_MODEL, rows, |_| ())
+    pub fn load(&mut self, model: &LocalFile, rows: usize) -> Result<(), ScoreError> {
+        self.give(model, MAX_MODEL, rows, |_| ())
     }
 
     /// The same while the guest that wrote the model goes on. Returns the SHA-256 of what was loaded, since there may be
@@ -95,9 +94,13 @@ impl Scorer {
     ///
     /// # Errors
     /// As [`Scorer::load`], and when the model is too large to be loaded while the guest has its memory.
-    pub(super) fn load_early(&mut self, model: &Path, rows: usize) -> Result<String, ScoreError> {
+    pub(super) fn load_early(
+        &mut self,
+        model: &LocalFile,
+        rows: usize,
+    ) -> Result<String, ScoreError> {
         let mut sha256 = Sha256::new();
-        self.give(model, OFlags::NOFOLLOW, MAX_EARLY, rows, |bytes| {
+        self.give(model, MAX_EARLY, rows, |bytes| {
             sha256.update(bytes);
         })?;
         Ok(crate::hex(&sha256.finalize()))
@@ -105,17 +108,16 @@ impl Scorer {
 
     fn give(
         &mut self,
-        model: &Path,
-        flags: OFlags,
+        model: &LocalFile,
         most: u64,
         rows: usize,
         mut each: impl FnMut(&[u8]),
     ) -> Result<(), ScoreError> {
         let unread = |source| ScoreError::Read {
-            path: model.to_owned(),
+            path: model.path().to_owned(),
             source,
         };
-        let (file, length) = open(model, flags).map_err(unread)?;
+        let (file, length) = open(model).map_err(unread)?;
         if length > most {
             return Err(ScoreError::Model(format!(
                 "it is larger than {}",
@@ -248,19 +250,15 @@ impl Scorer {
 }
 
 /// A model's file and its length.
-fn open(model: &Path, flags: OFlags) -> io::Result<(File, u64)> {
-    // A pipe is told from a file, rather than waited for.
-    let flags = flags | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(model)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    Ok((file, metadata.len()))
+fn open(model: &LocalFile) -> io::Result<(File, u64)> {
+    let not_regular =
+        |error: &io::Error| is_foreign(error) || error.kind() == io::ErrorKind::IsADirectory;
+    let file = model.open().map_err(|error| match not_regular(&error) {
+        true => io::Error::other("it is no regular file"),
+        false => error,
+    })?;
+    let length = file.metadata()?.len();
+    Ok((file, length))
 }
 
 impl Drop for Scorer {

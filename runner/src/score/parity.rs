@@ -1,7 +1,8 @@
 //! The parity gate: before a model is published, its `model.onnx` says of the rows of `check.json` what the module
 //! says of them.
 
-use std::path::Path;
+#[cfg(feature = "score")]
+use std::path::PathBuf;
 #[cfg(feature = "score")]
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +13,10 @@ use super::compare::compare;
 #[cfg(feature = "score")]
 use crate::outputs::MAX_CHECK_ROWS;
 use crate::outputs::Outputs;
+use crate::platform::NamedFolder;
 use crate::sandbox::Limits;
+#[cfg(feature = "score")]
+use crate::store::LocalFile;
 
 /// What compares a model's two forms, made ready while the guest trains. Without the feature `score` nothing does.
 pub struct Gate {
@@ -30,18 +34,19 @@ impl Gate {
     /// The process that scores has as much memory as the guest, 256 MiB at least. A guest that leaves `check.json` and
     /// then `model.onnx` in the folder `model` before it is done finds the model scored when it is.
     #[must_use]
-    pub fn ready(limits: &Limits, model: &Path) -> Self {
+    pub fn ready(limits: &Limits, model: &NamedFolder) -> Self {
         let standby = super::Standby::start(limits.memory);
         let early = Arc::<OnceLock<gate::Early>>::default();
-        let (folder, result) = (model.to_owned(), early.clone());
+        let (folder, result) = (model.clone(), early.clone());
         let score = standby.early(move |scorer| {
             if let Some(early) = gate::Early::score(scorer, &folder) {
                 // It is called once.
                 let _ = result.set(early);
             }
         });
+        let watch = |path: PathBuf| super::early::when_written(&path, files::MODEL_ONNX, score);
         Self {
-            _watch: super::early::when_written(model, files::MODEL_ONNX, score),
+            _watch: model.reach().and_then(watch),
             early,
             standby,
         }
@@ -49,14 +54,14 @@ impl Gate {
 
     /// Compares the forms of the model in the folder `model`. That takes as much time as the guest may take, at most a
     /// minute.
-    pub async fn check(self, model: &Path, outputs: &Outputs, limits: &Limits) -> Parity {
+    pub async fn check(self, model: &NamedFolder, outputs: &Outputs, limits: &Limits) -> Parity {
         use super::ScoreError;
         let (check, onnx) = match comparable(outputs) {
             Ok((check, onnx)) => (check.clone(), onnx.sha256.clone()),
             Err(reason) => return Parity::NotChecked { reason },
         };
         let deviation = gate::deviation(outputs, &check);
-        let file = model.join(files::MODEL_ONNX);
+        let file = LocalFile::beneath(model, files::MODEL_ONNX);
         let limit = limits
             .timeout
             .map_or(gate::MOST, |limit| limit.min(gate::MOST));
@@ -97,12 +102,12 @@ impl Gate {
 #[cfg(not(feature = "score"))]
 impl Gate {
     #[must_use]
-    pub fn ready(_: &Limits, _: &Path) -> Self {
+    pub fn ready(_: &Limits, _: &NamedFolder) -> Self {
         Self {}
     }
 
     #[allow(clippy::unused_async)]
-    pub async fn check(self, _: &Path, outputs: &Outputs, _: &Limits) -> Parity {
+    pub async fn check(self, _: &NamedFolder, outputs: &Outputs, _: &Limits) -> Parity {
         Parity::NotChecked {
             reason: match comparable(outputs) {
                 Ok(_) => "this runner was built without the feature `score`".to_owned(),
@@ -129,13 +134,14 @@ fn comparable(outputs: &Outputs) -> Result<(&Check, &FileEntry), String> {
 
 #[cfg(feature = "score")]
 mod gate {
-    use std::path::Path;
     use std::time::Duration;
 
     use contract::{Check, CheckValues, files};
 
     use crate::outputs::{self, MAX_CHECK_ROWS, Outputs};
+    use crate::platform::NamedFolder;
     use crate::score::{Column, ScoreError, Scorer, Scores, Values, arrange};
+    use crate::store::LocalFile;
 
     /// A thousand rows take a model of any use less.
     pub const MOST: Duration = Duration::from_secs(60);
@@ -149,10 +155,13 @@ mod gate {
 
     impl Early {
         /// `None` where something is missing or wrong: the guest may mend it, and what it does not is found in the end.
-        pub fn score(scorer: &mut Scorer, model: &Path) -> Option<Self> {
+        pub fn score(scorer: &mut Scorer, model: &NamedFolder) -> Option<Self> {
             let check = outputs::check_rows(model).ok()??;
             let onnx = scorer
-                .load_early(&model.join(files::MODEL_ONNX), MAX_CHECK_ROWS)
+                .load_early(
+                    &LocalFile::beneath(model, files::MODEL_ONNX),
+                    MAX_CHECK_ROWS,
+                )
                 .ok()?;
             let scores = score(scorer, &check).ok()?;
             Some(Self {

@@ -1,7 +1,6 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -12,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::blocking::Stopped;
 use super::{Store, StoreError, data_key, module_key, uses};
 use crate::digest::for_each_chunk;
-use crate::platform::{Folder, open_regular};
+use crate::platform::{NamedFolder, open_regular};
 
 /// How often an object may go between two looks. A `gc` removes it once.
 const TIMES_GONE: u32 = 10;
@@ -37,7 +36,7 @@ pub enum Source {
 pub struct LocalFile {
     path: PathBuf,
     /// The folder that it must lie beneath, and where: others may write there, and no link is followed.
-    beneath: Option<(Arc<Folder>, PathBuf)>,
+    beneath: Option<(NamedFolder, PathBuf)>,
 }
 
 impl LocalFile {
@@ -50,12 +49,13 @@ impl LocalFile {
         }
     }
 
-    /// One that a manifest names, beneath the manifest's own `folder`, which is shown as `shown`.
+    /// One that lies in a folder to which others may write, or that others named.
     #[must_use]
-    pub fn beneath(folder: &Arc<Folder>, shown: &Path, relative: &str) -> Self {
+    pub fn beneath(folder: &NamedFolder, relative: impl AsRef<Path>) -> Self {
+        let relative = relative.as_ref();
         Self {
-            path: shown.join(relative),
-            beneath: Some((folder.clone(), relative.into())),
+            path: folder.path().join(relative),
+            beneath: Some((folder.clone(), relative.to_owned())),
         }
     }
 
@@ -164,35 +164,36 @@ impl Content {
 /// Stores a module by its digest, once for all versions that it trained. Returns its key.
 ///
 /// # Errors
-/// When `path` does not have that digest, or the store refuses or fails.
+/// When `file` does not have that digest, or the store refuses or fails.
 pub async fn store_module(
     store: &dyn Store,
-    path: &Path,
+    file: &LocalFile,
     sha256: &str,
 ) -> Result<String, StoreError> {
-    store_by_content(store, path, sha256, module_key(sha256)).await
+    store_by_content(store, file, sha256, module_key(sha256)).await
 }
 
 /// Stores a dataset by its digest, once for all versions that were trained on it. Returns its key.
 ///
 /// # Errors
-/// When `path` does not have that digest, or the store refuses or fails.
+/// When `file` does not have that digest, or the store refuses or fails.
 pub async fn store_data(
     store: &dyn Store,
-    path: &Path,
+    file: &LocalFile,
     sha256: &str,
 ) -> Result<String, StoreError> {
-    store_by_content(store, path, sha256, data_key(sha256)).await
+    store_by_content(store, file, sha256, data_key(sha256)).await
 }
 
 async fn store_by_content(
     store: &dyn Store,
-    path: &Path,
+    file: &LocalFile,
     sha256: &str,
     key: String,
 ) -> Result<String, StoreError> {
-    let bytes = std::fs::metadata(path)
-        .map_err(|source| StoreError::local("read", path, source))?
+    let metadata = file.open().and_then(|opened| opened.metadata());
+    let bytes = metadata
+        .map_err(|source| StoreError::local("read", file.path(), source))?
         .len();
     // A thousand versions share one: it need not be read, here or there, let alone sent, to know that it is there.
     let found = match store.stat(&key).await {
@@ -214,11 +215,11 @@ async fn store_by_content(
             return Ok(key);
         }
     }
-    let content = Content::of_file(path).await?;
+    let content = Content::of(file.clone()).await?;
     if content.sha256 != sha256 {
         return Err(StoreError::local(
             "store",
-            path,
+            file.path(),
             io::Error::other(format!("its SHA-256 is {}, not {sha256}", content.sha256)),
         ));
     }

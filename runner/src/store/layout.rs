@@ -42,6 +42,8 @@ pub const DELETED: &str = "_deleted";
 pub fn deleted_key(name: &str) -> String {
     format!("{DELETED}/{name}")
 }
+/// Which model bears a name, and which ones did.
+pub const ALIASES: &str = "_aliases/";
 
 /// Marks of publishers and of `gc`: who counts on what no manifest names yet.
 pub const USES: &str = "_uses";
@@ -96,6 +98,36 @@ pub fn may_be_model(folder: &str) -> bool {
         let mut splits = rest.match_indices('_');
         name(save_path) && splits.any(|(at, _)| name(&rest[..at]) && name(&rest[at + 1..]))
     })
+}
+
+/// The save path and the name of an alias, where `key` is that of one: `_aliases/<save path>/<alias>.json`.
+#[must_use]
+pub fn alias_at(key: &str) -> Option<(&str, &str)> {
+    let (save_path, file) = key.strip_prefix(ALIASES)?.split_once('/')?;
+    let alias = file.strip_suffix(".json")?;
+    let names = [save_path, alias];
+    let all = names.iter().all(|name| name.parse::<Name>().is_ok());
+    all.then_some((save_path, alias))
+}
+
+/// Whether a key may be a claim's ([`ClaimKey`]).
+#[must_use]
+pub fn may_be_claim(key: &str) -> bool {
+    key.starts_with(CLAIMS) && key.ends_with(".json") && key.split('/').count() == 6
+}
+
+/// Whether `key` is the place of a manifest, a record, a claim or an alias. Where a store is a folder, a folder of that name
+/// holds nothing of the store's.
+#[must_use]
+pub fn is_small_object(key: &str) -> bool {
+    let record = |key: &str| {
+        let name = key.strip_prefix(REJECTED)?.strip_prefix('/')?;
+        name.strip_suffix(".json").map(may_be_model)
+    };
+    may_be_claim(key)
+        || alias_at(key).is_some()
+        || record(key) == Some(true)
+        || matches!(key.split_once('/'), Some((name, files::MANIFEST_JSON)) if may_be_model(name))
 }
 
 /// One piece of Nomad's work, whichever allocation does it: there is one model for it.
@@ -255,6 +287,30 @@ mod tests {
         assert!(is_shared(&data_key(&sha256)) && is_shared(&module_key(&sha256)));
         for other in ["_data/rows.csv", "_modules/0a.wasm", &sha256] {
             assert!(!is_shared(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn places_of_small_objects_are_known() {
+        for place in [
+            "m_v1_a/manifest.json",
+            "_rejected/m_v1_a.json",
+            "_claims/global/default/sales~2Fdispatch-1/0/1.json",
+            "_aliases/m/production.json",
+        ] {
+            assert!(is_small_object(place), "{place}");
+        }
+        for other in [
+            "m_v1_a/model.json",
+            "m_v1_a/inner/manifest.json",
+            "others/manifest.json",
+            "_rejected/m_v1_a",
+            "_rejected/m_v1_a/manifest.json",
+            "_claims/global",
+            "_aliases/m",
+            "_aliases/m/more/production.json",
+        ] {
+            assert!(!is_small_object(other), "{other}");
         }
     }
 

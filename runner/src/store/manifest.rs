@@ -1,7 +1,7 @@
 //! A model's `manifest.json`: written, read and not trusted.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use super::{
 use crate::foreign;
 use crate::json::Bounds;
 use crate::names::Name;
-use crate::platform::Folder;
+use crate::platform::{NamedFolder, random_name};
 
 /// What a manifest may be. What the parts that a module, its user and the runner fill take together is less.
 pub const BOUNDS: Bounds = Bounds {
@@ -51,6 +51,16 @@ impl Damaged {
         .into()
     }
 
+    /// It is of version `found` of its schema, and this runner knows version `known`.
+    #[must_use]
+    pub fn of_schema(found: u32, known: u32) -> Self {
+        Self {
+            problem: format!("schema version {found} is not {known}: use a newer runner"),
+            newer: found > known,
+            forbidden: false,
+        }
+    }
+
     /// What is wrong with one object.
     ///
     /// # Errors
@@ -84,21 +94,19 @@ impl From<String> for Damaged {
 ///
 /// # Errors
 /// When the folder can't be written, or the manifest is one that no runner could read again.
-pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), StoreError> {
-    let path = folder.join(files::MANIFEST_JSON);
-    let failed = |source| StoreError::local("write", &path, source);
-    let text = to_bytes(manifest).map_err(|problem| bad_model(folder, &problem))?;
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".manifest")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    std::io::Write::write_all(&mut temporary, &text).map_err(failed)?;
+pub fn write_manifest(folder: &NamedFolder, manifest: &Manifest) -> Result<(), StoreError> {
+    let text = to_bytes(manifest).map_err(|problem| bad_model(folder.path(), &problem))?;
+    let temporary = random_name(".manifest-");
     // Not forced to the disk, as the files beside it are not: a store does that to its own copies.
-    temporary
-        .persist(&path)
-        .map_err(|error| failed(error.error))?;
-    Ok(())
+    let written = folder
+        .create(&temporary, 0o666)
+        .and_then(|mut file| file.write_all(&text))
+        .and_then(|()| folder.rename_over(&temporary, folder, files::MANIFEST_JSON));
+    written.map_err(|source| {
+        // What is not there need not be removed; what stays is what the error is about.
+        let _ = folder.remove_file(&temporary);
+        StoreError::local("write", &folder.path().join(files::MANIFEST_JSON), source)
+    })
 }
 
 /// Without blanks: indented, nested lists grow a hundredfold.
@@ -117,29 +125,15 @@ fn to_bytes(manifest: &Manifest) -> Result<Vec<u8>, Damaged> {
 ///
 /// # Errors
 /// When there is none, it is not a regular file, or it is none that a runner could have written.
-pub fn read_manifest(folder: &Path) -> Result<(Manifest, Bytes), StoreError> {
-    read_manifest_in(&open_model(folder)?, folder)
-}
-
-/// Opens a model's folder.
-pub(super) fn open_model(folder: &Path) -> Result<Folder, StoreError> {
-    let failed = |source| StoreError::local("read", &folder.join(files::MANIFEST_JSON), source);
-    Folder::open(folder).map_err(failed)
-}
-
-/// The same of a folder that is open, which is shown as `folder`.
-pub(super) fn read_manifest_in(
-    opened: &Folder,
-    folder: &Path,
-) -> Result<(Manifest, Bytes), StoreError> {
-    let path = folder.join(files::MANIFEST_JSON);
+pub fn read_manifest(folder: &NamedFolder) -> Result<(Manifest, Bytes), StoreError> {
+    let path = folder.path().join(files::MANIFEST_JSON);
     let failed = |source| StoreError::local("read", &path, source);
-    let file = opened.read(files::MANIFEST_JSON).map_err(failed)?;
+    let file = folder.read(files::MANIFEST_JSON).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(LARGEST_READ + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    let manifest = parse(&bytes).map_err(|problem| bad_model(folder, &problem))?;
+    let manifest = parse(&bytes).map_err(|problem| bad_model(folder.path(), &problem))?;
     Ok((manifest, bytes.into()))
 }
 
@@ -199,14 +193,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Damaged> {
 
     let Schema { schema } = BOUNDS.parse(bytes)?;
     if schema != Manifest::SCHEMA {
-        return Err(Damaged {
-            problem: format!(
-                "schema version {schema} is not {}: use a newer runner",
-                Manifest::SCHEMA
-            ),
-            newer: schema > Manifest::SCHEMA,
-            forbidden: false,
-        });
+        return Err(Damaged::of_schema(schema, Manifest::SCHEMA));
     }
     let manifest = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     check(&manifest)?;
@@ -289,15 +276,16 @@ mod tests {
 
     #[test]
     fn what_no_runner_could_read_is_not_written() {
-        let folder = tempfile::tempdir().unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let folder = NamedFolder::open(home.path()).unwrap();
         let mut manifest = smallest();
         manifest.tags = [("t".to_owned(), "x".repeat(17 << 20))].into();
-        let error = write_manifest(folder.path(), &manifest).unwrap_err();
+        let error = write_manifest(&folder, &manifest).unwrap_err();
         assert!(error.to_string().contains("larger than 16 MiB"), "{error}");
         manifest = smallest();
         manifest.save_path = "../m".to_owned();
-        assert!(write_manifest(folder.path(), &manifest).is_err());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(write_manifest(&folder, &manifest).is_err());
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }
 
     #[test]

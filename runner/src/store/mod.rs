@@ -30,8 +30,8 @@ pub(crate) use error::advice;
 pub use folder::FolderStore;
 pub(crate) use folder::is_temporary_name;
 pub use layout::{
-    CLAIMS, ClaimKey, DELETED, REJECTED, USES, check_key, data_key, deleted_key, is_shared,
-    manifest_key, may_be_model, module_key, rejected_key,
+    ALIASES, CLAIMS, ClaimKey, DELETED, REJECTED, USES, alias_at, check_key, data_key, deleted_key,
+    is_shared, manifest_key, may_be_claim, may_be_model, module_key, rejected_key,
 };
 pub use location::Location;
 pub use manifest::{
@@ -130,7 +130,8 @@ pub struct Download {
     pub chunks: ByteStream,
 }
 
-/// One entry of a listing.
+/// One entry of a listing. Where a store is a folder, a link or a pipe is listed, too, as an object that can't be read: nobody
+/// is to take its place for free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Relative to the store; ends in `/` where it stands for all that begins with it.

@@ -3,17 +3,14 @@
 //! Killed at any instant and run again, it goes on. Nothing is read unless something is there already, so the
 //! right to create objects is enough for a first publication.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
 use bytes::Bytes;
 use contract::Manifest;
 
 use super::content::create_equal;
-use super::manifest::{Damaged, in_its_place, open_model, parse, read_manifest_in};
+use super::manifest::{Damaged, in_its_place, parse, read_manifest};
 use super::mark::{self, Mark, Tombstone};
 use super::{ClaimKey, Content, Created, LocalFile, Store, StoreError, manifest_key, rejected_key};
-use crate::platform::Folder;
+use crate::platform::NamedFolder;
 
 /// A model that can be seen in a store.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +25,8 @@ pub struct Published {
 
 /// A model's folder that was read and checked: what its manifest names is there.
 struct Model {
-    folder: PathBuf,
     /// Others may write where it lies: what was read is what is published.
-    opened: Arc<Folder>,
+    folder: NamedFolder,
     manifest: Manifest,
     /// As it stands in the folder: it is copied, not written anew.
     bytes: Bytes,
@@ -43,7 +39,7 @@ struct Model {
 ///
 /// # Errors
 /// When the folder is no whole model, when another model has its name, or when the store refuses or fails.
-pub async fn publish(store: &dyn Store, folder: &Path) -> Result<Published, StoreError> {
+pub async fn publish(store: &dyn Store, folder: &NamedFolder) -> Result<Published, StoreError> {
     let model = Model::read(folder)?;
     if !model.manifest.met_its_gates() {
         return Err(model.bad("it missed a gate: such a version is recorded, not published".into()));
@@ -93,7 +89,10 @@ pub async fn publish(store: &dyn Store, folder: &Path) -> Result<Published, Stor
 ///
 /// # Errors
 /// When the folder is no whole model, when another record has its name, or when the store refuses or fails.
-pub async fn record_rejected(store: &dyn Store, folder: &Path) -> Result<String, StoreError> {
+pub async fn record_rejected(
+    store: &dyn Store,
+    folder: &NamedFolder,
+) -> Result<String, StoreError> {
     let model = Model::read(folder)?;
     let key = rejected_key(&model.manifest.name);
     create_same_model(store, &key, &model.manifest, model.bytes.clone()).await?;
@@ -315,24 +314,22 @@ fn difference(ours: &Manifest, theirs: &Manifest) -> Option<String> {
 }
 
 impl Model {
-    fn read(folder: &Path) -> Result<Self, StoreError> {
-        let opened = open_model(folder)?;
-        let (manifest, bytes) = read_manifest_in(&opened, folder)?;
+    fn read(folder: &NamedFolder) -> Result<Self, StoreError> {
+        let (manifest, bytes) = read_manifest(folder)?;
         Ok(Self {
-            folder: folder.to_owned(),
-            opened: Arc::new(opened),
+            folder: folder.clone(),
             manifest,
             bytes,
         })
     }
 
     fn file(&self, path: &str) -> LocalFile {
-        LocalFile::beneath(&self.opened, &self.folder, path)
+        LocalFile::beneath(&self.folder, path)
     }
 
     fn bad(&self, problem: String) -> StoreError {
         StoreError::BadModel {
-            folder: self.folder.clone(),
+            folder: self.folder.path().to_owned(),
             problem,
         }
     }

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 
-use super::layout::USES;
+use super::folder::is_temporary_name;
+use super::layout::{USES, is_shared, may_be_model};
 use super::{Content, Created, Depth, Replaced, Stat, Store, StoreError};
 
 /// The mark of a `gc` that is at it.
@@ -28,6 +29,18 @@ const FRESH: i64 = 12 * 3600;
 pub const SHARED_AGE: i64 = 24 * 3600;
 /// For how long a publisher waits for a removal.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the mark at `key` is about: a shared object, or a model. `None` of what is not named as marks are, which is somebody
+/// else's.
+#[must_use]
+pub fn marked(key: &str) -> Option<&str> {
+    let (what, name) = key
+        .strip_prefix(USES)?
+        .strip_prefix('/')?
+        .rsplit_once('/')?;
+    let is_mark = name == GC || is_temporary_name(name);
+    (is_mark && (is_shared(what) || may_be_model(what))).then_some(what)
+}
 
 /// The time by the store's clock, in seconds since 1970.
 pub fn now(store: &dyn Store) -> i64 {
@@ -148,4 +161,30 @@ pub async fn is_used(store: &dyn Store, what: &str, before: i64) -> Result<bool,
 /// When the store refuses or fails.
 pub async fn release(store: &dyn Store, what: &str) -> Result<(), StoreError> {
     store.delete(&format!("{USES}/{what}/{GC}")).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_told_from_what_others_put_beside_them() {
+        let id = uuid::Uuid::now_v7();
+        let data = format!("_data/{}", "0a".repeat(32));
+        for what in ["m_v1_a", &data] {
+            for name in [GC.to_owned(), id.to_string()] {
+                assert_eq!(marked(&format!("{USES}/{what}/{name}")), Some(what));
+            }
+        }
+        for other in [
+            "_uses/m_v1_a/notes.txt".to_owned(),
+            "_uses/m_v1_a/gc.txt".to_owned(),
+            "_uses/photos/gc".to_owned(),
+            format!("_uses/photos/{id}"),
+            format!("_uses/{id}"),
+            format!("m_v1_a/{id}"),
+        ] {
+            assert_eq!(marked(&other), None, "{other}");
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! A store in a folder: many processes at once, killed at any moment, never show half an object.
 //!
-//! Others may write to the folder, too. Links in it are not followed, and what is not a regular file is not an object.
+//! Others may write to the folder, too. Links in it are not followed. What is neither nothing nor a regular file is a damaged
+//! object: it is listed and can be deleted, and reading it fails.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::blocking::blocking;
+use super::layout::is_small_object;
 use super::{
     Content, Created, Depth, Download, Entry, Object, Options, Replaced, Revision, Stat, Store,
     StoreError, check_key,
@@ -205,9 +207,18 @@ impl Store for FolderStore {
             let Some(store) = root.existing()? else {
                 return Ok(());
             };
-            match store.remove_file(&key) {
+            let removed = match store.remove_file(&key) {
+                Err(error) if error.kind() == ErrorKind::IsADirectory && is_small_object(&key) => {
+                    store.remove_whole(&key)
+                }
+                removed => removed,
+            };
+            match removed {
                 Ok(()) => {}
-                Err(error) if is_nothing(&error) => return Ok(()),
+                // A folder that may hold objects is none.
+                Err(error) if error.kind() == ErrorKind::IsADirectory || is_nothing(&error) => {
+                    return Ok(());
+                }
                 Err(error) => return Err(root.failed("delete", &key)(error)),
             }
             // Folders are not objects: an empty one goes with its last file. A full one stays, and so does one that

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use md5::{Digest, Md5};
 
 use super::super::blocking::Stopped;
+use super::super::layout::is_small_object;
 use crate::platform::{Folder, is_foreign};
 use crate::store::{Entry, LARGEST_READ, Object, Revision, Stat, StoreError, check_key};
 
@@ -57,10 +58,20 @@ impl Root {
     ) -> impl Fn(io::Error) -> StoreError + 'a {
         move |source| {
             let reads = matches!(action, "read" | "list") && !key.is_empty();
-            if is_foreign(&source) {
+            let in_its_place = match source.kind() {
+                _ if is_foreign(&source) => Some(source.to_string()),
+                io::ErrorKind::IsADirectory if reads => {
+                    Some("a folder lies there, where a file should be".to_owned())
+                }
+                io::ErrorKind::NotADirectory if action == "list" => {
+                    Some("a file lies there, where a folder should be".to_owned())
+                }
+                _ => None,
+            };
+            if let Some(problem) = in_its_place {
                 StoreError::Damaged {
                     url: self.url(key),
-                    problem: format!("{source}: remove it"),
+                    problem: format!("{problem}: remove it"),
                 }
             } else if reads && source.kind() == io::ErrorKind::PermissionDenied {
                 StoreError::Unreadable {
@@ -182,8 +193,9 @@ impl Root {
         }))
     }
 
-    /// The entries of one folder that begin with `prefix`, last one first. What can't be an object is left out: links,
-    /// pipes, and names that no key has, so that nothing beneath a path of a thousand bytes is looked at.
+    /// The entries of one folder that begin with `prefix`, last one first. Links and pipes are listed as objects, and so is a
+    /// folder in the place of a small object: something is there. Names that no key has are left out, so that nothing beneath
+    /// a path of a thousand bytes is looked at.
     pub fn list(&self, folder: &str, prefix: &str) -> Result<Vec<Entry>, StoreError> {
         let failed = self.failed("list", folder);
         let Some(root) = self.existing()? else {
@@ -195,7 +207,7 @@ impl Root {
             folder => root.folder(folder),
         };
         let opened = match opened {
-            Err(error) if is_nothing(&error) => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             opened => opened.map_err(&failed)?,
         };
         let mut found = Vec::new();
@@ -214,10 +226,8 @@ impl Root {
             let Ok(metadata) = opened.metadata(&name) else {
                 continue;
             };
-            if metadata.is_dir() {
+            if metadata.is_dir() && !is_small_object(&key) {
                 key.push('/');
-            } else if !metadata.is_file() {
-                continue;
             }
             found.push(Entry {
                 bytes: if metadata.is_file() {
@@ -272,11 +282,11 @@ pub(super) struct Modes {
     pub folder: u32,
 }
 
-/// Whether nothing is there that could be an object or hold one.
+/// Whether nothing is there.
 pub(super) fn is_nothing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
 }
 
