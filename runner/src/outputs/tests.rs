@@ -124,7 +124,14 @@ fn links_and_pipes_are_refused_and_never_followed() {
 
 #[test]
 fn odd_names_are_refused_and_shown_harmlessly() {
-    for name in [&b"two\nlines"[..], b"\x1b[2J", b"\xff\xfe", b"back\\slash"] {
+    for name in [
+        &b"two\nlines"[..],
+        b"\x1b[2J",
+        b"\xff\xfe",
+        b"back\\slash",
+        b"a ",
+        b" a",
+    ] {
         let folder = model();
         fs::write(folder.path().join(OsStr::from_bytes(name)), "").unwrap();
         let message = refused(&folder);

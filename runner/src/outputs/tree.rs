@@ -36,7 +36,7 @@ impl fmt::Display for Problem {
             Self::HardLink => f.write_str("it is a hard link"),
             Self::NotRegular => f.write_str("it is no regular file"),
             Self::Name => {
-                f.write_str("its name is not UTF-8, or holds control characters or a backslash")
+                f.write_str("its name is not UTF-8, holds control characters or a backslash, or begins or ends with white space")
             }
             Self::Deep => write!(f, "it lies deeper than {MAX_DEPTH} folders"),
             Self::Long => write!(f, "its path is longer than {MAX_PATH} bytes"),
@@ -185,9 +185,10 @@ fn unread(path: &str, error: io::Error) -> OutputError {
 fn plain<'a>(prefix: &str, name: &'a OsStr) -> Result<&'a str, OutputError> {
     match name.to_str() {
         Some(text)
-            if !text
-                .chars()
-                .any(|letter| letter.is_control() || letter == '\\') =>
+            if text.trim() == text
+                && !text
+                    .chars()
+                    .any(|letter| letter.is_control() || letter == '\\') =>
         {
             Ok(text)
         }

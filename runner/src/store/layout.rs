@@ -9,7 +9,8 @@ use crate::names::Name;
 /// Refuses what can't be one object below the store on every kind of store.
 ///
 /// # Errors
-/// For an absolute key, an empty part, `.`, `..`, a control character, a backslash, or more than 1,000 bytes.
+/// For an absolute key, an empty part, `.`, `..`, white space at the end of a part, a control character, a backslash, or more
+/// than 1,000 bytes.
 pub fn check_key(key: &str) -> Result<(), StoreError> {
     let problem = if key.len() > 1000 {
         "it is longer than 1,000 bytes"
@@ -17,6 +18,9 @@ pub fn check_key(key: &str) -> Result<(), StoreError> {
         "a part of it is empty, `.` or `..`"
     } else if key.split('/').any(|part| part.len() > 255) {
         "a part of it is longer than 255 bytes"
+    } else if key.split('/').any(|part| part.trim() != part) {
+        // Servers and libraries take it away, and two names become one.
+        "a part of it begins or ends with white space"
     } else if key.chars().any(|each| each.is_control() || each == '\\') {
         "it holds a control character or a backslash"
     } else {
@@ -321,7 +325,8 @@ mod tests {
         }
         let long = "a".repeat(256);
         for bad in [
-            "", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\nb", "a\\b", &long,
+            "a ", " a", "a /b", "a/ b", "a\u{a0}", "", "/a", "a/", "a//b", "..", "a/../b", "./a",
+            "a\nb", "a\\b", &long,
         ] {
             assert!(check_key(bad).is_err(), "{bad:?}");
         }
