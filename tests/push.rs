@@ -412,3 +412,28 @@ fn a_folder_without_a_model_is_no_success() {
     let said = ends(&mut push(&gcs, Path::new("/nonexistent")), 1);
     assert!(said.contains("/nonexistent"), "{said}");
 }
+
+#[test]
+fn a_job_that_is_run_again_on_other_data_is_told_that_its_model_stays() {
+    let work = |alloc: &str| NomadOrigin {
+        job_id: "nightly".to_owned(),
+        alloc_id: alloc.to_owned(),
+        ..NomadOrigin::default()
+    };
+    let gcs = Gcs::start();
+    let first = Model::new("m", "1", "a").nomad(work("a")).write();
+    ends(&mut push(&gcs, first.folder()), 0);
+    let same = Model::new("m", "1", "b").nomad(work("b")).write();
+    let said = ends(&mut push(&gcs, same.folder()), 0);
+    assert!(!said.contains("other inputs"), "{said}");
+    let second = Model::new("m", "1", "c")
+        .nomad(work("c"))
+        .with(|manifest| manifest.data.sha256 = "0a".repeat(32))
+        .write();
+    let said = ends(&mut push(&gcs, second.folder()), 0);
+    assert!(
+        said.contains("m_v1_a is the model of this piece of Nomad's work already"),
+        "{said}"
+    );
+    assert!(said.contains("other inputs (data)"), "{said}");
+}

@@ -154,7 +154,10 @@ async fn publish_claimed(
             return Err(StoreError::Conflict { url, difference });
         }
         match finish(store, &manifest, bytes, is_ours).await? {
-            Commit::Done(published) => return Ok(*published),
+            Commit::Done(published) => {
+                warn_of_other_inputs(&published, ours);
+                return Ok(*published);
+            }
             Commit::Buried(tombstone) if is_ours => return Err(mark::is_gone(store, &tombstone)),
             Commit::Buried(_) => {}
         }
@@ -165,6 +168,28 @@ async fn publish_claimed(
             "{MOST_CLAIMS} models of this piece of work were deleted: dispatch it anew"
         ),
     })
+}
+
+/// A job that is run again under its name is the same piece of work, whatever it reads by now.
+fn warn_of_other_inputs(published: &Published, ours: &Manifest) {
+    let theirs = &published.manifest;
+    let differs = [
+        ("data", theirs.data.sha256 != ours.data.sha256),
+        ("module", theirs.module.sha256 != ours.module.sha256),
+        ("specification", theirs.specification != ours.specification),
+        ("parameters", theirs.parameters != ours.parameters),
+    ];
+    let differs: Vec<&str> = differs
+        .into_iter()
+        .filter_map(|(what, differs)| differs.then_some(what))
+        .collect();
+    if !differs.is_empty() {
+        tracing::warn!(
+            "{} is the model of this piece of Nomad's work already, made from other inputs ({}): what was trained now is not stored. Dispatch the job anew, or run it under another job id",
+            published.url,
+            differs.join(", ")
+        );
+    }
 }
 
 /// How many models of one piece of work may be deleted and made again.
