@@ -10,6 +10,7 @@ pub mod files;
 mod manifest;
 mod metrics;
 mod parity;
+mod warning;
 
 pub use check::{Check, CheckColumn, CheckValues};
 pub use error::ErrorReport;
@@ -22,6 +23,7 @@ pub use metrics::{
     Task,
 };
 pub use parity::Parity;
+pub use warning::Warning;
 
 /// The version of the contract that this crate describes; the guest finds it in the variable `CONTRACT`.
 pub const CONTRACT: u32 = 1;

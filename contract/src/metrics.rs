@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Warning;
+
 /// `metrics.json`: what was trained, on what, and how good it is.
 ///
 /// Only `contract`, `task`, `rows`, `held_out` and `primary` are asked of every module.
@@ -53,8 +55,35 @@ pub struct Metrics {
     /// Why there is no `model.onnx`, where a module that makes them made none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub onnx_left_out: Option<String>,
+    /// The messages of all warnings. [`Metrics::warnings`] has them as values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// The same warnings with their kinds and columns; modules of earlier days have messages alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warning_details: Vec<Warning>,
+}
+
+impl Metrics {
+    /// Every warning. One that the module left as a message alone is of the kind [`Warning::OTHER`].
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let is_untold = |message: &&String| {
+            let mut details = self.warning_details.iter();
+            !details.any(|warning| warning.message == **message)
+        };
+        let messages = self.warnings.iter().filter(is_untold);
+        let others = messages.map(|message| Warning::new(Warning::OTHER, message));
+        self.warning_details.iter().cloned().chain(others).collect()
+    }
+
+    /// Says all of `warnings`, and no others.
+    pub fn set_warnings(&mut self, warnings: Vec<Warning>) {
+        self.warnings = warnings
+            .iter()
+            .map(|warning| warning.message.clone())
+            .collect();
+        self.warning_details = warnings;
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use contract::Warning;
+
 use crate::forms::{Form, FormError};
 
 mod builtin;
@@ -82,7 +84,7 @@ pub struct Training<'a> {
 pub struct Fitted {
     pub form: Form,
     /// What the user should know: it did not converge, a parameter was cut to what the data allows, …
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// How much the splits by each column decreased the impurity of the training rows, in shares that sum to 1; for
     /// trees of the built-in engine.
     pub importance: Option<Vec<f64>>,

@@ -1,5 +1,7 @@
 //! Fitting features and learner on some rows, and what the result says of others.
 
+use contract::Warning;
+
 use super::PipelineError;
 use crate::features::{Encoder, NamedSource, Rows, encode, fit_encoder};
 use crate::forms::{Form, Predictions};
@@ -21,7 +23,7 @@ pub(super) struct Recipe<'a> {
 pub(super) struct FittedModel {
     pub encoders: Vec<Encoder>,
     pub form: Form,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// What the splits by each encoder's columns gained, in shares that sum to 1; for trees of the built-in engine.
     pub importance: Option<Vec<f64>>,
 }

@@ -104,7 +104,7 @@ pub(super) fn measure(
     } else {
         Vec::new()
     };
-    Ok(Metrics {
+    let mut metrics = Metrics {
         contract: contract::CONTRACT,
         task,
         target: Some(target.model.column.clone()),
@@ -130,8 +130,11 @@ pub(super) fn measure(
         importance,
         impurity_importance: Vec::new(),
         onnx_left_out: None,
-        warnings: prepared.warnings.clone(),
-    })
+        warnings: Vec::new(),
+        warning_details: Vec::new(),
+    };
+    metrics.set_warnings(prepared.warnings.clone());
+    Ok(metrics)
 }
 
 fn primary_of(

@@ -1,5 +1,6 @@
 use super::PipelineError;
 use super::files::Outputs;
+use super::prepare::unread_cells;
 use crate::environment::Environment;
 use crate::export::{Model, predictions_csv};
 use crate::log::Log;
@@ -75,11 +76,8 @@ fn typed_table(
         }
         let unread = table.set_type(&input.name, input.kind)?;
         if unread > 0 {
-            log.say(format_args!(
-                "warning: {}: {unread} cells cannot be read as {} and count as missing",
-                input.name,
-                input.kind.name()
-            ));
+            let warning = unread_cells(&input.name, unread, input.kind);
+            log.say(format_args!("warning: {warning}"));
         }
     }
     Ok(table)

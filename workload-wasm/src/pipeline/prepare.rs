@@ -1,6 +1,6 @@
 //! The dataset, ready to be learned from.
 
-use contract::{LeftOut, Task};
+use contract::{LeftOut, Task, Warning};
 
 use super::PipelineError;
 use super::columns::{check_names, choose, not_read, reading};
@@ -9,7 +9,7 @@ use crate::features::NamedSource;
 use crate::log::Log;
 use crate::specification::{Method, Specification};
 use crate::split::{Parts, hold_out};
-use crate::table::{DataError, Dataset, Table, TargetColumn, kept_rows, read_dataset};
+use crate::table::{DataError, Dataset, Table, TargetColumn, Type, kept_rows, read_dataset};
 
 /// All that learning needs, and what there is to say about it.
 pub(super) struct Prepared {
@@ -20,7 +20,7 @@ pub(super) struct Prepared {
     pub left_out: Vec<LeftOut>,
     pub read: usize,
     pub kept: usize,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// Reads the dataset and does to it what the specification says, up to the split.
@@ -59,10 +59,10 @@ pub(super) fn prepare(
     rows.retain(|row| !target.is_missing(*row));
     let unknown = all - rows.len();
     if unknown > 0 {
-        warnings.push(format!(
-            "{}: missing in {unknown} rows, which are neither trained on nor tested",
-            target.model.column
-        ));
+        let column = &target.model.column;
+        let message =
+            format!("{column}: missing in {unknown} rows, which are neither trained on nor tested");
+        warnings.push(Warning::new("target_missing", message).in_column(column));
     }
     let parts = hold_out(&table, &rows, &target, &specification.split)?;
     describe_split(&parts, target.model.task, specification, log);
@@ -120,14 +120,21 @@ fn typed_dataset(
     for (column, kind) in &specification.types {
         let unread = dataset.table.set_type(&column.name, *kind)?;
         if unread > 0 {
-            dataset.warnings.push(format!(
-                "{}: {unread} cells cannot be read as {} and count as missing",
-                column.name,
-                kind.name()
-            ));
+            dataset
+                .warnings
+                .push(unread_cells(&column.name, unread, *kind));
         }
     }
     Ok(dataset)
+}
+
+/// Cells of a declared type that are no value of it.
+pub(super) fn unread_cells(column: &str, count: usize, kind: Type) -> Warning {
+    let message = format!(
+        "{column}: {count} cells cannot be read as {} and count as missing",
+        kind.name()
+    );
+    Warning::new("unread_cells", message).in_column(column)
 }
 
 fn describe_target(target: &TargetColumn, log: &mut Log<'_>) {

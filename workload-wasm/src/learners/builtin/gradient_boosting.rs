@@ -1,7 +1,7 @@
 //! Gradient boosting (Friedman 2001) of trees that are grown leaf by leaf from histograms (Ke et al. 2017, "LightGBM: a
 //! highly efficient gradient boosting decision tree").
 
-use contract::Task;
+use contract::{Task, Warning};
 
 use super::bins::Bins;
 use super::boosting::{Categories, Ground, Grower, Limits, Objective, Quantum, Tree};
@@ -120,7 +120,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Sets rows aside that tell when to stop, where that is wanted.
-    fn hold_out(&mut self) -> Vec<String> {
+    fn hold_out(&mut self) -> Vec<Warning> {
         if self.boosting.early_stopping_rounds.is_none() {
             return Vec::new();
         }
@@ -128,9 +128,10 @@ impl Run<'_> {
         let share = 1.0 - self.boosting.validation_fraction;
         let (kept, validation) = draw(&self.rows, share, random);
         if kept.is_empty() || validation.is_empty() {
-            return vec![
-                "too few rows to set some aside for early stopping; all trees are kept".to_owned(),
-            ];
+            return vec![Warning::new(
+                "no_early_stopping",
+                "too few rows to set some aside for early stopping; all trees are kept",
+            )];
         }
         (self.rows, self.validation) = (kept, validation);
         Vec::new()

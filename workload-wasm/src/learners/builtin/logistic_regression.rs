@@ -1,7 +1,7 @@
 //! Logistic regression with L2 regularization, binary and multinomial, by L-BFGS. Loss and gradient come from one pass
 //! over a row-major copy of the features.
 
-use contract::Task;
+use contract::{Task, Warning};
 
 use super::classes;
 use super::lbfgs::minimize;
@@ -75,10 +75,11 @@ impl Method for Configured {
         let parameters = minimum.at.chunks_exact(problem.stride());
         let mut warnings = Vec::new();
         if !minimum.converged {
-            warnings.push(format!(
+            let message = format!(
                 "the coefficients did not converge within {} steps; raise max_iter, or lower C",
                 self.max_iter
-            ));
+            );
+            warnings.push(Warning::new("not_converged", message));
         }
         Ok(Fitted {
             form: Form::Linear(Linear {

@@ -1,7 +1,7 @@
 //! A small neural network: dense layers with rectifiers, trained on mini-batches by Adam (Kingma and Ba 2015), with
 //! early stopping on a part of the training rows. Weights start as in Glorot and Bengio 2010.
 
-use contract::Task;
+use contract::{Task, Warning};
 
 use super::backpropagation::{Batch, Trainer};
 use crate::forms::{Form, Layer, Link, Network};
@@ -112,7 +112,7 @@ impl Configured {
         rows: &mut [u32],
         validation: &[u32],
         random: &mut Random,
-    ) -> Result<(Vec<Layer>, Vec<String>), Cause> {
+    ) -> Result<(Vec<Layer>, Vec<Warning>), Cause> {
         let mut patience = Patience::new(self.n_iter_no_change, self.tol);
         let mut best = trainer.layers();
         for epoch in 1..=self.epochs {
@@ -139,11 +139,11 @@ impl Configured {
                 return Ok((best, Vec::new()));
             }
         }
-        let warning = format!(
+        let message = format!(
             "the network was still learning after {} epochs; more may help",
             self.epochs
         );
-        Ok((best, vec![warning]))
+        Ok((best, vec![Warning::new("still_learning", message)]))
     }
 }
 
