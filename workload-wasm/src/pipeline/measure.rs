@@ -104,7 +104,7 @@ pub(super) fn measure(
     } else {
         Vec::new()
     };
-    let mut metrics = Metrics {
+    Ok(Metrics {
         contract: contract::CONTRACT,
         task,
         target: Some(target.model.column.clone()),
@@ -132,9 +132,7 @@ pub(super) fn measure(
         onnx_left_out: None,
         warnings: Vec::new(),
         warning_details: Vec::new(),
-    };
-    metrics.set_warnings(prepared.warnings.clone());
-    Ok(metrics)
+    })
 }
 
 fn primary_of(

@@ -63,9 +63,7 @@ fn typed_table(
         warnings,
         ..
     } = read_dataset(&environment.resolve(&environment.data_path), reading)?;
-    for warning in warnings {
-        log.say(format_args!("warning: {warning}"));
-    }
+    log.warn(warnings);
     for input in &model.inputs {
         if table.column(&input.name).is_none() {
             return Err(DataError::MissingColumn {
@@ -76,8 +74,7 @@ fn typed_table(
         }
         let unread = table.set_type(&input.name, input.kind)?;
         if unread > 0 {
-            let warning = unread_cells(&input.name, unread, input.kind);
-            log.say(format_args!("warning: {warning}"));
+            log.warn([unread_cells(&input.name, unread, input.kind)]);
         }
     }
     Ok(table)

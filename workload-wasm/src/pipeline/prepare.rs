@@ -20,7 +20,6 @@ pub(super) struct Prepared {
     pub left_out: Vec<LeftOut>,
     pub read: usize,
     pub kept: usize,
-    pub warnings: Vec<Warning>,
 }
 
 /// Reads the dataset and does to it what the specification says, up to the split.
@@ -31,11 +30,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, PipelineError> {
     let dataset = typed_dataset(environment, specification, log)?;
     let mut left_out = not_read(&dataset);
-    let Dataset {
-        mut table,
-        mut warnings,
-        ..
-    } = dataset;
+    let Dataset { mut table, .. } = dataset;
     let read = table.rows;
     let mut rows = kept_rows(&table, &specification.keep)?;
     if rows.is_empty() {
@@ -62,12 +57,12 @@ pub(super) fn prepare(
         let column = &target.model.column;
         let message =
             format!("{column}: missing in {unknown} rows, which are neither trained on nor tested");
-        warnings.push(Warning::new("target_missing", message).in_column(column));
+        log.warn([Warning::new("target_missing", message).in_column(column)]);
     }
     let parts = hold_out(&table, &rows, &target, &specification.split)?;
     describe_split(&parts, target.model.task, specification, log);
     let choice = choose(&table, &rows, &target, &parts, specification)?;
-    warnings.extend(choice.warnings);
+    log.warn(choice.warnings);
     left_out.extend(choice.left_out);
     for column in &left_out {
         log.say(format_args!(
@@ -95,7 +90,6 @@ pub(super) fn prepare(
         sources: choice.sources,
         left_out,
         read,
-        warnings,
     })
 }
 
@@ -113,6 +107,7 @@ fn typed_dataset(
         dataset.names().count(),
         environment.data_path
     ));
+    log.warn(std::mem::take(&mut dataset.warnings));
     if dataset.table.rows == 0 {
         return Err(DataError::NoRows.into());
     }
@@ -120,9 +115,7 @@ fn typed_dataset(
     for (column, kind) in &specification.types {
         let unread = dataset.table.set_type(&column.name, *kind)?;
         if unread > 0 {
-            dataset
-                .warnings
-                .push(unread_cells(&column.name, unread, *kind));
+            log.warn([unread_cells(&column.name, unread, *kind)]);
         }
     }
     Ok(dataset)

@@ -29,12 +29,11 @@ impl Trained {
             .collect();
         (!missed.is_empty()).then(|| ErrorReport {
             message: format!("the model misses its gate: {}", missed.join("; ")),
-            row: None,
-            column: None,
             remedy: Some(
                 "give it more rows or better columns, try another algorithm, or lower [gate]"
                     .to_owned(),
             ),
+            ..ErrorReport::default()
         })
     }
 }
@@ -46,7 +45,7 @@ impl Trained {
 /// When specification or data are bad, nothing can be fitted, or a file cannot be written. Then there is no model.
 pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, PipelineError> {
     let specification = specification(environment)?;
-    let mut prepared = prepare(environment, &specification, log)?;
+    let prepared = prepare(environment, &specification, log)?;
     let task = prepared.target.model.task;
     check_gates(&specification, task)?;
     let learner = learner(&specification, environment, task)?;
@@ -65,12 +64,8 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
         learner.engine()
     ));
     let mut fitted = recipe.fit(&prepared.parts.train)?;
-    prepared
-        .warnings
-        .extend(std::mem::take(&mut fitted.warnings));
-    prepared
-        .warnings
-        .extend(idle_flags(environment, learner.as_ref()));
+    log.warn(std::mem::take(&mut fitted.warnings));
+    log.warn(idle_flags(environment, learner.as_ref()));
     let impurity_importance = impurity_importance(&fitted);
     let cross_validation = cross_validate(&recipe, &prepared, &specification)?;
     let model = model(&prepared, fitted, learner.as_ref());
@@ -91,6 +86,7 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     let folds = metrics.cross_validation.as_ref();
     let mean = folds.and_then(|folds| folds.scores.get(&metrics.primary.name));
     metrics.primary.validation = metrics.primary.validation.or(mean.copied());
+    metrics.set_warnings(log.warnings().to_vec());
     metrics.onnx_left_out = not_exported.map(|reason| reason.to_string());
     describe(&metrics, log);
     write(
@@ -121,9 +117,6 @@ fn impurity_importance(fitted: &FittedModel) -> Vec<Importance> {
 }
 
 fn describe(metrics: &Metrics, log: &mut Log<'_>) {
-    for warning in &metrics.warnings {
-        log.say(format_args!("warning: {warning}"));
-    }
     if let Some(reason) = &metrics.onnx_left_out {
         log.say(format_args!("no {}: {reason}", contract::files::MODEL_ONNX));
     }

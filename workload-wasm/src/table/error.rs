@@ -72,12 +72,14 @@ impl DataError {
                 row: error.row(),
                 column: error.column().map(str::to_owned),
                 remedy: Some(error.remedy()),
+                ..ErrorReport::default()
             },
             _ => ErrorReport {
                 message,
                 row: self.row(),
                 column: self.column().map(str::to_owned),
                 remedy: Some(self.remedy()),
+                ..ErrorReport::default()
             },
         }
     }
