@@ -42,6 +42,9 @@ pub struct Metrics {
     /// Mean over the folds of a cross-validation on the training rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross_validation: Option<Evaluation>,
+    /// The standard deviation of each score among these folds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cross_validation_spread: BTreeMap<String, f64>,
     pub primary: Primary,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,

@@ -149,5 +149,6 @@ pub fn error_report(text: &[u8]) -> Result<ErrorReport, OutputError> {
             .column
             .map(|column| foreign::shortened(&column, MAX_COLUMN)),
         remedy: report.remedy.map(|remedy| foreign::line(&remedy)),
+        warnings: report.warnings,
     })
 }

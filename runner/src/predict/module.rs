@@ -18,6 +18,7 @@ use crate::error::{Error, GuestError};
 use crate::outputs;
 use crate::run::load;
 use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module};
+use crate::warnings;
 use crate::workspace::Workspace;
 
 /// Bytes of a block: many, for each run of the module reads the model anew.
@@ -113,6 +114,7 @@ impl Predictor<'_> {
         let left = outputs::list(&predictions, &self.limits)?;
         if status != exit::DONE {
             let mut report = outputs::error_report(&predictions)?;
+            warnings::log(report.iter().flat_map(|report| &report.warnings));
             if let Some(row) = report.as_mut().and_then(|report| report.row.as_mut()) {
                 *row = row.saturating_add(block.first);
             }

@@ -18,7 +18,7 @@ pub(super) fn reading(specification: &Specification) -> Reading {
         .iter()
         .flat_map(|derived| &derived.columns)
         .chain(&specification.target)
-        .chain(specification.split.method.column())
+        .chain(specification.split.method.columns())
         .map(|named| &named.name)
         .chain(conditions)
         .collect();
@@ -63,7 +63,7 @@ pub(super) fn check_names(
         .flat_map(|derived| &derived.columns);
     let named = types
         .chain(derived)
-        .chain(specification.split.method.column())
+        .chain(specification.split.method.columns())
         .chain(&specification.target);
     for column in named {
         if !dataset.names().any(|known| known == column.name) {

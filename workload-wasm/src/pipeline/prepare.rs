@@ -7,8 +7,8 @@ use super::columns::{check_names, choose, not_read, reading};
 use crate::environment::Environment;
 use crate::features::NamedSource;
 use crate::log::Log;
-use crate::specification::{Method, Specification};
-use crate::split::{Parts, hold_out};
+use crate::specification::{Method, Specification, Split};
+use crate::split::{self, Parts, hold_out};
 use crate::table::{DataError, Dataset, Table, TargetColumn, Type, kept_rows, read_dataset};
 
 /// All that learning needs, and what there is to say about it.
@@ -60,9 +60,11 @@ pub(super) fn prepare(
         log.warn([Warning::new("target_missing", message).in_column(column)]);
     }
     let parts = hold_out(&table, &rows, &target, &specification.split)?;
+    log.warn(split::warnings(&parts, rows.len(), &specification.split));
     describe_split(&parts, target.model.task, specification, log);
     let choice = choose(&table, &rows, &target, &parts, specification)?;
     log.warn(choice.warnings);
+    log.warn(split_features(&choice.sources, &specification.split));
     left_out.extend(choice.left_out);
     for column in &left_out {
         log.say(format_args!(
@@ -74,13 +76,9 @@ pub(super) fn prepare(
         return Err(DataError::NoFeatures.into());
     }
     // What nothing reads any more makes room for the features.
-    let split_by = specification.split.method.column();
     table.columns.retain(|column| {
-        choice
-            .sources
-            .iter()
-            .any(|named| named.source.columns().contains(&column.name.as_str()))
-            || split_by.is_some_and(|named| named.name == column.name)
+        let mut split_by = specification.split.method.columns();
+        is_read(&choice.sources, &column.name) || split_by.any(|named| named.name == column.name)
     });
     Ok(Prepared {
         kept: rows.len(),
@@ -91,6 +89,43 @@ pub(super) fn prepare(
         left_out,
         read,
     })
+}
+
+fn is_read(sources: &[NamedSource], column: &str) -> bool {
+    sources
+        .iter()
+        .any(|named| named.source.columns().contains(&column))
+}
+
+/// The columns of the split that are learned from as well.
+fn split_features(sources: &[NamedSource], split: &Split) -> Vec<Warning> {
+    let (time, group) = match &split.method {
+        Method::Stratified | Method::Random => (None, None),
+        Method::Time { by, group } => (Some(by), group.as_ref()),
+        Method::Group(group) => (None, Some(group)),
+    };
+    let what = [
+        (
+            time,
+            "the split is by its time",
+            "every later row is beyond what was trained on",
+        ),
+        (
+            group,
+            "the split keeps its groups together",
+            "a group that is new says nothing to the model",
+        ),
+    ];
+    let read = what.into_iter().filter_map(|(column, split, meaning)| {
+        let column = &column?.name;
+        is_read(sources, column).then(|| {
+            let message = format!(
+                "{column}: {split}, and the model learns from it too, where {meaning}; drop = [\"{column}\"] leaves it out"
+            );
+            Warning::new("split_feature", message).in_column(column)
+        })
+    });
+    read.collect()
 }
 
 /// The dataset with the specification's types.
@@ -147,7 +182,11 @@ fn describe_split(parts: &Parts, task: Task, specification: &Specification, log:
     let method = match &specification.split.method {
         Method::Stratified if task != Task::Regression => "stratified".to_owned(),
         Method::Stratified | Method::Random => "random".to_owned(),
-        Method::Time(column) => format!("by time, {}", column.name),
+        Method::Time { by, group: None } => format!("by time, {}", by.name),
+        Method::Time {
+            by,
+            group: Some(group),
+        } => format!("by time, {}, and group, {}", by.name, group.name),
         Method::Group(column) => format!("by group, {}", column.name),
     };
     let validation = match parts.validation.len() {

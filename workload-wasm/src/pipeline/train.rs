@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use contract::{ErrorReport, Gate, Importance, Metrics};
 
 use super::PipelineError;
@@ -67,11 +69,15 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     log.warn(std::mem::take(&mut fitted.warnings));
     log.warn(idle_flags(environment, learner.as_ref()));
     let impurity_importance = impurity_importance(&fitted);
-    let cross_validation = cross_validate(&recipe, &prepared, &specification)?;
+    let folds = cross_validate(&recipe, &prepared, &specification)?;
     let model = model(&prepared, fitted, learner.as_ref());
     let predictions = model.predict(&prepared.table, &prepared.parts.held_out);
     let mut outputs = Outputs::default();
     let not_exported = write_onnx(environment, &prepared, &model, &predictions, &mut outputs)?;
+    let (cross_validation, cross_validation_spread) = match folds {
+        Some(folds) => (Some(folds.means), folds.spread),
+        None => (None, BTreeMap::new()),
+    };
     let mut metrics = Metrics {
         learner: Some(contract::Learner {
             algorithm: learner.algorithm().to_owned(),
@@ -80,6 +86,7 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
         }),
         seed: Some(seed),
         cross_validation,
+        cross_validation_spread,
         impurity_importance,
         ..measure(&prepared, &specification, &model, &predictions)?
     };

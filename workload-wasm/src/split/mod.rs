@@ -2,9 +2,12 @@
 
 mod folds;
 mod hold_out;
+mod said;
+mod times;
 
-pub use folds::folds;
+pub use folds::{Fold, folds};
 pub use hold_out::hold_out;
+pub use said::warnings;
 
 /// Rows of the table by their use, each part in the order of the dataset; no row is in two parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
