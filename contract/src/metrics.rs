@@ -116,6 +116,9 @@ pub struct Rows {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub validation: u64,
     pub held_out: u64,
+    /// Held-out rows that equal a training row in every column that is used and in the target.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicates: u64,
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -309,6 +309,72 @@ fn a_column_of_the_split_that_stays_a_feature_is_said() {
     assert!(warned(&dropped.trained(), "split_feature").is_empty());
 }
 
+/// `copies` copies of 100 rows, `others` rows that are none, and a column of its own for each row.
+fn copied(copies: u32, others: u32) -> Fixture {
+    let data = csv("own,x,group,y", 100 * copies + others, |row| {
+        let original = if row < 100 * copies { row % 100 } else { row };
+        let x = noise(original) * 10.0;
+        let cell = if original % 7 == 0 {
+            String::new()
+        } else {
+            x.to_string()
+        };
+        let yes = noise(original + 5_000) * 10.0 < x;
+        format!("{row},{cell},g{},{yes}", original % 3)
+    });
+    Fixture::new("copies.csv", data).specification(
+        "target = \"y\"\ndrop = \"own\"\nalgorithm = \"logistic_regression\"\n[gate]\nbaseline = false",
+    )
+}
+
+#[test]
+fn held_out_rows_that_were_trained_on_are_counted_and_warned_of() {
+    let all = copied(10, 0).trained();
+    let rows = all.metrics().rows;
+    assert_eq!(rows.duplicates, rows.held_out);
+    let said = warned(&all, "duplicates");
+    assert!(
+        said[0].starts_with("200 of 200 held-out rows (100 %) are also among the training rows"),
+        "{said:?}"
+    );
+    // As many as another program finds: held-out rows whose cells stand in a training row.
+    let some = copied(2, 700).trained();
+    let data = some.read("data/copies.csv");
+    let cells = |row: usize| {
+        data.lines()
+            .nth(row + 1)
+            .unwrap()
+            .split_once(',')
+            .unwrap()
+            .1
+    };
+    let tested: BTreeSet<usize> = held_out(&some).into_iter().collect();
+    let trained: BTreeSet<&str> = (0..900)
+        .filter(|row| !tested.contains(row))
+        .map(cells)
+        .collect();
+    let expected = tested.iter().filter(|row| trained.contains(cells(**row)));
+    let (found, expected) = (some.metrics().rows.duplicates, expected.count() as u64);
+    assert!(expected > 9);
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_few_equal_rows_are_counted_and_not_warned_of() {
+    let data = csv("x,y", 1_000, |row| {
+        let original = if row < 20 { 0 } else { row };
+        format!("{},{}", noise(original), noise(original + 5_000) > 0.5)
+    });
+    let fixture = Fixture::new("few.csv", data)
+        .specification(
+            "target = \"y\"\nalgorithm = \"logistic_regression\"\n[gate]\nbaseline = false",
+        )
+        .trained();
+    let rows = fixture.metrics().rows;
+    assert!((1..10).contains(&rows.duplicates), "{rows:?}");
+    assert!(warned(&fixture, "duplicates").is_empty());
+}
+
 #[test]
 fn a_seed_of_its_own_chooses_the_rows() {
     let (usual, other) = (fixture("").trained(), fixture("seed = 1").trained());

@@ -128,6 +128,7 @@ pub(super) fn measure(
             train: parts.train.len() as u64,
             validation: parts.validation.len() as u64,
             held_out: parts.held_out.len() as u64,
+            duplicates: prepared.duplicates as u64,
         },
         features: features(model),
         left_out: prepared.left_out.clone(),

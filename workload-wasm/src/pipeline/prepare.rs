@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::features::NamedSource;
 use crate::log::Log;
 use crate::specification::{Method, Specification, Split};
-use crate::split::{self, Parts, hold_out};
+use crate::split::{self, Compared, Parts, hold_out};
 use crate::table::{DataError, Dataset, Table, TargetColumn, Type, kept_rows, read_dataset};
 
 /// All that learning needs, and what there is to say about it.
@@ -20,6 +20,8 @@ pub(super) struct Prepared {
     pub left_out: Vec<LeftOut>,
     pub read: usize,
     pub kept: usize,
+    /// Held-out rows that equal a training row.
+    pub duplicates: usize,
 }
 
 /// Reads the dataset and does to it what the specification says, up to the split.
@@ -75,6 +77,16 @@ pub(super) fn prepare(
     if choice.sources.is_empty() {
         return Err(DataError::NoFeatures.into());
     }
+    let compared = Compared {
+        columns: table
+            .columns
+            .iter()
+            .filter(|column| is_read(&choice.sources, &column.name))
+            .collect(),
+        target: &target,
+    };
+    let duplicates = compared.duplicates(&parts);
+    log.warn(split::duplicates_warning(duplicates, parts.held_out.len()));
     // What nothing reads any more makes room for the features.
     table.columns.retain(|column| {
         let mut split_by = specification.split.method.columns();
@@ -88,6 +100,7 @@ pub(super) fn prepare(
         sources: choice.sources,
         left_out,
         read,
+        duplicates,
     })
 }
 

@@ -1,10 +1,12 @@
 //! Which rows train, which choose among versions, and which test.
 
+mod duplicates;
 mod folds;
 mod hold_out;
 mod said;
 mod times;
 
+pub use duplicates::{Compared, warning as duplicates_warning};
 pub use folds::{Fold, folds};
 pub use hold_out::hold_out;
 pub use said::warnings;
