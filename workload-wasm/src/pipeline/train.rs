@@ -67,6 +67,9 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     ));
     let mut fitted = recipe.fit(&prepared.parts.train)?;
     log.warn(std::mem::take(&mut fitted.warnings));
+    for encoder in &mut fitted.encoders {
+        encoder.expect_unknown(&prepared.table, &prepared.parts.held_out);
+    }
     log.warn(idle_flags(environment, learner.as_ref()));
     let impurity_importance = impurity_importance(&fitted);
     let folds = cross_validate(&recipe, &prepared, &specification)?;
