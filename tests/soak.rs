@@ -7,6 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use runner::platform::NamedFolder;
 use runner::sandbox::{
     Engine, EngineOptions, Grants, Guest, Limits, Mode, Module, SandboxError, Trust, run_guest,
 };
@@ -44,18 +45,15 @@ impl Held {
     }
 }
 
-async fn run(
-    engine: &Engine,
-    module: &Module,
-    parent: &std::path::Path,
-) -> Result<i32, SandboxError> {
-    let model = tempfile::tempdir_in(parent).unwrap();
+async fn run(engine: &Engine, module: &Module, parent: &NamedFolder) -> Result<i32, SandboxError> {
+    let home = tempfile::tempdir_in(parent.path()).unwrap();
+    let model = NamedFolder::open(home.path()).unwrap();
     let guest = Guest {
         mode: Mode::Train,
         grants: Grants {
             data: parent,
             job: None,
-            model: model.path(),
+            model: &model,
             predictions: None,
             env: BTreeMap::new(),
             seed: 1,
@@ -78,6 +76,7 @@ async fn many_guests_leave_nothing_behind() {
         .ok()
         .map_or(10_000, |count| count.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
+    let parent = NamedFolder::open(folder.path()).unwrap();
     let engine = Engine::new(&EngineOptions::default()).unwrap();
     let load = |name: &str| {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -89,15 +88,10 @@ async fn many_guests_leave_nothing_behind() {
     let mut settled = None;
     for number in 0..guests {
         if number % 10 == 9 {
-            let ended = run(
-                &engine,
-                &hostile[number / 10 % HOSTILE.len()],
-                folder.path(),
-            )
-            .await;
+            let ended = run(&engine, &hostile[number / 10 % HOSTILE.len()], &parent).await;
             assert!(!matches!(ended, Ok(0)), "{ended:?}");
         } else {
-            let ended = run(&engine, &good, folder.path()).await;
+            let ended = run(&engine, &good, &parent).await;
             // On a busy machine even an honest guest may miss so short a deadline.
             assert!(
                 matches!(ended, Ok(0) | Err(SandboxError::Limit(_))),

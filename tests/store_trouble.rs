@@ -10,7 +10,7 @@ mod server;
 
 use std::path::Path;
 use std::process::{Command, Output};
-#[cfg(feature = "azblob")]
+#[cfg(any(feature = "azblob", feature = "s3"))]
 use std::sync::{Arc, Mutex};
 
 use gcs::{Fault, Gcs};
@@ -371,7 +371,7 @@ fn a_page_is_neither_a_list_of_objects_nor_proof_that_one_was_stored() {
 #[test]
 fn a_page_in_place_of_s3_is_no_empty_store() {
     let (address, asked) = {
-        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = asked.clone();
         let (address, _) = gcs::http::serve(move |request| {
             seen.lock().unwrap().push(request.method.clone());

@@ -6,19 +6,21 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use contract::{Manifest, exit, files};
+use contract::{Manifest, PredictionWarnings, exit, files};
 
 use super::formulas::Formulas;
 use super::lines::{Block, Lines};
 use super::model::{Model, check_digest};
 use super::output::Output;
 use super::rows::Rows;
+use super::said::Said;
 use super::{Job, PredictError};
 use crate::error::{Error, GuestError};
 use crate::outputs;
 use crate::platform::NamedFolder;
 use crate::run::load;
 use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module};
+use crate::warnings;
 use crate::workspace::Workspace;
 
 /// Bytes of a block: many, for each run of the module reads the model anew.
@@ -53,6 +55,7 @@ pub(super) async fn predict(
     let formulas = Formulas::new(job.keep_formulas);
     let (name, version) = (&manifest.name, &manifest.model_version);
     let mut lines = Lines::new(name, version, output.writer(), formulas);
+    let mut said = Said::default();
     let mut blocks = rows.open()?;
     let extension = blocks.extension();
     while let Some(block) = blocks
@@ -74,13 +77,16 @@ pub(super) async fn predict(
         drop(block);
         // Whoever waits for a signal gets a turn.
         tokio::task::yield_now().await;
-        predictor.block(&folder, &file, part, &mut lines).await?;
+        let noticed = predictor.block(&folder, &file, part, &mut lines).await?;
+        said.add(noticed);
         // It is removed in the end, if not now.
         workspace.clear(&name);
         rows.at(blocks.offset(), part.first + part.rows);
     }
     lines.finish();
-    Ok(())
+    Ok(said
+        .finish()
+        .map_err(|problem| PredictError::column(job, problem))?)
 }
 
 struct Predictor<'a> {
@@ -93,13 +99,14 @@ struct Predictor<'a> {
 
 impl Predictor<'_> {
     /// Predicts the rows of `file`, the only one in the data folder of `folder`, and appends what the module says of them.
+    /// Returns what it warns of.
     async fn block(
         &self,
         folder: &NamedFolder,
         file: &str,
         block: Block,
         lines: &mut Lines<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<PredictionWarnings, Error> {
         let cannot = |error| PredictError::local("use", folder.path(), error);
         let data = folder.beneath("data").map_err(cannot)?;
         let predictions = folder.make_beneath("predictions").map_err(cannot)?;
@@ -118,6 +125,7 @@ impl Predictor<'_> {
         let left = outputs::list(&predictions, &self.limits)?;
         if status != exit::DONE {
             let mut report = outputs::error_report(&predictions)?;
+            warnings::log(report.iter().flat_map(|report| &report.warnings));
             if let Some(row) = report.as_mut().and_then(|report| report.row.as_mut()) {
                 *row = row.saturating_add(block.first);
             }
@@ -130,7 +138,8 @@ impl Predictor<'_> {
             .into());
         }
         let left = predictions.reach().map_err(cannot)?.join(PREDICTIONS);
-        Ok(lines.append(&left, block)?)
+        lines.append(&left, block)?;
+        Ok(outputs::prediction_warnings(&predictions)?)
     }
 
     fn environment(&self, file: &str) -> BTreeMap<String, String> {
