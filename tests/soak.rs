@@ -7,6 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use runner::platform::NamedFolder;
 use runner::sandbox::{
     Engine, EngineOptions, Grants, Guest, Limits, Mode, Module, SandboxError, Trust, run_guest,
 };
@@ -50,12 +51,13 @@ async fn run(
     parent: &std::path::Path,
 ) -> Result<i32, SandboxError> {
     let model = tempfile::tempdir_in(parent).unwrap();
+    let [data, granted] = [parent, model.path()].map(|path| NamedFolder::open(path).unwrap());
     let guest = Guest {
         mode: Mode::Train,
         grants: Grants {
-            data: parent,
+            data: &data,
             job: None,
-            model: model.path(),
+            model: &granted,
             predictions: None,
             env: BTreeMap::new(),
             seed: 1,
