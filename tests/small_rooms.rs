@@ -107,19 +107,18 @@ fn with_its_libraries(room: &Room) -> Vec<OsString> {
         .collect()
 }
 
+const TRAIN: [&str; 6] = [
+    "run",
+    "/local/workload.wasm",
+    "--data=/local/opportunityHistory.json",
+    "--spec=/local/pipeline.toml",
+    "--store=file:///local/models",
+    "--out=/local/out",
+];
+
 #[track_caller]
 fn trains_and_publishes(room: &Room, runner: &[OsString]) {
-    let output = room.run(
-        runner,
-        &[
-            "run",
-            "/local/workload.wasm",
-            "--data=/local/opportunityHistory.json",
-            "--spec=/local/pipeline.toml",
-            "--store=file:///local/models",
-            "--out=/local/out",
-        ],
-    );
+    let output = room.run(runner, &TRAIN);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let stored = models(&room.local().join("models"));
@@ -162,6 +161,30 @@ fn the_whole_line_in_a_small_room() {
     let runner = with_its_libraries(&room);
     trains_and_publishes(&room, &runner);
     is_examined(&room, &runner);
+}
+
+/// Without /proc a guest's folder is reached by its path.
+#[test]
+fn without_proc_nobody_else_may_be_able_to_exchange_a_guests_folder() {
+    if !may_chroot("without_proc_nobody_else_may_be_able_to_exchange_a_guests_folder") {
+        return;
+    }
+    let room = Room::new();
+    let runner = with_its_libraries(&room);
+    let mode = |mode: u32| {
+        fs::set_permissions(room.local(), fs::Permissions::from_mode(mode)).unwrap();
+        let output = room.run(&runner, &TRAIN);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let (status, said) = mode(0o777);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("others can write to /local") && said.contains("mount /proc"),
+        "{said}"
+    );
+    let (status, said) = mode(0o1777);
+    assert_eq!(status, Some(0), "{said}");
 }
 
 #[test]

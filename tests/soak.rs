@@ -45,15 +45,19 @@ impl Held {
     }
 }
 
-async fn run(engine: &Engine, module: &Module, parent: &NamedFolder) -> Result<i32, SandboxError> {
-    let home = tempfile::tempdir_in(parent.path()).unwrap();
-    let model = NamedFolder::open(home.path()).unwrap();
+async fn run(
+    engine: &Engine,
+    module: &Module,
+    parent: &std::path::Path,
+) -> Result<i32, SandboxError> {
+    let model = tempfile::tempdir_in(parent).unwrap();
+    let [data, granted] = [parent, model.path()].map(|path| NamedFolder::open(path).unwrap());
     let guest = Guest {
         mode: Mode::Train,
         grants: Grants {
-            data: parent,
+            data: &data,
             job: None,
-            model: &model,
+            model: &granted,
             predictions: None,
             env: BTreeMap::new(),
             seed: 1,
@@ -76,7 +80,6 @@ async fn many_guests_leave_nothing_behind() {
         .ok()
         .map_or(10_000, |count| count.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let parent = NamedFolder::open(folder.path()).unwrap();
     let engine = Engine::new(&EngineOptions::default()).unwrap();
     let load = |name: &str| {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -88,10 +91,15 @@ async fn many_guests_leave_nothing_behind() {
     let mut settled = None;
     for number in 0..guests {
         if number % 10 == 9 {
-            let ended = run(&engine, &hostile[number / 10 % HOSTILE.len()], &parent).await;
+            let ended = run(
+                &engine,
+                &hostile[number / 10 % HOSTILE.len()],
+                folder.path(),
+            )
+            .await;
             assert!(!matches!(ended, Ok(0)), "{ended:?}");
         } else {
-            let ended = run(&engine, &good, &parent).await;
+            let ended = run(&engine, &good, folder.path()).await;
             // On a busy machine even an honest guest may miss so short a deadline.
             assert!(
                 matches!(ended, Ok(0) | Err(SandboxError::Limit(_))),
