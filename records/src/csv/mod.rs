@@ -1,41 +1,45 @@
 //! CSV (RFC 4180, and what else is called so): a header line, then a row a line, cells separated by comma,
 //! semicolon or tab.
 
+mod header;
+mod span;
+
 use crate::builder::Cells;
 use crate::cell::Cell;
 use crate::error::{Problem, ReadError};
-use crate::format::{Kind, separator};
+use crate::format::{BOM, Kind, separator};
 use crate::input::Window;
-use crate::number::{self, Parsed};
+use crate::notes::Passed;
+use crate::number;
+use crate::rules::Rules;
 use crate::table::Table;
+pub(crate) use header::Header;
+use header::add_columns;
+use span::{End, Span, blank_line, span, unquote};
 
 #[derive(Debug, Default)]
 pub(crate) struct Csv {
     separator: u8,
-    /// Whether this pass is behind the header line.
-    has_header: bool,
+    rules: Rules,
+    /// Once this pass is behind the header line.
+    header: Option<Header>,
     /// A quoted cell without its doubled quotes.
     unquoted: Vec<u8>,
-}
-
-/// A cell in a window.
-struct Span {
-    from: usize,
-    to: usize,
-    /// Whether it holds doubled quotes.
-    doubled: bool,
-    end: End,
-    /// Where the next cell begins.
-    next: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Cell,
-    Row,
+    passed: Passed,
+    /// Blank lines behind which no row was met.
+    blank: u64,
+    /// What was removed from the row that is read.
+    row_nuls: u64,
 }
 
 impl Csv {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
     pub fn kind(&self) -> Kind {
         Kind::Csv {
             separator: self.separator,
@@ -43,12 +47,23 @@ impl Csv {
     }
 
     pub fn restart(&mut self) {
-        self.has_header = false;
+        *self = Self {
+            unquoted: std::mem::take(&mut self.unquoted),
+            ..Self::new(self.rules)
+        };
+    }
+
+    /// Lines that are no rows.
+    pub fn passed(&self) -> Passed {
+        match self.rules {
+            Rules::One => Passed::default(),
+            Rules::Two => self.passed,
+        }
     }
 
     pub fn rows(&mut self, window: Window<'_>, table: &mut Table<'_>) -> Result<usize, ReadError> {
         let mut at = 0;
-        if !self.has_header {
+        if self.header.is_none() {
             match self.header(window, table)? {
                 Some(next) => at = next,
                 None => return Ok(0),
@@ -56,16 +71,67 @@ impl Csv {
         }
         while at < window.end {
             if let Some(next) = blank_line(window, at) {
+                self.take_blank(table)?;
                 at = next;
                 continue;
             }
-            match self.row(window, at, table)? {
+            if self.rules >= Rules::Two
+                && let Some(next) = self
+                    .header
+                    .as_ref()
+                    .and_then(|header| header.again(window, at))
+            {
+                self.passed.headers += 1;
+                at = next;
+                continue;
+            }
+            let is_skipped = table.skips_row();
+            match self.next(window, at, table, is_skipped)? {
                 Some(next) => at = next,
                 None => break,
             }
-            table.rows += 1;
+            if is_skipped {
+                table.push_missing_row()?;
+            } else {
+                table.rows += 1;
+            }
+            self.passed.blank += std::mem::take(&mut self.blank);
         }
         Ok(at)
+    }
+
+    /// A blank line is a row where the dataset has one column: rows would be counted wrongly else.
+    fn take_blank(&mut self, table: &mut Table<'_>) -> Result<(), ReadError> {
+        if self.rules < Rules::Two || table.columns.len() > 1 {
+            self.blank += 1;
+            return Ok(());
+        }
+        self.passed.blank_rows += 1;
+        table.push_missing_row()
+    }
+
+    /// Reads the row that begins at `at`, or passes over it, and gives where the next one does; `None` when the window
+    /// does not hold all of it.
+    fn next(
+        &mut self,
+        window: Window<'_>,
+        at: usize,
+        table: &mut Table<'_>,
+        is_skipped: bool,
+    ) -> Result<Option<usize>, ReadError> {
+        if is_skipped {
+            return row_end(window, at, self.separator)
+                .map_err(|problem| table.here(problem.into()));
+        }
+        let marked = self.rules >= Rules::Two && window.bytes[at..].starts_with(&BOM);
+        let from = if marked { at + BOM.len() } else { at };
+        self.row_nuls = 0;
+        let next = self.row(window, from, table)?;
+        if next.is_some() {
+            self.passed.byte_order_marks += u64::from(marked);
+            self.passed.nuls += self.row_nuls;
+        }
+        Ok(next)
     }
 
     /// Only a row that never ends is left at the end of a dataset.
@@ -88,30 +154,20 @@ impl Csv {
             at = next;
         }
         self.separator = separator(&text[at..]);
-        let mut names = Vec::new();
-        loop {
-            let Some(span) = span(window, at, self.separator)? else {
-                let is_line = text.contains(&b'\n') || !text.contains(&b'\r');
-                return if is_line {
-                    Ok(None)
-                } else {
-                    Err(Problem::CarriageReturns.into())
-                };
+        let Some((header, at)) = Header::read(window, at, self.separator)? else {
+            let is_line = text.contains(&b'\n') || !text.contains(&b'\r');
+            return if is_line {
+                Ok(None)
+            } else {
+                Err(Problem::CarriageReturns.into())
             };
-            let cell = unquote(&mut self.unquoted, window, &span);
-            let name = std::str::from_utf8(cell).map_err(|_| Problem::NotUtf8)?;
-            names.push(name.trim().to_owned());
-            at = span.next;
-            if span.end == End::Row {
-                break;
-            }
-        }
-        self.has_header = true;
+        };
         if table.columns.is_empty() {
-            add_columns(names, table)?;
-        } else if table.columns.len() != names.len() {
+            add_columns(header.names()?, table)?;
+        } else if table.columns.len() != header.columns() {
             return Err(Problem::Changed.into());
         }
+        self.header = Some(header);
         Ok(Some(at))
     }
 
@@ -124,6 +180,8 @@ impl Csv {
         table: &mut Table<'_>,
     ) -> Result<Option<usize>, ReadError> {
         let last = table.columns.len() - 1;
+        // Where a comma may be the decimal mark, a point may group thousands.
+        let sees_marks = self.separator == b';';
         for index in 0..=last {
             let stop = if index == last { b'\n' } else { self.separator };
             // The short way for nearly every cell of a column of numbers.
@@ -133,6 +191,10 @@ impl Csv {
             {
                 if let Err(problem) = numbers.push(value, table.room) {
                     return Err(table.in_cell(index, problem));
+                }
+                if sees_marks {
+                    let row = table.rows;
+                    table.columns[index].see_point(&window.bytes[at..at + length], row);
                 }
                 at += length + 1;
                 continue;
@@ -145,7 +207,12 @@ impl Csv {
             if (span.end == End::Row) != (index == last) {
                 return self.ragged(window, index, &span, table);
             }
-            let text = unquote(&mut self.unquoted, window, &span);
+            let mut text = unquote(&mut self.unquoted, window, &span);
+            if self.rules >= Rules::Two && !span.is_quoted {
+                let inner = trimmed(text);
+                self.row_nuls += u64::from(inner.len() < text.len() && has_nul_around(text));
+                text = inner;
+            }
             let cell = if self.separator == b';' {
                 Cell::PlainWithComma(text)
             } else {
@@ -184,25 +251,21 @@ impl Csv {
     }
 }
 
-fn add_columns(names: Vec<String>, table: &mut Table<'_>) -> Result<(), ReadError> {
-    let is_number = |name: &String| matches!(number::parse(name.as_bytes()), Parsed::Finite(_));
-    if names
-        .iter()
-        .any(|name| name.replace("\r\n", "").contains('\r'))
-    {
-        return Err(Problem::CarriageReturns.into());
+/// A cell without blanks, tabs and NULs around it.
+#[inline]
+fn trimmed(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | 0, rest @ ..] | [rest @ .., b' ' | b'\t' | 0] = text {
+        text = rest;
     }
-    if names.iter().all(is_number) {
-        return Err(Problem::NoHeader.into());
-    }
-    for (index, mut name) in names.into_iter().enumerate() {
-        // Such as the index that pandas writes.
-        if name.is_empty() {
-            name = format!("column_{}", index + 1);
-        }
-        table.add_column(name)?;
-    }
-    Ok(())
+    text
+}
+
+#[cold]
+fn has_nul_around(text: &[u8]) -> bool {
+    let is_around = |byte: &&u8| matches!(byte, b' ' | b'\t' | 0);
+    let before = text.iter().take_while(is_around);
+    let behind = text.iter().rev().take_while(is_around);
+    before.chain(behind).any(|byte| *byte == 0)
 }
 
 /// The end of the first line that is not blank, and the separator; `None` when the window does not hold all of it.
@@ -244,107 +307,4 @@ fn row_end(window: Window<'_>, mut at: usize, separator: u8) -> Result<Option<us
         }
     }
     Ok(None)
-}
-
-/// Where the line after an empty one begins.
-#[inline(always)]
-fn blank_line(window: Window<'_>, at: usize) -> Option<usize> {
-    match window.bytes[at] {
-        b'\n' => Some(at + 1),
-        b'\r' if window.bytes[at + 1] == b'\n' => Some(at + 2),
-        _ => None,
-    }
-}
-
-/// The cell that begins at `at`; `None` when the window does not hold all of it.
-#[inline]
-fn span(window: Window<'_>, at: usize, separator: u8) -> Result<Option<Span>, Problem> {
-    if window.bytes[at] == b'"' {
-        return quoted_span(window, at, separator);
-    }
-    let Some(to) = find(window, at, separator) else {
-        return Ok(None);
-    };
-    let is_row = window.bytes[to] == b'\n';
-    let carriage = is_row && to > at && window.bytes[to - 1] == b'\r';
-    Ok(Some(Span {
-        from: at,
-        to: to - usize::from(carriage),
-        doubled: false,
-        end: if is_row { End::Row } else { End::Cell },
-        next: to + 1,
-    }))
-}
-
-fn quoted_span(window: Window<'_>, at: usize, separator: u8) -> Result<Option<Span>, Problem> {
-    let text = &window.bytes[..window.end];
-    let mut doubled = false;
-    let mut to = at + 1;
-    loop {
-        let Some(quote) = text[to..].iter().position(|byte| *byte == b'"') else {
-            return Ok(None);
-        };
-        to += quote;
-        match text.get(to + 1) {
-            None => return Ok(None),
-            Some(b'"') => {
-                doubled = true;
-                to += 2;
-            }
-            Some(_) => break,
-        }
-    }
-    let (end, next) = match &text[to + 1..] {
-        [byte, ..] if *byte == separator => (End::Cell, to + 2),
-        [b'\n', ..] => (End::Row, to + 2),
-        [b'\r', b'\n', ..] => (End::Row, to + 3),
-        [b'\r'] => return Ok(None),
-        _ => return Err(Problem::TextAfterQuote),
-    };
-    Ok(Some(Span {
-        from: at + 1,
-        to,
-        doubled,
-        end,
-        next,
-    }))
-}
-
-/// The text of a cell, its doubled quotes single.
-fn unquote<'t>(unquoted: &'t mut Vec<u8>, window: Window<'t>, span: &Span) -> &'t [u8] {
-    let text = &window.bytes[span.from..span.to];
-    if !span.doubled {
-        return text;
-    }
-    unquoted.clear();
-    let mut rest = text;
-    while let Some(quote) = rest.iter().position(|byte| *byte == b'"') {
-        unquoted.extend_from_slice(&rest[..=quote]);
-        rest = &rest[quote + 2..];
-    }
-    unquoted.extend_from_slice(rest);
-    unquoted
-}
-
-/// The first separator or line feed from `at` on, eight bytes at a time.
-#[inline(always)]
-fn find(window: Window<'_>, mut at: usize, separator: u8) -> Option<usize> {
-    let separators = u64::from_le_bytes([separator; 8]);
-    let line_feeds = u64::from_le_bytes([b'\n'; 8]);
-    while at < window.end {
-        let chunk = u64::from_le_bytes(*window.bytes[at..].first_chunk::<8>()?);
-        let found = zeros(chunk ^ separators) | zeros(chunk ^ line_feeds);
-        if found != 0 {
-            let to = at + (found.trailing_zeros() / 8) as usize;
-            return (to < window.end).then_some(to);
-        }
-        at += 8;
-    }
-    None
-}
-
-/// The high bit of each byte up to the first that is zero; higher ones may be set too often.
-#[inline(always)]
-fn zeros(chunk: u64) -> u64 {
-    chunk.wrapping_sub(0x0101_0101_0101_0101) & !chunk & 0x8080_8080_8080_8080
 }
