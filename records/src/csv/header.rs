@@ -36,6 +36,10 @@ impl Header {
         }
     }
 
+    pub fn separator(&self) -> u8 {
+        self.separator
+    }
+
     pub fn columns(&self) -> usize {
         self.names.len()
     }

@@ -268,8 +268,8 @@ fn has_nul_around(text: &[u8]) -> bool {
     before.chain(behind).any(|byte| *byte == 0)
 }
 
-/// The end of the first line that is not blank, and the separator; `None` when the window does not hold all of it.
-pub(crate) fn header_end(window: Window<'_>) -> Result<Option<(usize, u8)>, Problem> {
+/// The header line, and where it ends; `None` when the window does not hold all of it.
+pub(crate) fn first_header(window: Window<'_>) -> Result<Option<(Header, usize)>, Problem> {
     let mut at = 0;
     while at < window.end
         && let Some(next) = blank_line(window, at)
@@ -277,23 +277,41 @@ pub(crate) fn header_end(window: Window<'_>) -> Result<Option<(usize, u8)>, Prob
         at = next;
     }
     let separator = separator(&window.bytes[at..window.end]);
-    Ok(row_end(window, at, separator)?.map(|end| (end, separator)))
+    Header::read(window, at, separator)
 }
 
-/// Where the next row begins, blank lines passed over, and where it ends; `None` when the window does not hold all of
-/// it. Cells are not counted.
-pub(crate) fn next_row(
+/// A line, or the lines of a row, and where it ends. Cells are not counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Line {
+    Row(usize),
+    Blank(usize),
+    Header(usize),
+}
+
+/// The line at `at`; `None` when the window does not hold all of it.
+pub(crate) fn next_line(
     window: Window<'_>,
-    mut at: usize,
-    separator: u8,
-) -> Result<Option<(usize, usize)>, Problem> {
-    while at < window.end {
-        match blank_line(window, at) {
-            Some(next) => at = next,
-            None => return Ok(row_end(window, at, separator)?.map(|end| (at, end))),
-        }
+    at: usize,
+    header: &Header,
+    rules: Rules,
+) -> Result<Option<Line>, Problem> {
+    if at >= window.end {
+        return Ok(None);
     }
-    Ok(None)
+    if let Some(next) = blank_line(window, at) {
+        let is_row = rules >= Rules::Two && header.columns() == 1;
+        return Ok(Some(if is_row {
+            Line::Row(next)
+        } else {
+            Line::Blank(next)
+        }));
+    }
+    if rules >= Rules::Two
+        && let Some(next) = header.again(window, at)
+    {
+        return Ok(Some(Line::Header(next)));
+    }
+    Ok(row_end(window, at, header.separator())?.map(Line::Row))
 }
 
 fn row_end(window: Window<'_>, mut at: usize, separator: u8) -> Result<Option<usize>, Problem> {
