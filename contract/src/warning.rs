@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::CategoryCounts;
+
 /// Something that the user should know of a run that did what it was started for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
@@ -35,5 +37,22 @@ impl Warning {
 impl std::fmt::Display for Warning {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.message)
+    }
+}
+
+/// `warnings.json`: what a module has to say of the rows that one run of it predicted. The runner judges what all runs
+/// left together, since a long dataset goes to the module in several.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PredictionWarnings {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<CategoryCounts>,
+}
+
+impl PredictionWarnings {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.warnings.is_empty() && self.categories.is_empty()
     }
 }

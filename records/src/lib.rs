@@ -33,6 +33,7 @@ mod read;
 mod room;
 mod rules;
 mod source;
+pub mod spelling;
 mod table;
 mod time;
 mod tokens;

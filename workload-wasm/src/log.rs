@@ -1,5 +1,6 @@
 //! What the module tells people while it works: lines on stderr, and warnings, which travel on with the result.
 
+use std::cell::RefCell;
 use std::io::Write;
 
 use contract::Warning;
@@ -21,6 +22,17 @@ impl<'a> Log<'a> {
     /// One line. Nobody reading it is no reason to stop.
     pub fn say(&mut self, line: impl std::fmt::Display) {
         let _ = writeln!(self.to, "{line}");
+    }
+
+    /// Says lines from where nothing can be changed.
+    pub fn hearing(&mut self) -> impl Fn(String) {
+        let log = RefCell::new(self);
+        move |line| {
+            // Nobody says a line while one is said.
+            if let Ok(mut log) = log.try_borrow_mut() {
+                log.say(line);
+            }
+        }
     }
 
     /// Says the warnings now, for the run may be stopped before its end, and keeps them for the result.

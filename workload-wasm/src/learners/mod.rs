@@ -16,12 +16,14 @@ mod contract_tests;
 mod names;
 mod parameters;
 mod platt;
+mod progress;
 mod random;
 mod smartcore;
 mod svm;
 
 pub use configure::{Defaults, configure, default_algorithm, list};
 pub use parameters::ParameterError;
+pub use progress::Progress;
 
 /// The columns that a learner is fitted on, or that a form predicts from; all of one length.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,6 +79,15 @@ pub struct Training<'a> {
     /// One a row, all 1 where absent.
     pub weights: Option<&'a [f32]>,
     pub seed: u64,
+    /// Where the fit says how far it has come.
+    pub progress: Progress<'a>,
+}
+
+impl Training<'_> {
+    /// Cells of the features.
+    fn cells(&self) -> u64 {
+        (self.features.rows as u64).saturating_mul(self.features.columns.len() as u64)
+    }
 }
 
 /// What was fitted, and how.

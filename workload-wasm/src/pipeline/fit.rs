@@ -5,7 +5,7 @@ use contract::Warning;
 use super::PipelineError;
 use crate::features::{Encoder, NamedSource, Rows, encode, fit_encoder};
 use crate::forms::{Form, Predictions};
-use crate::learners::{Learner, Training};
+use crate::learners::{Learner, Progress, Training};
 use crate::table::{DataError, Table, TargetColumn};
 
 /// What is fitted, whatever the rows.
@@ -29,8 +29,8 @@ pub(super) struct FittedModel {
 }
 
 impl Recipe<'_> {
-    /// Fits on `train` and looks at no other row.
-    pub fn fit(&self, train: &[u32]) -> Result<FittedModel, PipelineError> {
+    /// Fits on `train` and looks at no other row. `progress` hears how far a long fit has come.
+    pub fn fit(&self, train: &[u32], progress: Progress<'_>) -> Result<FittedModel, PipelineError> {
         let wants = self.learner.wants();
         let encoders: Vec<Encoder> = self
             .sources
@@ -49,6 +49,7 @@ impl Recipe<'_> {
             target: &target,
             weights: None,
             seed: self.seed,
+            progress,
         })?;
         let importance = fitted.importance.map(|shares| {
             let mut shares = shares.into_iter();

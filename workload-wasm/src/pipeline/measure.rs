@@ -12,6 +12,8 @@ use crate::evaluation::{
 };
 use crate::export::Model;
 use crate::forms::Predictions;
+use crate::learners::Progress;
+use crate::log::Log;
 use crate::specification::Specification;
 use crate::split::folds;
 use crate::table::{DataError, Type};
@@ -37,6 +39,7 @@ pub(super) fn cross_validate(
     recipe: &Recipe<'_>,
     prepared: &Prepared,
     specification: &Specification,
+    log: &mut Log<'_>,
 ) -> Result<Option<CrossValidation>, PipelineError> {
     if specification.split.folds == 0 {
         return Ok(None);
@@ -49,8 +52,10 @@ pub(super) fn cross_validate(
         &specification.split,
     )?;
     let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for fold in &folds {
-        let fitted = recipe.fit(&fold.train)?;
+    for (number, fold) in (1..).zip(&folds) {
+        let name = format!("fold {number} of {}", folds.len());
+        let hear = log.hearing();
+        let fitted = recipe.fit(&fold.train, Progress::of(&name, &hear))?;
         let predictions = fitted.predict(&prepared.table, &fold.test);
         let evaluation = evaluate(
             prepared.target.model.task,

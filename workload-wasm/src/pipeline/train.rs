@@ -10,6 +10,7 @@ use super::measure::{cross_validate, measure};
 use super::outputs::{model, write, write_onnx};
 use super::prepare::prepare;
 use crate::environment::{Environment, Setting};
+use crate::learners::Progress;
 use crate::log::Log;
 
 /// What came of a training.
@@ -65,11 +66,16 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
         learner.algorithm(),
         learner.engine()
     ));
-    let mut fitted = recipe.fit(&prepared.parts.train)?;
+    let hear = log.hearing();
+    let mut fitted = recipe.fit(&prepared.parts.train, Progress::of("fitting", &hear))?;
+    drop(hear);
     log.warn(std::mem::take(&mut fitted.warnings));
+    for encoder in &mut fitted.encoders {
+        encoder.expect_unknown(&prepared.table, &prepared.parts.held_out);
+    }
     log.warn(idle_flags(environment, learner.as_ref()));
     let impurity_importance = impurity_importance(&fitted);
-    let folds = cross_validate(&recipe, &prepared, &specification)?;
+    let folds = cross_validate(&recipe, &prepared, &specification, log)?;
     let model = model(&prepared, fitted, learner.as_ref());
     let predictions = model.predict(&prepared.table, &prepared.parts.held_out);
     let mut outputs = Outputs::default();

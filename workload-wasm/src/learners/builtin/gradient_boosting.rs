@@ -9,6 +9,7 @@ use crate::forms::{Aggregate, Form, Trees};
 use crate::learners::class_weight::weigh;
 use crate::learners::configure::{Defaults, Method};
 use crate::learners::parameters::Parameters;
+use crate::learners::progress::Steps;
 use crate::learners::random::Random;
 use crate::learners::{Cause, Fitted, ParameterError, Training, Wants};
 
@@ -90,7 +91,9 @@ impl Method for Boosting {
             sample: Vec::new(),
         };
         let warnings = run.hold_out();
-        let trees = run.rounds();
+        let rounds = u64::from(self.n_estimators);
+        let cells = training.cells() * run.objective.outputs as u64;
+        let trees = run.rounds(training.progress.steps("rounds", rounds, cells));
         let total: f64 = run.grower.importance.iter().sum();
         Ok(Fitted {
             form: Form::Trees(trees),
@@ -137,7 +140,7 @@ impl Run<'_> {
         Vec::new()
     }
 
-    fn rounds(&mut self) -> Trees {
+    fn rounds(&mut self, mut steps: Steps<'_>) -> Trees {
         let outputs = self.objective.outputs;
         let base = self.objective.base.clone();
         let mut trees = Trees::new(self.objective.link(), Aggregate::Sum, base, 1);
@@ -158,6 +161,7 @@ impl Run<'_> {
                 stumps += usize::from(nodes.len() == 1);
                 grown.push((output as u32, nodes));
             }
+            steps.step();
             if stumps == outputs && !chance {
                 // Nor would any tree after these tell rows apart.
                 break;

@@ -66,11 +66,19 @@ impl Method for Configured {
             total,
             decay: 1.0 / (self.c * total),
         };
+        // A pass multiplies only: some tenth of what a cell of a histogram takes.
+        let cells = training.cells() * outputs as u64 / 10;
+        let mut steps = training
+            .progress
+            .steps("steps", u64::from(self.max_iter), cells);
         let minimum = minimize(
             vec![0.0; outputs * problem.stride()],
             self.tol,
             self.max_iter,
-            |at, gradient| problem.loss(at, gradient),
+            |at, gradient| {
+                steps.step();
+                problem.loss(at, gradient)
+            },
         );
         let parameters = minimum.at.chunks_exact(problem.stride());
         let mut warnings = Vec::new();

@@ -7,6 +7,7 @@ use super::backpropagation::{Batch, Trainer};
 use crate::forms::{Form, Layer, Link, Network};
 use crate::learners::configure::{Defaults, Method};
 use crate::learners::parameters::Parameters;
+use crate::learners::progress::Steps;
 use crate::learners::random::Random;
 use crate::learners::{Cause, Features, Fitted, ParameterError, Target, Training, Wants};
 
@@ -88,7 +89,14 @@ impl Method for Configured {
         );
         trainer.learning_rate = self.learning_rate_init as f32;
         trainer.alpha = self.alpha as f32;
-        let (layers, warnings) = self.train(&mut trainer, all, rows, validation, &mut random)?;
+        // A weight takes some tenth of what a cell of a histogram takes.
+        let weights = trainer.weights() as u64;
+        let cells = (rows.len() as u64).saturating_mul(weights) / 10;
+        let steps = training
+            .progress
+            .steps("epochs", u64::from(self.epochs), cells);
+        let (layers, warnings) =
+            self.train(&mut trainer, all, rows, validation, &mut random, steps)?;
         let mut network = Network {
             link: goal.link,
             layers,
@@ -112,6 +120,7 @@ impl Configured {
         rows: &mut [u32],
         validation: &[u32],
         random: &mut Random,
+        mut steps: Steps<'_>,
     ) -> Result<(Vec<Layer>, Vec<Warning>), Cause> {
         let mut patience = Patience::new(self.n_iter_no_change, self.tol);
         let mut best = trainer.layers();
@@ -135,6 +144,7 @@ impl Configured {
             if patience.improved(loss) || validation.is_empty() {
                 best = trainer.layers();
             }
+            steps.step();
             if patience.exhausted() {
                 return Ok((best, Vec::new()));
             }
