@@ -56,3 +56,51 @@ impl PredictionWarnings {
         self.warnings.is_empty() && self.categories.is_empty()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    /// Every kind that some source raises.
+    fn raised(folder: &Path, kinds: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                raised(&path, kinds);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                // What stands behind the first test is raised by tests alone.
+                let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+                let raised = text.split("Warning::new(").skip(1);
+                let named = raised.filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                kinds.extend(named.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
+
+    #[test]
+    fn the_contract_names_every_kind() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let docs = std::fs::read_to_string(root.join("docs/contract.md")).unwrap();
+        let mut kinds = BTreeSet::new();
+        for sources in [
+            "contract/src",
+            "records/src",
+            "workload-wasm/src",
+            "runner/src",
+        ] {
+            raised(&root.join(sources), &mut kinds);
+        }
+        assert!(kinds.len() > 10, "{kinds:?}");
+        for kind in kinds {
+            let is_word = |each: char| each.is_ascii_lowercase() || each == '_';
+            assert!(kind.chars().all(is_word), "{kind}");
+            assert!(
+                docs.contains(&format!("`{kind}`")),
+                "{kind} is not in docs/contract.md"
+            );
+        }
+    }
+}
