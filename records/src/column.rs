@@ -14,6 +14,8 @@ pub struct Records {
     pub left_out: Vec<LeftOut>,
     /// What the user should know about the source, a sentence each.
     pub warnings: Vec<Warning>,
+    /// Columns that may only count the rows, by where they stand: a first one without a name, and pandas' index.
+    pub index: Vec<String>,
     /// What was met in columns besides their values. [`Records::warnings`] has it as sentences.
     pub notes: Notes,
 }

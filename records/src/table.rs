@@ -16,6 +16,8 @@ pub(crate) struct Table<'o> {
     /// Rows that are complete.
     pub rows: usize,
     pub room: Room,
+    /// Columns that stand where an index does.
+    pub index: Vec<String>,
     options: &'o Options,
     /// Rows of the first pass over the source.
     expected_rows: Option<usize>,
@@ -28,6 +30,7 @@ impl<'o> Table<'o> {
             names: HashSet::new(),
             rows: 0,
             room: Room::default(),
+            index: Vec::new(),
             options,
             expected_rows: None,
         }
@@ -164,6 +167,7 @@ impl<'o> Table<'o> {
         let mut records = Records {
             rows: self.rows,
             format,
+            index: self.index,
             ..Records::default()
         };
         for column in self.columns {

@@ -103,6 +103,9 @@ pub(super) fn add_columns(names: Vec<String>, table: &mut Table<'_>) -> Result<(
         // Such as the index that pandas writes.
         if name.is_empty() {
             name = format!("column_{}", index + 1);
+            if index == 0 {
+                table.index.push(name.clone());
+            }
         }
         table.add_column(name)?;
     }

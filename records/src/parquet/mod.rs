@@ -52,6 +52,7 @@ pub(crate) fn read(
     let leaves = schema::leaves(&footer.schema).map_err(whole)?;
     let mut table = Table::new(options);
     let columns = add_columns(&leaves, &mut table)?;
+    table.index.clone_from(&footer.index);
     let mut reader = Reader {
         file,
         footer,

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use records::{Blocks, Options, Problem};
+use records::{Blocks, Options, Problem, Rules};
 
 use super::PredictError;
 use crate::size::Size;
@@ -35,10 +35,11 @@ impl Rows {
         Self { path, memory, bar }
     }
 
-    pub fn open(&self) -> Result<Blocks<'_>, PredictError> {
+    pub fn open(&self, rules: Rules) -> Result<Blocks<'_>, PredictError> {
         // The fetch has limited its length.
         let options = Options {
             max_bytes: u64::MAX,
+            rules,
             ..Options::default()
         };
         Blocks::open(&self.path, &options, self.memory).map_err(|error| self.error(error))
