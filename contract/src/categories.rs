@@ -7,7 +7,9 @@ const MARGIN: f64 = 0.2;
 /// Fewer values than this, all of them unknown, may be chance.
 const LEAST_VALUES: u64 = 20;
 /// Values that a message shows.
-const MAX_EXAMPLES: usize = 3;
+const MAX_SHOWN: usize = 3;
+/// Values that are kept for it: one more tells that there are others.
+const MAX_EXAMPLES: usize = MAX_SHOWN + 1;
 /// Characters that a message shows of a value.
 const MAX_VALUE: usize = 40;
 
@@ -116,14 +118,14 @@ impl CategoryCounts {
 
 /// `a`, `b`, …
 fn listed(values: &[String]) -> String {
-    let shown = values.iter().take(MAX_EXAMPLES).map(|value| {
+    let shown = values.iter().take(MAX_SHOWN).map(|value| {
         let mut chars = value.chars();
         let start: String = chars.by_ref().take(MAX_VALUE).collect();
         let end = if chars.next().is_some() { "…" } else { "" };
         format!("`{start}{end}`")
     });
     let mut shown: Vec<String> = shown.collect();
-    if values.len() >= MAX_EXAMPLES {
+    if values.len() > MAX_SHOWN {
         shown.push("…".to_owned());
     }
     if shown.is_empty() {
@@ -198,7 +200,7 @@ mod tests {
         all.merge(&of(0, "z"));
         all.merge(&of(0, "w"));
         assert_eq!((all.values, all.unknown), (100, 21));
-        assert_eq!(all.examples, ["x", "y", "z"]);
+        assert_eq!(all.examples, ["x", "y", "z", "w"]);
         assert!(matches!(all.verdict(), CategoryVerdict::Unusual(_)));
     }
 }

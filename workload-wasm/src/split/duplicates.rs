@@ -9,6 +9,10 @@ use crate::table::{Cells, Column, TargetColumn, TargetValues};
 const WARNED_OF: f64 = 0.05;
 /// Rows that are hashed at a time, column by column.
 const BLOCK: usize = 1 << 12;
+/// Columns by which most training rows are told from every held-out row.
+const PROBED: usize = 3;
+/// Places in a table of hashes for each held-out row.
+const SLOTS: usize = 8;
 
 /// What makes two rows equal: every column that is learned from, and the target. All missing cells are equal.
 pub struct Compared<'a> {
@@ -29,7 +33,8 @@ impl Compared<'_> {
     #[must_use]
     pub fn duplicates(&self, parts: &Parts) -> usize {
         let mut groups = self.groups(&parts.held_out);
-        self.each_hash(&parts.train, |row, hash| {
+        let candidates = self.candidates(parts);
+        self.each_hash(&self.columns, &candidates, |row, hash| {
             let first = groups.partition_point(|group| group.hash < hash);
             for group in groups[first..].iter_mut() {
                 if group.hash != hash {
@@ -42,10 +47,27 @@ impl Compared<'_> {
         found.map(|group| group.count).sum()
     }
 
+    /// Training rows that may equal a held-out row: a few columns tell most of the others, at a fraction of the work.
+    fn candidates(&self, parts: &Parts) -> Vec<u32> {
+        let step = self.columns.len().div_ceil(PROBED).max(1);
+        let probed: Vec<&Column> = self.columns.iter().copied().step_by(step).collect();
+        let slots = (parts.held_out.len() * SLOTS).next_power_of_two();
+        let slot = |hash: u64| (hash >> 32) as usize & (slots - 1);
+        let mut seen = vec![false; slots];
+        self.each_hash(&probed, &parts.held_out, |_, hash| seen[slot(hash)] = true);
+        let mut candidates = Vec::new();
+        self.each_hash(&probed, &parts.train, |row, hash| {
+            if seen[slot(hash)] {
+                candidates.push(row);
+            }
+        });
+        candidates
+    }
+
     /// Groups of equal rows, by hash.
     fn groups(&self, rows: &[u32]) -> Vec<Group> {
         let mut hashed = Vec::with_capacity(rows.len());
-        self.each_hash(rows, |row, hash| hashed.push((hash, row)));
+        self.each_hash(&self.columns, rows, |row, hash| hashed.push((hash, row)));
         hashed.sort_unstable();
         let mut groups: Vec<Group> = Vec::new();
         for (hash, row) in hashed {
@@ -66,12 +88,13 @@ impl Compared<'_> {
         groups
     }
 
-    fn each_hash(&self, rows: &[u32], mut each: impl FnMut(u32, u64)) {
+    /// The hash of each row's cells in `columns` and of its target.
+    fn each_hash(&self, columns: &[&Column], rows: &[u32], mut each: impl FnMut(u32, u64)) {
         let mut hashes = Vec::with_capacity(BLOCK);
         for block in rows.chunks(BLOCK) {
             hashes.clear();
             hashes.resize(block.len(), 0);
-            for column in &self.columns {
+            for column in columns {
                 match &column.cells {
                     Cells::Numbers(values) => mix(&mut hashes, block, |row| number(values[row])),
                     Cells::Text(text) => mix(&mut hashes, block, |row| text.codes[row].into()),
