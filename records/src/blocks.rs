@@ -1,12 +1,14 @@
 //! A dataset of any length as a series of short ones.
 
-use crate::csv;
+use crate::csv::{self, Line};
 use crate::error::{Problem, ReadError};
 use crate::format::{Family, Kind, family};
 use crate::input::Input;
 use crate::json::Json;
+use crate::notes::Passed;
 use crate::options::Options;
 use crate::parquet;
+use crate::rules::Rules;
 use crate::source::Source;
 
 /// Some rows of a dataset, as a dataset of their own: with the header line of CSV, as a JSON array, or as a Salesforce
@@ -28,13 +30,21 @@ pub struct Blocks<'a> {
 }
 
 enum Rows {
-    Csv {
-        header: Vec<u8>,
-        separator: u8,
-    },
+    Csv(Lines),
     Json(Json),
     /// Parquet keeps its columns one after another: all of it is one block, until that was given.
     Whole(Option<Block>),
+}
+
+/// Lines of CSV.
+struct Lines {
+    /// The header line as it stands.
+    header: Vec<u8>,
+    names: csv::Header,
+    rules: Rules,
+    passed: Passed,
+    /// Blank lines behind which no row was met.
+    blank: u64,
 }
 
 impl<'a> Blocks<'a> {
@@ -57,10 +67,16 @@ impl<'a> Blocks<'a> {
             Family::Csv => loop {
                 input.end_last_line();
                 let window = input.window();
-                if let Some((end, separator)) = csv::header_end(window)? {
+                if let Some((names, end)) = csv::first_header(window)? {
                     let header = window.bytes[..end].to_vec();
                     input.consume(end);
-                    break Rows::Csv { header, separator };
+                    break Rows::Csv(Lines {
+                        header,
+                        names,
+                        rules: options.rules,
+                        passed: Passed::default(),
+                        blank: 0,
+                    });
                 }
                 if input.at_end() {
                     return Err(Problem::UnclosedQuote.into());
@@ -85,9 +101,18 @@ impl<'a> Blocks<'a> {
     #[must_use]
     pub fn extension(&self) -> &'static str {
         match self.rows {
-            Rows::Csv { .. } => "csv",
+            Rows::Csv(_) => "csv",
             Rows::Json(_) => "json",
             Rows::Whole(_) => "parquet",
+        }
+    }
+
+    /// Lines so far that are no rows, and that no block has.
+    #[must_use]
+    pub fn passed(&self) -> Passed {
+        match &self.rows {
+            Rows::Csv(lines) if lines.rules >= Rules::Two => lines.passed,
+            _ => Passed::default(),
         }
     }
 
@@ -136,16 +161,9 @@ impl<'a> Blocks<'a> {
     ) -> Result<(), ReadError> {
         loop {
             let (used, is_full) = match &mut self.rows {
-                Rows::Csv { header, separator } => {
+                Rows::Csv(lines) => {
                     self.input.end_last_line();
-                    lines(
-                        &self.input,
-                        header,
-                        *separator,
-                        block,
-                        most_rows,
-                        most_bytes,
-                    )?
+                    lines.fill(&self.input, block, most_rows, most_bytes)?
                 }
                 Rows::Json(json) => objects(&self.input, json, block, most_rows, most_bytes)?,
                 Rows::Whole(_) => return Ok(()),
@@ -167,8 +185,8 @@ impl<'a> Blocks<'a> {
         let text = &rest.bytes[..rest.end];
         let is_blank = text.trim_ascii().is_empty();
         match &self.rows {
-            Rows::Csv { .. } if is_blank => Ok(()),
-            Rows::Csv { .. } => Err(Problem::UnclosedQuote.into()),
+            Rows::Csv(_) if is_blank => Ok(()),
+            Rows::Csv(_) => Err(Problem::UnclosedQuote.into()),
             Rows::Json(json) if is_blank && json.is_at_top() => Ok(()),
             Rows::Json(_) => Err(Problem::JsonTruncated {
                 offset: rest.offset,
@@ -193,37 +211,47 @@ fn whole(input: &mut Input<'_>) -> Result<Block, ReadError> {
 /// How many bytes of the window are done with, and whether the block is full.
 type Filled = (usize, bool);
 
-fn lines(
-    input: &Input<'_>,
-    header: &[u8],
-    separator: u8,
-    block: &mut Block,
-    most_rows: usize,
-    most_bytes: usize,
-) -> Result<Filled, ReadError> {
-    let window = input.window();
-    if block.rows == 0 {
-        block.bytes.clear();
-        block.bytes.extend_from_slice(header);
-    }
-    let (mut from, mut at) = (0, 0);
-    let mut is_full = false;
-    while let Some((start, end)) = csv::next_row(window, at, separator)? {
-        let length = block.bytes.len() + (end - from);
-        if block.rows == most_rows || (block.rows > 0 && length > most_bytes) {
-            is_full = true;
-            break;
+impl Lines {
+    fn fill(
+        &mut self,
+        input: &Input<'_>,
+        block: &mut Block,
+        most_rows: usize,
+        most_bytes: usize,
+    ) -> Result<Filled, ReadError> {
+        let window = input.window();
+        if block.rows == 0 {
+            block.bytes.clear();
+            block.bytes.extend_from_slice(&self.header);
         }
-        if start > at {
-            // Blank lines stay out.
-            block.bytes.extend_from_slice(&window.bytes[from..at]);
-            from = start;
+        let (mut from, mut at) = (0, 0);
+        let mut is_full = false;
+        while let Some(line) = csv::next_line(window, at, &self.names, self.rules)? {
+            let end = match line {
+                Line::Row(end) => end,
+                // These stay out.
+                Line::Blank(end) | Line::Header(end) => {
+                    match line {
+                        Line::Header(_) => self.passed.headers += 1,
+                        _ => self.blank += 1,
+                    }
+                    block.bytes.extend_from_slice(&window.bytes[from..at]);
+                    (from, at) = (end, end);
+                    continue;
+                }
+            };
+            let length = block.bytes.len() + (end - from);
+            if block.rows == most_rows || (block.rows > 0 && length > most_bytes) {
+                is_full = true;
+                break;
+            }
+            at = end;
+            block.rows += 1;
+            self.passed.blank += std::mem::take(&mut self.blank);
         }
-        at = end;
-        block.rows += 1;
+        block.bytes.extend_from_slice(&window.bytes[from..at]);
+        Ok((at, is_full))
     }
-    block.bytes.extend_from_slice(&window.bytes[from..at]);
-    Ok((at, is_full))
 }
 
 fn objects(
@@ -291,6 +319,34 @@ mod tests {
         );
         let records = read(&blocks[1].bytes, &Options::default()).unwrap();
         assert_eq!((records.rows, records.columns.len()), (10, 2));
+    }
+
+    #[test]
+    fn blank_lines_of_one_column_are_rows_and_a_header_in_mid_file_is_none() {
+        let one = blocks("x\n1\n\n2\n\r\n", 3, usize::MAX);
+        assert_eq!(
+            one.iter().map(|block| block.rows).collect::<Vec<_>>(),
+            [3, 1]
+        );
+        assert_eq!(text(&one[1]), "x\n\r\n");
+        for block in &one {
+            assert_eq!(
+                read(&block.bytes, &Options::default()).unwrap().rows,
+                block.rows
+            );
+        }
+        let more = blocks("x,y\n1,2\nx,y\n\n3,4\nx,y\n", 1, usize::MAX);
+        assert_eq!(
+            more.iter().map(text).collect::<Vec<_>>(),
+            ["x,y\n1,2\n", "x,y\n3,4\n"]
+        );
+        let first = Options {
+            rules: Rules::One,
+            ..Options::default()
+        };
+        let bytes = "x\n1\n\n2\n".as_bytes();
+        let mut blocks = Blocks::open(&bytes, &first, u64::MAX).unwrap();
+        assert_eq!(blocks.next(9, usize::MAX).unwrap().unwrap().rows, 2);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What a cell says, read as one type or another.
 
 use crate::number::{self, Parsed};
+use crate::number_format::{NumberFormat, is_code};
+use crate::rules::Rules;
 use crate::time::{self, Moment};
+use crate::tokens;
 
 /// A cell as the source has it.
 #[derive(Clone, Copy, Debug)]
@@ -39,32 +42,13 @@ pub(crate) enum As<T> {
     Other,
 }
 
-/// What stands for a missing value in columns of numbers, booleans and dates, as in pandas; in a column of text
-/// these are text.
-const MISSING: [&[u8]; 10] = [
-    b"NA",
-    b"N/A",
-    b"n/a",
-    b"NULL",
-    b"null",
-    b"None",
-    b"#N/A",
-    b"<NA>",
-    b"#NA",
-    b"#N/A N/A",
-];
-/// "Not a number" as the usual tools write it.
-const NAN: [&[u8]; 9] = [
-    b"NaN",
-    b"nan",
-    b"NAN",
-    b"-NaN",
-    b"-nan",
-    b"1.#IND",
-    b"-1.#IND",
-    b"1.#QNAN",
-    b"-1.#QNAN",
-];
+/// How the cells of a column are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub rules: Rules,
+    /// Whether the user or a model says what the column holds, so that further ways to write it count.
+    pub declared: bool,
+}
 
 impl<'a> Cell<'a> {
     /// An empty text is missing in every format, so that the same data is the same table in all of them.
@@ -89,23 +73,26 @@ impl<'a> Cell<'a> {
     }
 
     /// Whether it is one of the words for a missing value, "not a number" among them.
-    pub fn is_marker(self) -> bool {
-        self.written()
-            .is_some_and(|text| MISSING.contains(&text) || NAN.contains(&text))
+    pub fn is_token(self, rules: Rules) -> bool {
+        self.written().is_some_and(|text| match rules {
+            Rules::One => tokens::is_first(text),
+            Rules::Two => tokens::is_second(text),
+        })
     }
 
     pub fn is_nan(self) -> bool {
-        self.written().is_some_and(|text| NAN.contains(&text))
+        self.written().is_some_and(tokens::is_nan)
     }
 
-    /// `declared`: the user says that the column is one of numbers, so that text of numbers counts too.
-    pub fn number(self, declared: bool) -> As<f32> {
+    pub fn number(self, how: How) -> As<f32> {
         let parsed = match self {
-            Cell::Plain(text) => number::parse(text.trim_ascii()),
-            Cell::PlainWithComma(text) => parse_with_comma(text.trim_ascii()),
+            Cell::Plain(text) => parse(text, how, number::parse),
+            Cell::PlainWithComma(text) => parse(text, how, parse_with_comma),
             Cell::Number(text) => number::parse(text),
-            Cell::String(text) if declared => number::parse(text.trim_ascii()),
-            Cell::Boolean(value) if declared => Parsed::Finite(f32::from(value)),
+            Cell::String(text) if how.declared || how.rules >= Rules::Two => {
+                parse(text, how, number::parse)
+            }
+            Cell::Boolean(value) if how.declared => Parsed::Finite(f32::from(value)),
             Cell::Exact(Exact::Number(value)) if value.is_finite() => Parsed::Finite(value),
             Cell::Exact(Exact::Number(_)) => Parsed::Unfit,
             _ => Parsed::NotANumber,
@@ -114,13 +101,40 @@ impl<'a> Cell<'a> {
             Parsed::Finite(value) => As::Value(value),
             Parsed::Unfit => As::Unfit,
             Parsed::NotANumber if self.is_nan() => As::Unfit,
-            Parsed::NotANumber if self.is_marker() => As::Missing,
+            Parsed::NotANumber if self.is_token(how.rules) => As::Missing,
             Parsed::NotANumber => As::Other,
         }
     }
 
-    /// `declared`: the user says that the column is one of booleans, so that other words for them count too.
-    pub fn boolean(self, declared: bool) -> As<bool> {
+    /// A number whose text is of a declared format; numbers that the source has as such are what they are.
+    pub fn formatted(self, format: &NumberFormat, how: How) -> As<f32> {
+        let Some(text) = self.written() else {
+            return self.number(how);
+        };
+        if self.is_nan() {
+            return As::Unfit;
+        }
+        if self.is_token(how.rules) {
+            return As::Missing;
+        }
+        let has_mark = text.iter().any(|byte| matches!(byte, b'.' | b','));
+        let decimal = std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| format.decimal(text));
+        let parsed = match &decimal {
+            Some(decimal) => number::parse(decimal.as_bytes()),
+            None if has_mark => Parsed::NotANumber,
+            None => number::parse(text),
+        };
+        match parsed {
+            Parsed::Finite(value) => As::Value(value),
+            Parsed::Unfit => As::Unfit,
+            Parsed::NotANumber => As::Other,
+        }
+    }
+
+    pub fn boolean(self, how: How) -> As<bool> {
+        let declared = how.declared;
         let word = match self {
             Cell::Boolean(value) => return As::Value(value),
             Cell::Plain(text) | Cell::PlainWithComma(text) => text.trim_ascii(),
@@ -136,21 +150,21 @@ impl<'a> Cell<'a> {
             As::Value(true)
         } else if is(&["false"]) || declared && is(&["0", "0.0", "no", "n", "f"]) {
             As::Value(false)
-        } else if self.is_marker() {
+        } else if self.is_token(how.rules) {
             As::Missing
         } else {
             As::Other
         }
     }
 
-    pub fn time(self) -> As<Moment> {
+    pub fn time(self, how: How) -> As<Moment> {
         if let Cell::Exact(Exact::Moment(moment)) = self {
             return As::Value(moment);
         }
         match self.written() {
             Some(text) => match time::parse(text) {
                 Some(moment) => As::Value(moment),
-                None if self.is_marker() => As::Missing,
+                None if self.is_token(how.rules) => As::Missing,
                 None => As::Other,
             },
             None => As::Other,
@@ -169,6 +183,34 @@ impl<'a> Cell<'a> {
             Cell::Missing | Cell::Array | Cell::Exact(_) => b"",
         }
     }
+}
+
+/// A number as `read` tells one. By the second rules, codes are none unless the column was declared one of numbers, and
+/// what nobody sees around a number is not looked at.
+fn parse(text: &[u8], how: How, read: fn(&[u8]) -> Parsed) -> Parsed {
+    let text = text.trim_ascii();
+    if how.rules >= Rules::Two && !how.declared && is_code(text) {
+        return Parsed::NotANumber;
+    }
+    match read(text) {
+        Parsed::NotANumber if how.rules >= Rules::Two => {
+            visible(text).map_or(Parsed::NotANumber, read)
+        }
+        parsed => parsed,
+    }
+}
+
+/// The text without blanks of any kind, NUL and marks of byte order around it; `None` where there are none.
+pub(crate) fn visible(text: &[u8]) -> Option<&[u8]> {
+    let is_shown = |byte: &u8| (0x21..0x7f).contains(byte);
+    if text.first().is_none_or(is_shown) && text.last().is_none_or(is_shown) {
+        return None;
+    }
+    let is_unseen = |character: char| {
+        character.is_whitespace() || matches!(character, '\0' | '\u{feff}' | '\u{200b}')
+    };
+    let seen = std::str::from_utf8(text).ok()?.trim_matches(is_unseen);
+    (seen.len() < text.len()).then_some(seen.as_bytes())
 }
 
 /// A number with a decimal point or comma. Longer ones than the copy holds are no numbers that people write.

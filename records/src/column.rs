@@ -1,6 +1,7 @@
 use contract::Warning;
 
 use crate::format::Format;
+use crate::notes::Notes;
 
 /// A table: columns of equal length, in the order of the source.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +14,10 @@ pub struct Records {
     pub left_out: Vec<LeftOut>,
     /// What the user should know about the source, a sentence each.
     pub warnings: Vec<Warning>,
+    /// Columns that may only count the rows, by where they stand: a first one without a name, and pandas' index.
+    pub index: Vec<String>,
+    /// What was met in columns besides their values. [`Records::warnings`] has it as sentences.
+    pub notes: Notes,
 }
 
 /// A named column.
@@ -37,6 +42,24 @@ pub enum Values {
     },
     /// Anything else.
     Text(Text),
+}
+
+impl Values {
+    /// How many cells are not missing.
+    #[must_use]
+    pub fn present(&self) -> u64 {
+        let present = match self {
+            Values::Number { values, .. } | Values::Time { days: values, .. } => {
+                values.iter().filter(|value| !value.is_nan()).count()
+            }
+            Values::Boolean(values) => values.iter().filter(|value| value.is_some()).count(),
+            Values::Text(text) => {
+                let codes = text.codes.iter();
+                codes.filter(|code| **code != Text::MISSING).count()
+            }
+        };
+        present as u64
+    }
 }
 
 /// Dictionary-coded text.

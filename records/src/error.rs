@@ -1,4 +1,5 @@
 use crate::format::Format;
+use crate::notes::key;
 use crate::options::Type;
 
 /// Why a dataset can't be read: what is wrong, where, and what to do about it.
@@ -140,6 +141,15 @@ pub enum Problem {
     JsonTooDeep { limit: usize },
     #[error("`{cell}` is not a {expected}")]
     Unfit { cell: String, expected: Type },
+    #[error("`{cell}` is a number in another form")]
+    OtherForm {
+        cell: String,
+        column: String,
+        /// A number of that form.
+        example: String,
+        /// Whether the column's format is known: a model's.
+        is_known: bool,
+    },
     #[error("the Parquet file is damaged: {what}{place}")]
     ParquetDamaged { what: String, place: String },
     #[error("the Parquet file ends early")]
@@ -205,6 +215,12 @@ impl Problem {
                 }
                 Type::Text => "correct the cell".into(),
             },
+            Problem::OtherForm { is_known: true, .. } => {
+                "write the column's numbers as they were written where the model was trained, or plainly, like 1234.5".into()
+            }
+            Problem::OtherForm { column, example, .. } => {
+                format!("say how the column's numbers are written: `[types] {} = {{ number = \"{example}\" }}`", key(column))
+            }
             Problem::ParquetDamaged { .. } => {
                 "check it with another reader of Parquet, then write or download it again".into()
             }

@@ -23,22 +23,30 @@ mod error;
 mod format;
 mod input;
 mod json;
+mod marks;
+mod notes;
 mod number;
+mod number_format;
 mod options;
 mod parquet;
 mod read;
 mod room;
+mod rules;
 mod source;
 pub mod spelling;
 mod table;
 mod time;
+mod tokens;
 
 pub use blocks::{Block, Blocks};
 pub use column::{Column, LeftOut, Reason, Records, Text, Values};
 pub use error::{Problem, ReadError};
 pub use format::{Format, Kind};
-pub use options::{Columns, Options, Type};
+pub use notes::{Ambiguous, Note, Notes, Outcome, Passed, Spelling, Spellings};
+pub use number_format::NumberFormat;
+pub use options::{Columns, Options, Skip, Type};
 pub use read::read;
+pub use rules::Rules;
 pub use source::{ReadSeek, Source};
 
 /// Days since 1970-01-01 UTC of an ISO 8601 date or timestamp, as columns hold them; `None` for any other text.

@@ -6,6 +6,7 @@ use crate::error::{Problem, ReadError};
 use crate::format::{Family, Format, Kind, family};
 use crate::input::{Input, Window};
 use crate::json::Json;
+use crate::notes::Passed;
 use crate::options::Options;
 use crate::parquet;
 use crate::source::Source;
@@ -14,8 +15,9 @@ use crate::table::Table;
 /// Reads a dataset into columns.
 ///
 /// Rows are read a block at a time, so besides the columns only a block (or the longest row) is held. A column takes
-/// the type of its first value; when a later one is of another type, the source is read once more and the column
-/// becomes text. Of Parquet a page is held instead of a block.
+/// the type of its first value, or that of nearly all values of the first block. Cells of another type are remembered;
+/// when they are too many, the source is read once more and the column becomes text. Of Parquet a page is held instead
+/// of a block.
 ///
 /// # Errors
 /// When the source can't be read, is of no known format, is not well-formed, goes beyond a limit of `options`, or
@@ -23,13 +25,17 @@ use crate::table::Table;
 pub fn read(source: &dyn Source, options: &Options) -> Result<Records, ReadError> {
     let mut input = Input::open(source, options)?;
     let mut parser = match family(input.text())? {
-        Family::Csv => Parser::Csv(Csv::default()),
+        Family::Csv => Parser::Csv(Csv::new(options.rules)),
         Family::Json => Parser::Json(Json::default()),
         Family::Parquet => return parquet::read(input, source, options),
     };
     let mut table = Table::new(options);
+    let mut may_restart = true;
     loop {
-        match pass(&mut input, &mut parser, &mut table)? {
+        let pass = pass(&mut input, &mut parser, &mut table, may_restart)?;
+        may_restart = false;
+        table.settle();
+        match pass {
             Pass::TypesFound => table.restart(),
             Pass::Whole if table.has_mixed_columns() => table.read_again()?,
             Pass::Whole => break,
@@ -42,13 +48,15 @@ pub fn read(source: &dyn Source, options: &Options) -> Result<Records, ReadError
         gzip: input.is_gzip(),
     };
     let mut records = table.finish(format)?;
+    records.notes.passed = parser.passed();
     records.warnings = parser.warnings();
+    records.warnings.extend(records.notes.warnings());
     Ok(records)
 }
 
 /// How far a pass over the source went.
 enum Pass {
-    /// The first block was enough to see that some columns are text: start over with that.
+    /// The first block was enough to see that some columns are of another type than their first value: start over.
     TypesFound,
     Whole,
 }
@@ -57,8 +65,9 @@ fn pass(
     input: &mut Input<'_>,
     parser: &mut Parser,
     table: &mut Table<'_>,
+    may_restart: bool,
 ) -> Result<Pass, ReadError> {
-    let mut first = true;
+    let mut first = may_restart;
     loop {
         if parser.is_of_lines() {
             input.end_last_line();
@@ -66,14 +75,14 @@ fn pass(
         let used = parser.rows(input.window(), table)?;
         table.drop_partial_row();
         input.consume(used);
-        if first && table.has_mixed_columns() {
-            return Ok(Pass::TypesFound);
-        }
-        first = false;
         if input.at_end() {
             parser.end(input.window(), table)?;
             return Ok(Pass::Whole);
         }
+        if first && table.reconsider() {
+            return Ok(Pass::TypesFound);
+        }
+        first = false;
         table.expect_rows(input.offset(), input.size());
         input.refill().map_err(|error| parser.place(error, table))?;
     }
@@ -124,6 +133,13 @@ impl Parser {
         match self {
             Parser::Csv(csv) => csv.kind(),
             Parser::Json(json) => json.kind(),
+        }
+    }
+
+    fn passed(&self) -> Passed {
+        match self {
+            Parser::Csv(csv) => csv.passed(),
+            Parser::Json(_) => Passed::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::builder::Builder;
+use crate::builder::{Builder, Finished};
 use crate::cell::Cell;
 use crate::column::{Column, LeftOut, Reason, Records};
 use crate::error::{Problem, ReadError};
@@ -16,6 +16,8 @@ pub(crate) struct Table<'o> {
     /// Rows that are complete.
     pub rows: usize,
     pub room: Room,
+    /// Columns that stand where an index does.
+    pub index: Vec<String>,
     options: &'o Options,
     /// Rows of the first pass over the source.
     expected_rows: Option<usize>,
@@ -28,6 +30,7 @@ impl<'o> Table<'o> {
             names: HashSet::new(),
             rows: 0,
             room: Room::default(),
+            index: Vec::new(),
             options,
             expected_rows: None,
         }
@@ -42,10 +45,20 @@ impl<'o> Table<'o> {
         if !self.names.insert(name.clone()) {
             return Err(ReadError::from(Problem::DuplicateColumn).in_column(&name));
         }
-        let declared = self.options.types.get(&name).copied();
-        let wanted = self.options.columns.hold(&name);
-        self.columns.push(Builder::new(name, declared, wanted));
+        self.columns.push(Builder::new(name, self.options));
         Ok(self.columns.len() - 1)
+    }
+
+    /// Whether the current row is missing in every column.
+    #[inline]
+    pub fn skips_row(&self) -> bool {
+        !self.options.skip.is_empty() && self.options.skip.holds(self.rows as u64)
+    }
+
+    /// Takes a row that is missing in every column.
+    pub fn push_missing_row(&mut self) -> Result<(), ReadError> {
+        self.rows += 1;
+        self.pad()
     }
 
     /// Takes a cell of the current row.
@@ -88,6 +101,20 @@ impl<'o> Table<'o> {
     /// Expects so many rows.
     pub fn expect(&mut self, rows: usize) {
         self.room = Room::of(rows);
+    }
+
+    /// At the end of the first block: whether to start over with what it showed of the columns' types.
+    pub fn reconsider(&mut self) -> bool {
+        let mut changed = false;
+        for column in &mut self.columns {
+            changed |= column.reconsider();
+        }
+        changed
+    }
+
+    /// At the end of a pass: judges what was read.
+    pub fn settle(&mut self) {
+        self.columns.iter_mut().for_each(Builder::settle);
     }
 
     pub fn has_mixed_columns(&self) -> bool {
@@ -140,13 +167,16 @@ impl<'o> Table<'o> {
         let mut records = Records {
             rows: self.rows,
             format,
+            index: self.index,
             ..Records::default()
         };
         for column in self.columns {
-            match column.finish() {
-                (name, Ok(values)) => records.columns.push(Column { name, values }),
-                (name, Err(reason)) => records.left_out.push(LeftOut { name, reason }),
+            let Finished { name, values, note } = column.finish()?;
+            match values {
+                Ok(values) => records.columns.push(Column { name, values }),
+                Err(reason) => records.left_out.push(LeftOut { name, reason }),
             }
+            records.notes.add(note);
         }
         if records.columns.is_empty()
             && records

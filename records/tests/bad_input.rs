@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use flate2::{Compression, write::GzEncoder};
-use records::{Options, Problem, ReadError, Source, Type, read};
+use records::{Options, Problem, ReadError, Rules, Source, Type, read};
 use support::*;
 
 /// Message, row and column.
@@ -344,7 +344,7 @@ fn more_columns_than_the_limit() {
 }
 
 #[test]
-fn a_cell_that_is_not_of_the_declared_type() {
+fn a_cell_that_is_not_of_the_declared_type_by_the_first_rules() {
     for (kind, cell, message) in [
         (Type::Number, "12 EUR", "`12 EUR` is not a number"),
         (Type::Boolean, "maybe", "`maybe` is not a boolean"),
@@ -356,6 +356,7 @@ fn a_cell_that_is_not_of_the_declared_type() {
     ] {
         let options = Options {
             types: [("x".to_owned(), kind)].into(),
+            rules: Rules::One,
             ..Options::default()
         };
         let csv = error_with(format!("y,x\n1,\n2,{cell}\n"), &options);

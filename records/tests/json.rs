@@ -172,7 +172,7 @@ fn leaving_out_an_object_leaves_out_all_that_is_in_it() {
 fn documents_longer_than_a_block_are_read_once() {
     let mut json = String::from("[");
     for row in 0..50_000 {
-        let late = if row == 49_999 {
+        let late = if row >= 45_000 {
             "\"x\"".to_owned()
         } else {
             row.to_string()
@@ -197,7 +197,7 @@ fn documents_longer_than_a_block_are_read_once() {
             .enumerate()
             .all(|(row, word)| *word == format!("w{row}"))
     );
-    assert_eq!(words(&records, "late")[49_998..], ["49998", "x"]);
+    assert_eq!(words(&records, "late")[44_999..45_001], ["44999", "x"]);
 }
 
 #[test]

@@ -6,7 +6,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use records::{Blocks, Columns, Kind, Options, Problem, Reason, Records, Type, Values, read};
+use records::{
+    Blocks, Columns, Kind, Options, Problem, Reason, Records, Rules, Type, Values, read,
+};
 use support::thrift::{I32, I64, Struct};
 use support::{error, error_with, names, numbers, ok, unfit, with, words};
 
@@ -114,9 +116,10 @@ fn columns_of_any_type_can_be_read_as_text() {
 }
 
 #[test]
-fn a_declared_type_that_does_not_fit_names_row_and_column() {
+fn by_the_first_rules_a_declared_type_that_does_not_fit_names_row_and_column() {
     let options = Options {
         types: [("stage".to_owned(), Type::Number)].into(),
+        rules: Rules::One,
         ..Options::default()
     };
     let error = error_with(bytes("plain.parquet"), &options);

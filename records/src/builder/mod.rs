@@ -1,13 +1,23 @@
-//! One column while it is read: its type comes from its first value, and gives way to text when a later one is of
-//! another type.
+//! One column while it is read: its type comes from its first value. Cells of another type are remembered, and whether
+//! they are missing or make the column text is judged when all are known.
 
+mod finish;
+mod judge;
+mod met;
+mod settle;
+mod take;
 mod text;
+mod verdict;
 
-use crate::cell::{As, Cell};
-use crate::column::{Reason, Text, Values};
+use crate::cell::{As, Cell, How};
+use crate::column::{Reason, Text};
 use crate::error::Problem;
-use crate::options::Type;
-use crate::room::{Room, trim};
+use crate::number_format::NumberFormat;
+use crate::options::{Options, Type};
+use crate::room::Room;
+use crate::rules::Rules;
+pub(crate) use finish::Finished;
+use met::Met;
 use text::Dictionary;
 
 /// The cells of a column so far.
@@ -16,6 +26,8 @@ pub(crate) enum Cells {
     /// Only missing ones.
     Undecided(Undecided),
     Number(Numbers),
+    /// The same, where texts are read by the format that was declared.
+    Formatted(Numbers),
     Boolean(Vec<Option<bool>>),
     Time {
         days: Vec<f32>,
@@ -80,73 +92,90 @@ impl Numbers {
 pub(crate) struct Builder {
     pub name: String,
     declared: Option<Type>,
+    format: Option<NumberFormat>,
+    rules: Rules,
+    /// Whether marks of thousands, and `NA` as a code, are told by the column's own cells.
+    infer: bool,
+    /// Whether `NA` is known to be a text like others.
+    na_is_text: bool,
+    /// Whether texts are never numbers, for the file has types of its own.
+    keeps_text: bool,
+    /// The type that the first block showed.
+    likely: Option<Type>,
+    /// Whether a comma may be a decimal one.
+    with_comma: bool,
+    /// Whether JSON strings were met.
+    strings: bool,
     pub cells: Cells,
+    met: Met,
     /// The cells of an earlier pass, while others are read again.
     finished: Option<Cells>,
 }
 
 impl Builder {
-    pub fn new(name: String, declared: Option<Type>, wanted: bool) -> Self {
-        let cells = if wanted {
-            Cells::of(declared)
-        } else {
-            Cells::LeftOut(Reason::Requested)
-        };
-        Builder {
-            name,
+    pub fn new(name: String, options: &Options) -> Self {
+        let declared = options.types.get(&name).copied();
+        let format = options.formats.get(&name).cloned();
+        let mut builder = Builder {
             declared,
-            cells,
+            format: format.filter(|_| declared == Some(Type::Number)),
+            rules: options.rules,
+            infer: options.infer,
+            na_is_text: options.na_is_text.contains(&name),
+            keeps_text: false,
+            likely: None,
+            with_comma: false,
+            strings: false,
+            cells: Cells::LeftOut(Reason::Requested),
+            met: Met::default(),
             finished: None,
+            name,
+        };
+        if options.columns.hold(&builder.name) {
+            builder.cells = builder.start();
+        }
+        builder
+    }
+
+    /// No cells yet.
+    fn start(&self) -> Cells {
+        match (Cells::of(self.declared.or(self.likely)), &self.format) {
+            (Cells::Number(numbers), Some(_)) => Cells::Formatted(numbers),
+            (cells, _) => cells,
         }
     }
 
-    /// Takes the cell of `row`; rows that were passed over are missing.
-    pub fn push(&mut self, row: usize, cell: Cell<'_>, room: Room) -> Result<(), Problem> {
-        if self.cells.rows().is_some_and(|rows| rows > row) {
-            return Err(Problem::DuplicateColumn);
+    /// Takes the marks of a number of `row` that has no comma.
+    #[inline]
+    pub fn see_point(&mut self, text: &[u8], row: usize) {
+        self.met.marks.see_point(text, row);
+    }
+
+    /// Keeps texts for texts, whatever they look like.
+    pub fn keep_text(&mut self) {
+        self.keeps_text = true;
+    }
+
+    fn how(&self) -> How {
+        How {
+            rules: self.rules,
+            declared: self.declared.is_some(),
         }
-        self.cells.pad(row, room)?;
-        if matches!(cell, Cell::Array) {
-            if !matches!(self.cells, Cells::LeftOut(_) | Cells::Known) {
-                self.cells = Cells::LeftOut(Reason::Array);
-            }
-            return Ok(());
-        }
-        if cell.is_missing() {
-            return self.cells.pad(row + 1, room);
-        }
-        if let Cells::Undecided(undecided) = &mut self.cells {
-            if cell.is_marker() {
-                undecided.markers = true;
-                undecided.rows += 1;
-                if cell.is_nan() {
-                    undecided.nans.add(row);
-                }
-                return Ok(());
-            }
-            self.cells = undecided.decide(cell, room)?;
-        }
-        let expected = match self.cells.take(row, cell, self.declared, room)? {
-            Taken::Yes => return Ok(()),
-            Taken::No(expected) => expected,
-        };
-        if self.declared.is_some() {
-            let text = String::from_utf8_lossy(cell.text());
-            let cell = text.chars().take(50).collect();
-            return Err(Problem::Unfit { cell, expected });
-        }
-        self.cells = Cells::Mixed;
-        Ok(())
+    }
+
+    fn remembers(&self) -> bool {
+        self.rules >= Rules::Two
     }
 
     /// Drops the cells from `rows` on: at most those of one row, which is read again.
     pub fn truncate(&mut self, rows: usize) {
+        self.met.forget(rows);
         match &mut self.cells {
             Cells::Undecided(undecided) => {
                 undecided.nans.forget(rows);
                 undecided.rows = undecided.rows.min(rows);
             }
-            Cells::Number(numbers) => {
+            Cells::Number(numbers) | Cells::Formatted(numbers) => {
                 numbers.unfit.forget(rows);
                 numbers.values.truncate(rows);
             }
@@ -189,10 +218,11 @@ impl Builder {
 
     /// Starts over, as text where several types were met.
     pub fn restart(&mut self) {
+        self.met = Met::default();
         match self.cells {
             Cells::Mixed => self.cells = Cells::Text(Dictionary::default()),
             Cells::LeftOut(_) => {}
-            _ => self.cells = Cells::of(self.declared),
+            _ => self.cells = self.start(),
         }
     }
 
@@ -205,49 +235,26 @@ impl Builder {
             self.finished = Some(cells);
         }
     }
-
-    /// The values, or why there are none.
-    pub fn finish(self) -> (String, Result<Values, Reason>) {
-        let values = match self.finished.unwrap_or(self.cells) {
-            Cells::Undecided(undecided) => Ok(Values::Number {
-                values: vec![f32::NAN; undecided.rows],
-                unfit: undecided.nans.count,
-            }),
-            Cells::Number(numbers) => Ok(Values::Number {
-                values: trim(numbers.values),
-                unfit: numbers.unfit.count,
-            }),
-            Cells::Boolean(values) => Ok(Values::Boolean(trim(values))),
-            Cells::Time {
-                days,
-                has_time_of_day,
-            } => Ok(Values::Time {
-                days: trim(days),
-                has_time_of_day,
-            }),
-            Cells::Text(text) => Ok(Values::Text(Text {
-                codes: trim(text.codes),
-                distinct: trim(text.distinct),
-            })),
-            Cells::LeftOut(reason) => Err(reason),
-            // A second pass leaves neither; an empty column is the neutral answer.
-            Cells::Mixed | Cells::Known => Ok(Values::Text(Text::default())),
-        };
-        (self.name, values)
-    }
 }
 
 impl Undecided {
     /// The kind of column that `cell`, its first value, makes of it.
-    fn decide(&mut self, cell: Cell<'_>, room: Room) -> Result<Cells, Problem> {
-        let mut cells = if cell.number(false) != As::Other {
+    fn decide(
+        &mut self,
+        cell: Cell<'_>,
+        how: How,
+        keeps_text: bool,
+        room: Room,
+    ) -> Result<Cells, Problem> {
+        let is_number = !(keeps_text && matches!(cell, Cell::String(_)));
+        let mut cells = if is_number && cell.number(how) != As::Other {
             Cells::Number(Numbers {
                 values: Vec::new(),
                 unfit: std::mem::take(&mut self.nans),
             })
-        } else if cell.boolean(false) != As::Other {
+        } else if cell.boolean(how) != As::Other {
             Cells::of(Some(Type::Boolean))
-        } else if cell.time() != As::Other {
+        } else if cell.time(how) != As::Other {
             Cells::of(Some(Type::Time))
         } else if self.markers {
             Cells::Mixed
@@ -257,12 +264,6 @@ impl Undecided {
         cells.pad(self.rows, room)?;
         Ok(cells)
     }
-}
-
-/// Whether a cell was of the column's type, and if not, what that is.
-enum Taken {
-    Yes,
-    No(Type),
 }
 
 impl Cells {
@@ -282,7 +283,7 @@ impl Cells {
     fn rows(&self) -> Option<usize> {
         match self {
             Cells::Undecided(undecided) => Some(undecided.rows),
-            Cells::Number(numbers) => Some(numbers.values.len()),
+            Cells::Number(numbers) | Cells::Formatted(numbers) => Some(numbers.values.len()),
             Cells::Boolean(values) => Some(values.len()),
             Cells::Time { days, .. } => Some(days.len()),
             Cells::Text(text) => Some(text.codes.len()),
@@ -293,62 +294,14 @@ impl Cells {
     fn pad(&mut self, rows: usize, room: Room) -> Result<(), Problem> {
         match self {
             Cells::Undecided(undecided) => undecided.rows = undecided.rows.max(rows),
-            Cells::Number(numbers) => room.pad(&mut numbers.values, rows, f32::NAN)?,
+            Cells::Number(numbers) | Cells::Formatted(numbers) => {
+                room.pad(&mut numbers.values, rows, f32::NAN)?
+            }
             Cells::Boolean(values) => room.pad(values, rows, None)?,
             Cells::Time { days, .. } => room.pad(days, rows, f32::NAN)?,
             Cells::Text(text) => room.pad(&mut text.codes, rows, Text::MISSING)?,
             Cells::Mixed | Cells::LeftOut(_) | Cells::Known => {}
         }
         Ok(())
-    }
-
-    /// Takes a cell that is not missing.
-    fn take(
-        &mut self,
-        row: usize,
-        cell: Cell<'_>,
-        declared: Option<Type>,
-        room: Room,
-    ) -> Result<Taken, Problem> {
-        let declared = declared.is_some();
-        match self {
-            Cells::Number(numbers) => {
-                let value = match cell.number(declared) {
-                    As::Value(value) => value,
-                    As::Missing => f32::NAN,
-                    As::Unfit => {
-                        numbers.unfit.add(row);
-                        f32::NAN
-                    }
-                    As::Other => return Ok(Taken::No(Type::Number)),
-                };
-                numbers.push(value, room)?;
-            }
-            Cells::Boolean(values) => {
-                let value = match cell.boolean(declared) {
-                    As::Value(value) => Some(value),
-                    As::Missing | As::Unfit => None,
-                    As::Other => return Ok(Taken::No(Type::Boolean)),
-                };
-                room.push(values, value)?;
-            }
-            Cells::Time {
-                days,
-                has_time_of_day,
-            } => {
-                let value = match cell.time() {
-                    As::Value(moment) => {
-                        *has_time_of_day |= moment.has_time_of_day;
-                        moment.days
-                    }
-                    As::Missing | As::Unfit => f32::NAN,
-                    As::Other => return Ok(Taken::No(Type::Time)),
-                };
-                room.push(days, value)?;
-            }
-            Cells::Text(text) => text.push(cell.text(), room)?,
-            Cells::Undecided(_) | Cells::Mixed | Cells::LeftOut(_) | Cells::Known => {}
-        }
-        Ok(Taken::Yes)
     }
 }

@@ -336,7 +336,11 @@ trait Rows<'w> {
 
 impl<'w> Rows<'w> for Table<'_> {
     fn take(&mut self, json: &mut Json, scanner: &mut Scanner<'w>) -> Result<(), Stop> {
-        json.object(Keys::ROOT, 1, scanner, self)?;
+        if self.skips_row() {
+            scanner.skip(1)?;
+        } else {
+            json.object(Keys::ROOT, 1, scanner, self)?;
+        }
         self.rows += 1;
         Ok(())
     }

@@ -10,6 +10,8 @@ use crate::error::Problem;
 pub(super) struct Footer {
     pub schema: Vec<Element>,
     pub groups: Vec<Group>,
+    /// The columns that pandas wrote an index into.
+    pub index: Vec<String>,
 }
 
 /// A node of the schema; its children follow it.
@@ -101,12 +103,46 @@ impl Footer {
             match id {
                 2 => footer.schema = list(from, kind, Element::parse)?,
                 4 => footer.groups = list(from, kind, Group::parse)?,
+                5 => footer.index = list(from, kind, index_columns)?.concat(),
                 // Some columns may still be plain: each says whether it is.
                 _ => from.skip(kind)?,
             }
         }
         Ok(footer)
     }
+}
+
+/// What a pair of key and value in the file's metadata says of an index: pandas writes JSON under its name.
+fn index_columns(from: &mut Compact<'_>) -> Result<Vec<String>, Fault> {
+    let (mut key, mut value): (&[u8], &[u8]) = (b"", b"");
+    let mut last = 0;
+    while let Some((id, kind)) = from.field(&mut last)? {
+        match id {
+            1 => key = from.binary(kind)?,
+            2 => value = from.binary(kind)?,
+            _ => from.skip(kind)?,
+        }
+    }
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    Ok(match key {
+        b"pandas" => names_of_index(text),
+        _ => Vec::new(),
+    })
+}
+
+/// The strings in the array `index_columns`. Where the index is no column, an object stands there.
+fn names_of_index(json: &str) -> Vec<String> {
+    let array = json
+        .split_once("\"index_columns\"")
+        .and_then(|(_, rest)| rest.trim_start().strip_prefix(':'))
+        .and_then(|rest| rest.trim_start().strip_prefix('['));
+    let mut rest = array.unwrap_or_default().trim_start();
+    let mut names = Vec::new();
+    while let Some((name, behind)) = rest.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+        names.push(name.to_owned());
+        rest = behind.trim_start().trim_start_matches(',').trim_start();
+    }
+    names
 }
 
 impl Element {
@@ -279,6 +315,30 @@ impl Chunk {
         match self.dictionary_page {
             Some(dictionary) if dictionary > 0 && dictionary < self.data_page => dictionary,
             _ => self.data_page,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_of_pandas_is_found_in_its_metadata() {
+        for (json, expected) in [
+            (
+                r#"{"index_columns": ["__index_level_0__", "day"], "columns": ["x"]}"#,
+                &["__index_level_0__", "day"][..],
+            ),
+            (
+                r#"{"index_columns": [{"kind": "range", "name": null}], "columns": []}"#,
+                &[],
+            ),
+            (r#"{"index_columns": []}"#, &[]),
+            (r#"{"index_columns": ["a"#, &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(names_of_index(json), expected, "{json}");
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::column::{Reason, Records};
 use crate::error::{Problem, ReadError};
 use crate::format::{Format, Kind};
 use crate::input::Input;
-use crate::options::Options;
+use crate::options::{Options, Skip};
 use crate::room::Room;
 use crate::source::Source;
 use crate::table::Table;
@@ -52,6 +52,7 @@ pub(crate) fn read(
     let leaves = schema::leaves(&footer.schema).map_err(whole)?;
     let mut table = Table::new(options);
     let columns = add_columns(&leaves, &mut table)?;
+    table.index.clone_from(&footer.index);
     let mut reader = Reader {
         file,
         footer,
@@ -62,8 +63,11 @@ pub(crate) fn read(
     };
     loop {
         reader.pass(&mut table)?;
+        table.settle();
         if !table.has_mixed_columns() {
-            return table.finish(format);
+            let mut records = table.finish(format)?;
+            records.warnings = records.notes.warnings();
+            return Ok(records);
         }
         table.read_again()?;
     }
@@ -117,7 +121,8 @@ fn add_columns(leaves: &[Leaf], table: &mut Table<'_>) -> Result<Vec<usize>, Rea
         match leaf.reading {
             Reading::Array => table.columns[column].leave_out(Reason::Array),
             Reading::Bytes => table.columns[column].leave_out(Reason::Bytes),
-            _ => {}
+            // The file has types of its own: a text of digits was meant to be one.
+            _ => table.columns[column].keep_text(),
         }
         columns.push(column);
     }
@@ -215,6 +220,7 @@ impl Reader<'_, '_> {
                 leaf,
                 dictionary: dictionary.as_ref(),
                 longest: self.options.max_row_bytes,
+                skip: &self.options.skip,
                 room,
             };
             let read = reading.read(&page, row, column, budget);
@@ -244,6 +250,7 @@ struct PageReading<'r> {
     dictionary: Option<&'r Dictionary>,
     /// The longest text, in bytes.
     longest: usize,
+    skip: &'r Skip,
     room: Room,
 }
 
@@ -275,6 +282,9 @@ impl PageReading<'_> {
                 }
             }
             let value = values.next().map_err(at_row)?;
+            if !self.skip.is_empty() && self.skip.holds(row as u64) {
+                continue;
+            }
             let cell = cells::cell(self.leaf, value, written, &mut text).map_err(at_row)?;
             if let Cell::Exact(Exact::Number(value)) = cell
                 && let Cells::Number(numbers) = &mut column.cells

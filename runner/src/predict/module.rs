@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use contract::{Manifest, PredictionWarnings, exit, files};
+use contract::{Manifest, PredictionWarnings, Warning, exit, files};
+use records::{Notes, Passed, Rules};
 
 use super::formulas::Formulas;
 use super::lines::{Block, Lines};
@@ -56,7 +57,7 @@ pub(super) async fn predict(
     let (name, version) = (&manifest.name, &manifest.model_version);
     let mut lines = Lines::new(name, version, output.writer(), formulas);
     let mut said = Said::default();
-    let mut blocks = rows.open()?;
+    let mut blocks = rows.open(rules(folder))?;
     let extension = blocks.extension();
     while let Some(block) = blocks
         .next(usize::MAX, BLOCK)
@@ -84,9 +85,38 @@ pub(super) async fn predict(
         rows.at(blocks.offset(), part.first + part.rows);
     }
     lines.finish();
+    said.add(PredictionWarnings {
+        warnings: passed(blocks.passed()),
+        ..PredictionWarnings::default()
+    });
     Ok(said
         .finish()
         .map_err(|problem| PredictError::column(job, problem))?)
+}
+
+/// By which rules the model's module tells rows apart: the first where its `model.json` notes none, as that of another
+/// author.
+fn rules(folder: &NamedFolder) -> Rules {
+    #[derive(serde::Deserialize)]
+    struct Noted {
+        reading_rules: u32,
+    }
+    let noted = folder
+        .read(files::MODEL_JSON)
+        .ok()
+        .and_then(|file| serde_json::from_reader(std::io::BufReader::new(file)).ok());
+    match noted {
+        // The module refuses those that it does not know.
+        Some(Noted { reading_rules }) => Rules::of(reading_rules).unwrap_or(Rules::NEWEST),
+        None => Rules::One,
+    }
+}
+
+/// What there is to say of lines that no block has.
+fn passed(passed: Passed) -> Vec<Warning> {
+    let mut notes = Notes::default();
+    notes.passed = passed;
+    notes.warnings()
 }
 
 struct Predictor<'a> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use records::{Blocks, Columns, Options, Problem, ReadError};
+use records::{Blocks, Columns, Options, Problem, ReadError, Rules};
 
 use super::formulas::Formulas;
 use super::model::Model;
@@ -75,9 +75,10 @@ impl Work {
     fn all(&self, scorer: &mut Scorer) -> Result<(), PredictError> {
         let failed = failed(self.file.path());
         scorer.load(&self.file, SCORED).map_err(&failed)?;
-        let mut schema = Schema::of(scorer.signature(), self.memory);
+        let mut schema = Schema::of(scorer.signature(), self.memory)
+            .map_err(|problem| failed(ScoreError::Model(problem)))?;
         let mut lines = Lines::new(self.name(&schema), &schema, self.keep_formulas);
-        let mut blocks = self.rows.open()?;
+        let mut blocks = self.rows.open(schema.rules())?;
         // While the other process scores a block, this one writes the last and reads the next.
         let mut pending: Option<usize> = None;
         while let Some(columns) = self.read(&mut blocks, &mut schema)? {
@@ -100,7 +101,8 @@ impl Work {
             self.receive(scorer, rows, &mut lines)?;
         }
         let mut said = Said::default();
-        said.add(schema.finish().map_err(|problem| self.column(problem))?);
+        let noticed = schema.finish(blocks.passed());
+        said.add(noticed.map_err(|problem| self.column(problem))?);
         said.finish().map_err(|problem| self.column(problem))?;
         lines.formulas.report();
         lines.flush(&self.writer)
@@ -139,7 +141,7 @@ impl Work {
         // Each row of CSV has all columns; of JSON a row has those that it gives.
         if block.first_row == 0 && blocks.extension() == "json" {
             let lacking = schema.lacking(&records);
-            schema.expect(self.that_appear(lacking)?);
+            schema.expect(self.that_appear(lacking, schema.rules())?);
         }
         let columns = schema
             .read(records, block.first_row)
@@ -148,16 +150,21 @@ impl Work {
     }
 
     /// Which of the columns `names` appear in any row. Reads as far as all have, and so to the end where one does not.
-    fn that_appear(&self, names: BTreeSet<String>) -> Result<BTreeSet<String>, PredictError> {
+    fn that_appear(
+        &self,
+        names: BTreeSet<String>,
+        rules: Rules,
+    ) -> Result<BTreeSet<String>, PredictError> {
         let mut found = BTreeSet::new();
         if names.is_empty() {
             return Ok(found);
         }
         let options = Options {
             columns: Columns::Only(names.clone()),
+            rules,
             ..Options::default()
         };
-        let mut blocks = self.rows.open()?;
+        let mut blocks = self.rows.open(rules)?;
         while found != names {
             let Some(block) = blocks
                 .next(READ, READ_BYTES)

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Read};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use records::{Blocks, Options, Problem, ReadSeek, Source};
+use records::{Blocks, Options, Problem, ReadSeek, Rules, Source};
 
 use super::PredictError;
 use crate::size::Size;
@@ -35,10 +35,11 @@ impl Rows {
         Self { file, memory, bar }
     }
 
-    pub fn open(&self) -> Result<Blocks<'_>, PredictError> {
+    pub fn open(&self, rules: Rules) -> Result<Blocks<'_>, PredictError> {
         // The fetch has limited its length.
         let options = Options {
             max_bytes: u64::MAX,
+            rules,
             ..Options::default()
         };
         Blocks::open(&self.file, &options, self.memory).map_err(|error| self.error(error))

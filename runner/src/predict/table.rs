@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{PredictionWarnings, Warning};
-use records::{Block, Options, ReadError, Records, Text, Type};
+use records::{Block, Notes, Options, Passed, ReadError, Records, Rules, Text, Type};
 
 use super::categories::Known;
 use crate::score::{Column, Kind, Signature, Values};
@@ -17,6 +17,8 @@ pub(super) struct Schema {
     /// The model takes all columns in their order.
     wide: Option<Kind>,
     options: Options,
+    /// What was met in columns besides their values, in all blocks so far.
+    notes: Notes,
     pub save_path: Option<String>,
     pub model_version: Option<String>,
     /// In the order of the probabilities; empty where the model does not tell.
@@ -87,11 +89,18 @@ struct WrittenInput {
     name: String,
     #[serde(rename = "type")]
     kind: String,
+    /// An example of how its numbers are written.
+    format: Option<String>,
+    #[serde(default)]
+    na_is_text: bool,
 }
 
 impl Schema {
     /// Of a model, and for data of which a block takes no more than `memory` bytes.
-    pub fn of(signature: &Signature, memory: u64) -> Self {
+    ///
+    /// # Errors
+    /// When the model was made by reading rules that this runner does not know.
+    pub fn of(signature: &Signature, memory: u64) -> Result<Self, String> {
         let metadata = |key: &str| signature.metadata.get(key);
         let written: Option<Written> =
             metadata("schema").and_then(|text| serde_json::from_str(text).ok());
@@ -121,21 +130,37 @@ impl Schema {
             .collect();
         let mut options = Options {
             max_bytes: memory,
+            rules: rules(metadata("reading_rules"))?,
+            infer: false,
             ..Options::default()
         };
+        for input in written.iter().flat_map(|written| &written.inputs) {
+            let format = input
+                .format
+                .as_ref()
+                .and_then(|example| example.parse().ok());
+            options
+                .formats
+                .extend(format.map(|format| (input.name.clone(), format)));
+            if input.na_is_text {
+                options.na_is_text.insert(input.name.clone());
+            }
+        }
         if wide.is_none() {
             options.columns =
                 records::Columns::Only(inputs.iter().map(|input| input.name.clone()).collect());
             options.types = inputs
                 .iter()
-                .filter(|input| input.kind == Cells::Text)
-                .map(|input| (input.name.clone(), Type::Text))
+                // By the first rules, all but text is inferred, and changed behind.
+                .filter(|input| input.kind == Cells::Text || options.rules > Rules::One)
+                .map(|input| (input.name.clone(), input.kind.declared()))
                 .collect();
         }
-        Self {
+        Ok(Self {
             inputs,
             wide,
             options,
+            notes: Notes::default(),
             save_path: metadata("save_path").cloned(),
             model_version: metadata("model_version").cloned(),
             classes: metadata("classes")
@@ -144,7 +169,12 @@ impl Schema {
             later: BTreeSet::new(),
             unread: BTreeMap::new(),
             categories: Known::from_metadata(metadata("categories")),
-        }
+        })
+    }
+
+    /// By which rules the data is read.
+    pub fn rules(&self) -> Rules {
+        self.options.rules
     }
 
     /// # Errors
@@ -175,7 +205,16 @@ impl Schema {
     ///
     /// # Errors
     /// The row or column that can't be used, and why.
-    pub fn read(&mut self, records: Records, first_row: u64) -> Result<Columns, String> {
+    pub fn read(&mut self, mut records: Records, first_row: u64) -> Result<Columns, String> {
+        let notes = std::mem::take(&mut records.notes);
+        for note in notes.columns().iter().filter(|note| note.is_declared) {
+            let unread = self.unread.entry(note.column.clone());
+            let unread = unread.or_insert(Unread::of(Cells::of(note.kind)));
+            if let (None, Some((row, cell))) = (&unread.first, note.odd.first()) {
+                unread.first = Some((first_row + row, cell.to_owned()));
+            }
+        }
+        self.notes.absorb(notes, first_row);
         let mut columns = Vec::new();
         match self.wide {
             Some(kind) => {
@@ -239,8 +278,11 @@ impl Schema {
     ///
     /// # Errors
     /// The first column of which no cell is what it was in training, though some are there.
-    pub fn finish(&self) -> Result<PredictionWarnings, String> {
-        let mut warnings = Vec::new();
+    pub fn finish(&mut self, passed: Passed) -> Result<PredictionWarnings, String> {
+        // What a block has was counted with the dataset's own lines.
+        self.notes.passed.headers += passed.headers;
+        self.notes.passed.blank += passed.blank;
+        let mut warnings = self.notes.warnings();
         for (name, unread) in &self.unread {
             match &unread.first {
                 Some((row, cell)) if !unread.is_read => {
@@ -265,6 +307,21 @@ impl Schema {
             categories: self.categories.counts(),
         })
     }
+}
+
+/// The rules that a model's metadata notes: the first where it has none.
+fn rules(number: Option<&String>) -> Result<Rules, String> {
+    let Some(number) = number else {
+        return Ok(Rules::One);
+    };
+    let rules = number.parse().ok().and_then(Rules::of);
+    rules.ok_or_else(|| {
+        format!(
+            "the model was made by reading rules {}, and this runner knows rules up to {}: use a newer one",
+            crate::foreign::line(number),
+            Rules::NEWEST.number()
+        )
+    })
 }
 
 fn names(records: &Records) -> impl Iterator<Item = &str> {
@@ -438,6 +495,24 @@ fn read(cell: &str, kind: Cells) -> Option<f32> {
 }
 
 impl Cells {
+    fn of(kind: Type) -> Self {
+        match kind {
+            Type::Number => Self::Number,
+            Type::Boolean => Self::Boolean,
+            Type::Time => Self::Time,
+            Type::Text => Self::Text,
+        }
+    }
+
+    fn declared(self) -> Type {
+        match self {
+            Self::Number => Type::Number,
+            Self::Boolean => Type::Boolean,
+            Self::Time => Type::Time,
+            Self::Text => Type::Text,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Number => "number",

@@ -1,14 +1,18 @@
+use records::Rules;
 use serde::{Deserialize, Serialize};
 
 use crate::features::{Encoder, Input, Rows, encode};
 use crate::forms::{Form, FormError, Predictions};
-use crate::table::{ModelTarget, Table};
+use crate::table::{ModelTarget, Reading, Table};
 
 /// `model.json`: all that prediction needs, and nothing that tells when or where it was trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     /// [`Model::FORMAT`].
     pub format: u32,
+    /// By which rules the dataset was read; models of earlier modules do not say, and go by the first.
+    #[serde(default = "first_rules")]
+    pub reading_rules: u32,
     /// Not in models of earlier modules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted_by: Option<FittedBy>,
@@ -18,6 +22,10 @@ pub struct Model {
     /// In the order of the columns that the form was fitted on.
     pub features: Vec<Encoder>,
     pub model: Form,
+}
+
+fn first_rules() -> u32 {
+    Rules::One.number()
 }
 
 /// Which learner found the numbers, in the words of a specification.
@@ -34,6 +42,10 @@ pub enum ModelError {
     Json(#[from] serde_json::Error),
     #[error("model.json has format {0}; this module reads format {expected}", expected = Model::FORMAT)]
     Format(u32),
+    #[error("model.json was made by reading rules {0}; this module knows rules up to {newest}", newest = Rules::NEWEST.number())]
+    Rules(u32),
+    #[error("model.json is damaged: an input's format of numbers is none: {0}")]
+    NumberFormat(String),
     #[error("model.json is damaged: {0}")]
     Form(#[from] FormError),
     #[error("model.json is damaged: it names {classes} classes and predicts {outputs}")]
@@ -52,6 +64,7 @@ impl Model {
         if model.format != Self::FORMAT {
             return Err(ModelError::Format(model.format));
         }
+        model.rules()?;
         let columns = model
             .features
             .iter()
@@ -69,6 +82,37 @@ impl Model {
             });
         }
         Ok(model)
+    }
+
+    /// By which rules its datasets are read.
+    ///
+    /// # Errors
+    /// When they are of a later module.
+    pub fn rules(&self) -> Result<Rules, ModelError> {
+        Rules::of(self.reading_rules).ok_or(ModelError::Rules(self.reading_rules))
+    }
+
+    /// How the columns that the model reads are read.
+    ///
+    /// # Errors
+    /// When the model is damaged, or of a later module.
+    pub fn reading(&self) -> Result<Reading, ModelError> {
+        let mut reading = Reading {
+            rules: self.rules()?,
+            infer: false,
+            ..Reading::default()
+        };
+        for input in &self.inputs {
+            reading.types.insert(input.name.clone(), input.kind);
+            if let Some(example) = &input.format {
+                let format = example.parse().map_err(ModelError::NumberFormat)?;
+                reading.formats.insert(input.name.clone(), format);
+            }
+            if input.na_is_text {
+                reading.na_is_text.insert(input.name.clone());
+            }
+        }
+        Ok(reading)
     }
 
     /// Predicts `rows` of a table whose columns have the types of [`Model::inputs`].

@@ -21,6 +21,12 @@ pub struct Input {
     pub name: String,
     #[serde(rename = "type")]
     pub kind: Type,
+    /// An example of how its numbers are written, where that is not plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// `NA` is one of its texts, not a missing one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub na_is_text: bool,
 }
 
 /// How one source becomes columns of features.

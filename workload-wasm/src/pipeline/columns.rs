@@ -6,7 +6,9 @@ use crate::features::{NamedSource, sources};
 use crate::leakage::leaks;
 use crate::specification::{Derived, Operation, Specification, SpecificationError};
 use crate::split::Parts;
-use crate::table::{Column, Dataset, Reading, Table, TargetColumn, Type, reason_to_leave_out};
+use crate::table::{
+    Column, Dataset, Reading, Table, TargetColumn, Type, reason_to_leave_out, row_labels,
+};
 
 const DROPPED: &str = "dropped by the specification";
 
@@ -23,18 +25,24 @@ pub(super) fn reading(specification: &Specification) -> Reading {
         .chain(conditions)
         .collect();
     Reading {
-        text: specification
+        types: specification
             .types
             .iter()
-            .filter(|(_, kind)| *kind == Type::Category)
-            .map(|(column, _)| column.name.clone())
+            .map(|(column, kind)| (column.name.clone(), *kind))
             .collect(),
+        formats: specification
+            .formats
+            .iter()
+            .map(|(column, format)| (column.name.clone(), format.clone()))
+            .collect(),
+        skip_rows: specification.data.skip.clone(),
         skip: specification
             .drop
             .iter()
             .filter(|drop| !needed.iter().any(|needed| drop.covers(needed)))
             .map(|drop| drop.name.clone())
             .collect(),
+        ..Reading::default()
     }
 }
 
@@ -91,6 +99,7 @@ pub(super) fn choose(
     rows: &[u32],
     target: &TargetColumn,
     parts: &Parts,
+    index: &[String],
     specification: &Specification,
 ) -> Result<Choice, SpecificationError> {
     for derived in &specification.derive {
@@ -102,7 +111,7 @@ pub(super) fn choose(
         if column.name == target.model.column {
             continue;
         }
-        match reason(column, rows, specification) {
+        match reason(column, rows, index, specification) {
             Some(reason) => left_out.push(LeftOut {
                 column: column.name.clone(),
                 reason,
@@ -169,7 +178,12 @@ impl Choice {
     }
 }
 
-fn reason(column: &Column, rows: &[u32], specification: &Specification) -> Option<String> {
+fn reason(
+    column: &Column,
+    rows: &[u32],
+    index: &[String],
+    specification: &Specification,
+) -> Option<String> {
     if specification
         .drop
         .iter()
@@ -181,6 +195,9 @@ fn reason(column: &Column, rows: &[u32], specification: &Specification) -> Optio
         .types
         .iter()
         .any(|(pinned, _)| pinned.name == column.name);
+    if !pinned && let Some(reason) = row_labels(column, rows, index) {
+        return Some(reason);
+    }
     reason_to_leave_out(
         column,
         rows,

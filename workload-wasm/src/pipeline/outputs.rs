@@ -1,6 +1,7 @@
 //! What a training leaves.
 
 use contract::Metrics;
+use records::Rules;
 
 use super::PipelineError;
 use super::files::Outputs;
@@ -25,13 +26,21 @@ pub(super) fn model(prepared: &Prepared, fitted: FittedModel, learner: &dyn Lear
                 .iter()
                 .any(|encoder| encoder.source.columns().contains(&column.name.as_str()))
         })
-        .map(|column| Input {
-            name: column.name.clone(),
-            kind: column.kind,
+        .map(|column| {
+            let note = prepared.notes.of(&column.name);
+            let declared = prepared.formats.get(&column.name);
+            let format = declared.or(note.and_then(|note| note.format.as_ref()));
+            Input {
+                name: column.name.clone(),
+                kind: column.kind,
+                format: format.map(ToString::to_string),
+                na_is_text: note.is_some_and(|note| note.na_is_text),
+            }
         })
         .collect();
     Model {
         format: Model::FORMAT,
+        reading_rules: Rules::NEWEST.number(),
         fitted_by: Some(FittedBy {
             algorithm: learner.algorithm().to_owned(),
             engine: learner.engine().to_owned(),

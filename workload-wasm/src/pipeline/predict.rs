@@ -8,7 +8,7 @@ use crate::export::{Model, predictions_csv};
 use crate::features::Encoder;
 use crate::log::Log;
 use crate::specification::nearest;
-use crate::table::{DataError, Dataset, Reading, Table, Type, read_dataset};
+use crate::table::{DataError, Dataset, Table, read_dataset};
 
 /// Mode `predict`: reads rows and `/model/model.json`, repeats the features, and writes the predictions.
 ///
@@ -60,16 +60,10 @@ fn typed_table(
     model: &Model,
     log: &mut Log<'_>,
 ) -> Result<Table, PipelineError> {
-    let text = model
-        .inputs
-        .iter()
-        .filter(|input| input.kind == Type::Category)
-        .map(|input| input.name.clone())
-        .collect();
-    let reading = Reading {
-        text,
-        ..Reading::default()
-    };
+    let reading = model.reading().map_err(|reason| PipelineError::Model {
+        path: environment.resolve(contract::files::MODEL),
+        reason,
+    })?;
     let Dataset {
         mut table,
         warnings,

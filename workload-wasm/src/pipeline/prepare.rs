@@ -1,6 +1,9 @@
 //! The dataset, ready to be learned from.
 
+use std::collections::BTreeMap;
+
 use contract::{LeftOut, Task, Warning};
+use records::{Notes, NumberFormat};
 
 use super::PipelineError;
 use super::columns::{check_names, choose, not_read, reading};
@@ -9,7 +12,9 @@ use crate::features::NamedSource;
 use crate::log::Log;
 use crate::specification::{Method, Specification, Split};
 use crate::split::{self, Compared, Parts, hold_out};
-use crate::table::{DataError, Dataset, Table, TargetColumn, Type, kept_rows, read_dataset};
+use crate::table::{
+    DataError, Dataset, Table, TargetColumn, Type, kept_rows, read_dataset, totals,
+};
 
 /// All that learning needs, and what there is to say about it.
 pub(super) struct Prepared {
@@ -22,6 +27,10 @@ pub(super) struct Prepared {
     pub kept: usize,
     /// Held-out rows that equal a training row.
     pub duplicates: usize,
+    /// What was met in columns besides their values.
+    pub notes: Notes,
+    /// How the numbers of columns are written, as the specification says.
+    pub formats: BTreeMap<String, NumberFormat>,
 }
 
 /// Reads the dataset and does to it what the specification says, up to the split.
@@ -32,9 +41,16 @@ pub(super) fn prepare(
 ) -> Result<Prepared, PipelineError> {
     let dataset = typed_dataset(environment, specification, log)?;
     let mut left_out = not_read(&dataset);
-    let Dataset { mut table, .. } = dataset;
+    let Dataset {
+        mut table,
+        notes,
+        index,
+        ..
+    } = dataset;
     let read = table.rows;
     let mut rows = kept_rows(&table, &specification.keep)?;
+    let skip = &specification.data.skip;
+    rows.retain(|row| !skip.holds(u64::from(*row)));
     if rows.is_empty() {
         return Err(DataError::NoneKept { read }.into());
     }
@@ -43,6 +59,7 @@ pub(super) fn prepare(
             .keep
             .iter()
             .map(|condition| condition.text.as_str())
+            .chain((!skip.is_empty()).then_some("data.skip"))
             .collect();
         log.say(format_args!(
             "kept {} rows: {}",
@@ -50,7 +67,10 @@ pub(super) fn prepare(
             conditions.join(", ")
         ));
     }
+    log.warn(totals(&table, &rows));
     let target = TargetColumn::find(&table, &rows, specification)?;
+    refuse_ambiguous(&notes, &target.model.column)?;
+    log.warn(target.warnings.clone());
     describe_target(&target, log);
     let all = rows.len();
     rows.retain(|row| !target.is_missing(*row));
@@ -64,7 +84,7 @@ pub(super) fn prepare(
     let parts = hold_out(&table, &rows, &target, &specification.split)?;
     log.warn(split::warnings(&parts, rows.len(), &specification.split));
     describe_split(&parts, target.model.task, specification, log);
-    let choice = choose(&table, &rows, &target, &parts, specification)?;
+    let choice = choose(&table, &rows, &target, &parts, &index, specification)?;
     log.warn(choice.warnings);
     log.warn(split_features(&choice.sources, &specification.split));
     left_out.extend(choice.left_out);
@@ -101,7 +121,21 @@ pub(super) fn prepare(
         left_out,
         read,
         duplicates,
+        notes,
+        formats: reading(specification).formats,
     })
+}
+
+/// What a target's numbers are is never guessed: a factor of a thousand would be published.
+fn refuse_ambiguous(notes: &Notes, target: &str) -> Result<(), DataError> {
+    match notes.of(target).and_then(|note| note.ambiguous.as_ref()) {
+        Some(ambiguous) => Err(DataError::AmbiguousTarget {
+            column: target.to_owned(),
+            row: ambiguous.row,
+            sentence: ambiguous.sentence(target),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn is_read(sources: &[NamedSource], column: &str) -> bool {
@@ -159,6 +193,7 @@ fn typed_dataset(
     if dataset.table.rows == 0 {
         return Err(DataError::NoRows.into());
     }
+    specification.data.check(dataset.table.rows)?;
     check_names(&dataset, specification)?;
     for (column, kind) in &specification.types {
         let unread = dataset.table.set_type(&column.name, *kind)?;

@@ -3,6 +3,7 @@
 //! docs/pipeline.md describes every key.
 
 mod condition;
+mod data;
 mod error;
 mod parse;
 mod reader;
@@ -10,7 +11,10 @@ mod reader;
 mod tests;
 
 pub use condition::{Comparison, Condition, Test};
+pub use data::DataOptions;
 pub use error::{SpecificationError, nearest};
+
+use records::NumberFormat;
 
 use crate::evaluation::Score;
 use crate::table::Type;
@@ -24,6 +28,9 @@ pub struct Specification {
     pub positive: Option<Label>,
     /// Types that replace the inferred ones.
     pub types: Vec<(ColumnName, Type)>,
+    /// How the numbers of columns are written that `types` makes numbers.
+    pub formats: Vec<(ColumnName, NumberFormat)>,
+    pub data: DataOptions,
     pub drop: Vec<ColumnName>,
     /// Rows that meet all of these are kept.
     pub keep: Vec<Condition>,
@@ -143,6 +150,8 @@ impl Default for Specification {
             task: None,
             positive: None,
             types: Vec::new(),
+            formats: Vec::new(),
+            data: DataOptions::default(),
             drop: Vec::new(),
             keep: Vec::new(),
             derive: Vec::new(),

@@ -2,6 +2,7 @@
 
 use toml::de::DeTable;
 
+use super::data::{DataOptions, number_format};
 use super::reader::{Entry, Reader, line_of};
 use super::{
     ColumnName, Condition, Derived, Gate, Label, Method, Operation, Specification,
@@ -35,6 +36,7 @@ impl Specification {
         let reader = Reader::new(text, document.get_ref());
         refuse_grid(&reader)?;
         reader.only(&[
+            "data",
             "target",
             "task",
             "positive",
@@ -91,8 +93,18 @@ impl Specification {
                     key: "types".to_owned(),
                     line: entry.line,
                 };
-                self.types.push((column, entry.choice(&Type::NAMES)?));
+                let kind = match number_format(&entry)? {
+                    Some(format) => {
+                        self.formats.push((column.clone(), format));
+                        Type::Number
+                    }
+                    None => entry.choice(&Type::NAMES)?,
+                };
+                self.types.push((column, kind));
             }
+        }
+        if let Some(data) = reader.table("data")? {
+            self.data = DataOptions::read(&data)?;
         }
         self.drop = columns(reader, "drop")?;
         self.allow_leaky = columns(reader, "allow_leaky")?;

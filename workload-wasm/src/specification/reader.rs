@@ -3,6 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::data::number_format;
 use super::error::{SpecificationError, nearest};
 
 /// One table of the specification.
@@ -98,6 +99,9 @@ impl<'a> Entry<'a> {
         let DeValue::Table(_) = self.value else {
             return Ok(vec![self]);
         };
+        if number_format(&self)?.is_some() {
+            return Ok(vec![self]);
+        }
         let mut entries = Vec::new();
         for entry in self.table()?.entries() {
             let name = format!("{}.{}", self.name, entry.name);
@@ -246,7 +250,20 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn wrong_type(&self, expected: &'static str) -> SpecificationError {
+    /// The items of an array; `None` of anything else.
+    pub fn items(&self) -> Option<Vec<Entry<'a>>> {
+        let items = self.value.as_array()?;
+        let entries = items.iter().map(|item| Entry {
+            key: self.key.clone(),
+            name: self.name.clone(),
+            line: line_of(self.text, item.span().start),
+            value: item.get_ref(),
+            text: self.text,
+        });
+        Some(entries.collect())
+    }
+
+    pub fn wrong_type(&self, expected: &'static str) -> SpecificationError {
         SpecificationError::WrongType {
             line: self.line,
             key: self.key.clone(),

@@ -119,7 +119,7 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
 #[test]
 fn the_docs_name_every_key() {
     let docs = include_str!("../../../docs/pipeline.md");
-    for table in ["", "[features]\n", "[split]\n", "[gate]\n"] {
+    for table in ["", "[data]\n", "[features]\n", "[split]\n", "[gate]\n"] {
         let (_, remedy) = refused(&format!("{table}qqqqqqqq = 1"));
         let (_, known) = remedy.split_once("nown keys: ").unwrap();
         for key in known.split(", ") {

@@ -81,6 +81,13 @@ pub enum DataError {
         cell: String,
         expected: &'static str,
     },
+    #[error("the target {sentence}")]
+    AmbiguousTarget {
+        column: String,
+        row: u64,
+        /// Both readings of its first cell, and the keys that settle which it is.
+        sentence: String,
+    },
     #[error("the column `{column}`, which the model reads, is not in the data")]
     MissingColumn {
         column: String,
@@ -115,6 +122,7 @@ impl DataError {
         match self {
             Self::TargetNotNumeric { row, .. } => Some(*row),
             Self::WrongType { row, .. } => *row,
+            Self::AmbiguousTarget { row, .. } => Some(*row),
             Self::TimeMissing { rows, .. } => rows.first().copied(),
             _ => None,
         }
@@ -131,6 +139,7 @@ impl DataError {
             | Self::TimeMissing { column, .. }
             | Self::ClassNotTrained { column, .. }
             | Self::WrongType { column, .. }
+            | Self::AmbiguousTarget { column, .. }
             | Self::MissingColumn { column, .. } => Some(column),
             _ => None,
         }
@@ -184,6 +193,9 @@ impl DataError {
             Self::NoFeatures => {
                 "drop fewer columns, or name some in [types] or `allow_leaky` to keep them"
                     .to_owned()
+            }
+            Self::AmbiguousTarget { .. } => {
+                "say in [types] how its numbers are written: a target is not guessed".to_owned()
             }
             Self::WrongType { .. } => {
                 "correct the cells, or give the column its own type in [types]".to_owned()

@@ -4,8 +4,10 @@ mod coerce;
 mod error;
 mod keep;
 mod read;
+mod row_labels;
 mod schema;
 mod target;
+mod totals;
 
 use contract::Warning;
 use records::{Records, Text, Values};
@@ -15,8 +17,10 @@ pub use coerce::civil_from_days;
 pub use error::DataError;
 pub use keep::kept_rows;
 pub use read::{Dataset, Reading, read_dataset};
+pub use row_labels::row_labels;
 pub use schema::reason_to_leave_out;
 pub use target::{ModelTarget, TargetColumn, TargetError, TargetValues};
+pub use totals::totals;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,13 @@
 //! Data of every kind for exported models, rows that are unlike it, and forms that no learner makes alone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use contract::Task;
 use workload::export::{Model, PublishedAs, check, onnx};
 use workload::features::{Encoder, Encoding, Input, Source};
 use workload::forms::{Aggregate, CategorySet, Form, Link, Node, Trees};
-use workload::table::{ModelTarget, Reading, Table, Type, read_dataset};
+use workload::table::{ModelTarget, Table, Type, read_dataset};
 
 use super::{csv, noise};
 
@@ -142,14 +143,7 @@ pub fn table(model: &Model, rows: &str) -> Table {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("rows.csv");
     std::fs::write(&path, rows).unwrap();
-    let categories = model
-        .inputs
-        .iter()
-        .filter(|input| input.kind == Type::Category);
-    let reading = Reading {
-        text: categories.map(|input| input.name.clone()).collect(),
-        ..Reading::default()
-    };
+    let reading = model.reading().unwrap();
     let mut table = read_dataset(&path, reading).unwrap().table;
     for input in &model.inputs {
         table.set_type(&input.name, input.kind).unwrap();
@@ -180,6 +174,8 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
     let input = |name: &str, kind: Type| Input {
         name: name.to_owned(),
         kind,
+        format: None,
+        na_is_text: false,
     };
     let encoder = |name: &str, encoding: Encoding| Encoder {
         matching: None,
@@ -194,11 +190,13 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
     };
     let model = Model {
         format: Model::FORMAT,
+        reading_rules: 2,
         fitted_by: None,
         target: ModelTarget {
             column: "target".to_owned(),
             task,
             classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+            spellings: BTreeMap::new(),
         },
         // An input may have the name of an output, or of what is inside.
         inputs: vec![

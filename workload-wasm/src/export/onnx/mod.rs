@@ -159,7 +159,16 @@ fn metadata(model: &Model, published_as: &PublishedAs, outputs: &[String]) -> Ve
     let inputs: Vec<_> = model
         .inputs
         .iter()
-        .map(|input| json!({ "name": input.name, "type": input.kind.name() }))
+        .map(|input| {
+            let mut written = json!({ "name": input.name, "type": input.kind.name() });
+            if let Some(format) = &input.format {
+                written["format"] = json!(format);
+            }
+            if input.na_is_text {
+                written["na_is_text"] = json!(true);
+            }
+            written
+        })
         .collect();
     let classes = (!target.classes.is_empty()).then(|| json!(target.classes).to_string());
     let known: Vec<_> = model
@@ -181,6 +190,7 @@ fn metadata(model: &Model, published_as: &PublishedAs, outputs: &[String]) -> Ve
             Some(json!({ "inputs": inputs, "outputs": outputs }).to_string()),
         ),
         ("categories", known),
+        ("reading_rules", Some(model.reading_rules.to_string())),
     ]
     .into_iter()
     .filter_map(|(key, value)| {

@@ -1,6 +1,7 @@
 //! Which column is the target, and whether it is classes, where the specification does not say.
 
 use super::labels::distinct_labels;
+use super::spellings::unify;
 use crate::specification::Specification;
 use crate::table::{Cells, Column, DataError, Table, Type};
 
@@ -75,7 +76,11 @@ fn is_boolean_like(column: &Column, rows: &[u32]) -> bool {
         Type::Boolean => true,
         Type::Date | Type::Timestamp => false,
         Type::Number => distinct_labels(column, rows).is_some_and(|labels| labels == ["0", "1"]),
-        Type::Category => distinct_labels(column, rows).is_some_and(|labels| labels.len() == 2),
+        Type::Category => {
+            let unified = unify(column, rows);
+            let column = unified.as_ref().map_or(column, |unified| &unified.column);
+            distinct_labels(column, rows).is_some_and(|labels| labels.len() == 2)
+        }
     }
 }
 

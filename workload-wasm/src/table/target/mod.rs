@@ -2,15 +2,19 @@
 
 mod guess;
 mod labels;
+mod spellings;
 #[cfg(test)]
 mod tests;
 
-use contract::Task;
+use std::collections::BTreeMap;
+
+use contract::{Task, Warning};
 use records::Text;
 use serde::{Deserialize, Serialize};
 
 use guess::{guess, is_classes};
 use labels::{MOST_CLASSES, count_distinct, distinct_labels, ordered_bits};
+use spellings::unify;
 
 use super::coerce::written;
 use super::{Cells, Column, DataError, Table};
@@ -29,6 +33,9 @@ pub struct ModelTarget {
     /// for a regression.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
+    /// The class of each further spelling that the training rows had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spellings: BTreeMap<String, String>,
 }
 
 /// The target of a training.
@@ -38,6 +45,8 @@ pub struct TargetColumn {
     pub values: TargetValues,
     /// How it came to be the target, for people.
     pub why: String,
+    /// About its labels.
+    pub warnings: Vec<Warning>,
 }
 
 /// One value a row of the table.
@@ -78,6 +87,8 @@ impl TargetColumn {
             }
             None => guess(table, rows, specification)?,
         };
+        let unified = unify(column, rows);
+        let column = unified.as_ref().map_or(column, |unified| &unified.column);
         let missing = || DataError::TargetMissing {
             column: column.name.clone(),
         };
@@ -106,7 +117,12 @@ impl TargetColumn {
                 classes: count_distinct(column, rows),
                 most: MOST_CLASSES,
             })?;
-            Ok(classes(column, labels, why, specification)?)
+            let mut target = classes(column, labels, why, specification)?;
+            if let Some(unified) = unified {
+                target.model.spellings = unified.joined;
+                target.warnings = unified.warnings;
+            }
+            Ok(target)
         } else {
             Ok(numbers(column, rows, why)?)
         }
@@ -226,9 +242,11 @@ fn classes(
             column: column.name.clone(),
             task,
             classes: labels,
+            spellings: BTreeMap::new(),
         },
         values: TargetValues::Classes(codes),
         why,
+        warnings: Vec::new(),
     })
 }
 
@@ -239,9 +257,11 @@ fn numbers(column: &Column, rows: &[u32], why: String) -> Result<TargetColumn, D
                 column: column.name.clone(),
                 task: Task::Regression,
                 classes: Vec::new(),
+                spellings: BTreeMap::new(),
             },
             values: TargetValues::Numbers(values.clone()),
             why,
+            warnings: Vec::new(),
         }),
         Cells::Text(_) => {
             let row = rows
