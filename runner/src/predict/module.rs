@@ -16,8 +16,9 @@ use super::rows::Rows;
 use super::{Job, PredictError};
 use crate::error::{Error, GuestError};
 use crate::outputs;
-use crate::run::load;
+use crate::run::{aside, load};
 use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module};
+use crate::stop::{Stop, StopOnDrop};
 use crate::workspace::Workspace;
 
 /// Bytes of a block: many, for each run of the module reads the model anew.
@@ -69,7 +70,7 @@ pub(super) async fn predict(
         drop(block);
         // Whoever waits for a signal gets a turn.
         tokio::task::yield_now().await;
-        predictor.block(&folder, &file, part, &mut lines).await?;
+        lines = predictor.block(&folder, &file, part, lines).await?;
         // It is removed in the end, if not now.
         let _ = std::fs::remove_dir_all(&folder);
         rows.at(blocks.offset(), part.first + part.rows);
@@ -87,14 +88,14 @@ struct Predictor<'a> {
 }
 
 impl Predictor<'_> {
-    /// Predicts the rows of `file`, the only one in its folder, and appends what the module says of them.
+    /// Predicts the rows of `file`, the only one in its folder, and appends what the module says of them to `lines`.
     async fn block(
         &self,
         folder: &Path,
         file: &Path,
         block: Block,
-        lines: &mut Lines<'_>,
-    ) -> Result<(), Error> {
+        mut lines: Lines,
+    ) -> Result<Lines, Error> {
         let predictions = folder.join("predictions");
         std::fs::create_dir_all(&predictions)
             .map_err(|error| PredictError::local("make", &predictions, error))?;
@@ -110,21 +111,29 @@ impl Predictor<'_> {
             },
         };
         let status = sandbox::run_guest(&self.engine, &self.module, &guest, &self.limits).await?;
-        let left = outputs::list(&predictions, &self.limits)?;
-        if status != exit::DONE {
-            let mut report = outputs::error_report(&predictions)?;
-            if let Some(row) = report.as_mut().and_then(|report| report.row.as_mut()) {
-                *row = row.saturating_add(block.first);
+        // It may be a gigabyte, and whoever reads stdout may be slow: signals are heard meanwhile.
+        let stop = Stop::default();
+        let _stop = StopOnDrop(stop.clone());
+        let limits = self.limits;
+        aside(move || {
+            let left = outputs::list(&predictions, &limits)?;
+            if status != exit::DONE {
+                let mut report = outputs::error_report(&predictions)?;
+                if let Some(row) = report.as_mut().and_then(|report| report.row.as_mut()) {
+                    *row = row.saturating_add(block.first);
+                }
+                return Err(Error::from(GuestError { status, report }));
             }
-            return Err(GuestError { status, report }.into());
-        }
-        if !left.iter().any(|file| file.path == PREDICTIONS) {
-            return Err(PredictError::BadOutput(format!(
-                "it left none where PREDICTION_PATH says ({PREDICTIONS})"
-            ))
-            .into());
-        }
-        Ok(lines.append(&predictions.join(PREDICTIONS), block)?)
+            if !left.iter().any(|file| file.path == PREDICTIONS) {
+                return Err(PredictError::BadOutput(format!(
+                    "it left none where PREDICTION_PATH says ({PREDICTIONS})"
+                ))
+                .into());
+            }
+            lines.append(&predictions.join(PREDICTIONS), block, &stop)?;
+            Ok(lines)
+        })
+        .await
     }
 
     fn environment(&self, file: &Path) -> BTreeMap<String, String> {
