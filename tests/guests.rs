@@ -4,11 +4,11 @@
 
 mod support;
 
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use support::{Ended, Runner, assemble, root};
+use rustix::process::Signal;
+use support::{Ended, Runner, assemble, ends_within, root, send};
 
 /// `runner run <name>.wasm` on three rows.
 fn train(name: &str) -> Runner {
@@ -334,13 +334,48 @@ fn no_call_holds_a_signal_up() {
     }
     std::thread::sleep(Duration::from_millis(500));
     let signalled = Instant::now();
-    let process = Pid::from_raw(child.id().cast_signed()).unwrap();
-    kill_process(process, Signal::TERM).unwrap();
+    send(&child, Signal::TERM);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(143));
     assert!(signalled.elapsed() < Duration::from_secs(5));
     let left = std::fs::read_dir(run.folder.path().join("runs")).unwrap();
     assert_eq!(left.count(), 0);
+}
+
+/// Starts a guest that prints more than a pipe holds. Nobody reads it.
+fn floods(args: &[&str]) -> (Runner, Child) {
+    let mut run = train("stdout_flood");
+    run.command.args(["--max-log-bytes", "1GiB"]).args(args);
+    let child = run.command.stderr(Stdio::piped()).spawn().unwrap();
+    (run, child)
+}
+
+#[test]
+fn a_deadline_holds_while_nobody_reads_the_log() {
+    let (_run, mut child) = floods(&["--timeout", "500ms"]);
+    let _log = child.stderr.take();
+    let ended = ends_within(child, Duration::from_secs(20));
+    assert_eq!(ended, Some(13));
+}
+
+#[test]
+fn a_signal_is_heard_while_nobody_reads_the_log() {
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let (run, mut child) = floods(&[]);
+        let _log = child.stderr.take();
+        // It has begun once its working folder is there, and the pipe is full soon after.
+        let begin = Instant::now();
+        while !run.folder.path().join("runs").exists() {
+            assert!(begin.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        send(&child, signal);
+        assert_eq!(ends_within(child, Duration::from_secs(15)), Some(status));
+        // What such an end leaves is gone with the next run.
+        let next = run.file("guest.wasm", assemble("leaves_nothing")).run();
+        left_nothing(next).ends_with(15);
+    }
 }
 
 /// A module of a few bytes that compiling would take gigabytes for.

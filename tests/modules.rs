@@ -205,6 +205,36 @@ fn a_target_that_this_runner_cannot_compile_for_is_a_wrong_command() {
         .says(["sparc-unknown-none"]);
 }
 
+/// Compiling is refused or ended, and no code is there.
+#[track_caller]
+fn not_compiled(run: Runner, said: &str) {
+    let ended = run.run().ends_with(13).says([said]);
+    let mut left = support::files_below(ended.folder.path());
+    left.retain(|file| file.ends_with("wasm"));
+    assert_eq!(left, ["guest.wasm"]);
+}
+
+#[test]
+fn compiling_ahead_has_the_limits_that_compiling_has() {
+    let many = |functions: usize| {
+        let function = "(func (result i64) i64.const 1 (i64.mul (i64.const 3)) drop i64.const 2)";
+        let text = format!(
+            r#"(module (memory (export "memory") 1) (func (export "_start")) {})"#,
+            function.repeat(functions)
+        );
+        runner("compile", GOOD).file("guest.wasm", wat::parse_str(text).unwrap())
+    };
+    not_compiled(many(50_000).args(["--timeout", "10ms"]), "--timeout");
+    // An estimate of some 2 GiB: within the 4 that are the limit by default, but not in a task that has no more than one.
+    let large = || many(300_000).args(["--timeout", "10ms"]);
+    not_compiled(large(), "--timeout");
+    not_compiled(large().args(["--memory", "64MiB"]), "1 GiB is the limit");
+    let small = large()
+        .env("NOMAD_ALLOC_ID", "a")
+        .env("NOMAD_MEMORY_LIMIT", "512");
+    not_compiled(small, "1 GiB is the limit");
+}
+
 #[test]
 fn the_interpreter_makes_the_same_model() {
     let files = |engine: &str| {

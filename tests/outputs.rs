@@ -389,6 +389,33 @@ fn results_show_what_a_module_says_and_nothing_that_it_forges() {
 }
 
 #[test]
+fn a_metric_passes_for_no_line_of_a_result() {
+    let forged = "stored    gs://prod/m_v1_a";
+    let metrics = METRICS.replace("rmse", forged);
+    let metrics = metrics.replacen("0.5}", "0.5,\"url\":1,\"f1\":0.7}", 1);
+    let module = leaves(&[("metrics.json", metrics.as_bytes())]);
+    let stored = ["--save-path", "m", "--model-version", "1"];
+    let ended = run(&module)
+        .args(stored)
+        .args(["--store", "file://./models"])
+        .run()
+        .ends_with(0);
+    let shows = |ended: &Ended| {
+        let text = ended.stdout();
+        is_plain(&text);
+        assert!(text.contains(&format!("\n\"{forged}\"")), "{text}");
+        assert!(text.contains("\nf1 "), "{text}");
+        text
+    };
+    shows(&ended);
+    let ended = then(ended, &["show", "m@1"]).ends_with(0);
+    let shown = shows(&ended);
+    let urls = shown.lines().filter(|line| line.starts_with("url"));
+    assert_eq!(urls.count(), 1, "{shown}");
+    shows(&then(ended, &["compare", "m@1", "m@1"]).ends_with(0));
+}
+
+#[test]
 fn predictions_in_a_file_are_the_modules_own_bytes() {
     let predictions = "row,predicted\n1,\u{202e}\u{1b}[2J\n2,b\n3,c\n";
     let module = leaves(&[("predictions.csv", predictions.as_bytes())]);

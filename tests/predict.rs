@@ -8,11 +8,13 @@ mod onnx;
 mod support;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use gcs::Gcs;
 use onnx::{Graph, leaves};
-use support::{Ended, Runner, data, root, skipped};
+use rustix::process::Signal;
+use support::{Ended, Runner, data, ends_within, root, send, skipped};
 
 const WINE: &str = "target = \"cultivar\"\n";
 
@@ -478,8 +480,8 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
     assert!(ended.path("out.csv").exists());
 }
 
-/// A store with the model of a module that leaves these predictions, and what `runner predict` makes of them.
-fn predictions_of(csv: &str, flags: &[&str]) -> Ended {
+/// A store with the model of a module that leaves these predictions, and `runner predict` with it.
+fn predicts(csv: &str) -> (Ended, Runner) {
     let module = leaves(&[
         ("model.json", b"{}"),
         (
@@ -497,15 +499,54 @@ fn predictions_of(csv: &str, flags: &[&str]) -> Ended {
         .run()
         .ends_with(0);
     let name = store.json()["name"].as_str().unwrap().to_owned();
-    let mut run = predict(&store, &name)
-        .args(["--data", "rows.csv", "--out", "out.csv"])
+    let run = predict(&store, &name)
+        .args(["--data", "rows.csv"])
         .file("rows.csv", "x\n1\n2\n");
-    run.command.args(flags);
+    (store, run)
+}
+
+/// The same, once it has ended.
+fn predictions_of(csv: &str, flags: &[&str]) -> Ended {
+    let (_store, mut run) = predicts(csv);
+    run.command.args(["--out", "out.csv"]).args(flags);
     run.run()
 }
 
 #[test]
+fn a_signal_is_heard_while_nobody_reads_the_predictions() {
+    // More than a pipe holds, and more than is written at a time.
+    let label = "x".repeat(400 << 10);
+    let csv = format!("row,predicted\n1,{label}\n2,{label}\n");
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let (_store, mut run) = predicts(&csv);
+        let scratch = run.folder.path().join("scratch");
+        std::fs::create_dir(&scratch).unwrap();
+        run.command.env("TMPDIR", &scratch).stdout(Stdio::piped());
+        let mut child = run.command.spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let begin = Instant::now();
+        // The first bytes are there: the others wait.
+        while rustix::io::ioctl_fionread(&stdout).unwrap() < 60_000 {
+            assert!(begin.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send(&child, signal);
+        let signalled = Instant::now();
+        assert_eq!(ends_within(child, Duration::from_secs(20)), Some(status));
+        // By itself: nothing had to end it.
+        let took = signalled.elapsed();
+        assert!(took < Duration::from_secs(3), "{took:?}");
+        assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+    }
+}
+
+#[test]
 fn formulas_become_text_unless_they_are_to_be_kept() {
+    let csv = "row,predicted\n1,\"a;\u{ff1d}cmd|x\"\n2,\"\u{a0}@SUM(1)\"\n";
+    let ended = predictions_of(csv, &[]).ends_with(0).says(["2 cells"]);
+    let written = std::fs::read_to_string(ended.path("out.csv")).unwrap();
+    assert!(written.contains("\n1,\"a;'\u{ff1d}cmd|x\","), "{written}");
+    assert!(written.contains("\n2,'\u{a0}@SUM(1),"), "{written}");
     let csv = "row,predicted\n1,=cmd|' /C calc'!A0\n2,-1.5\n";
     let ended = predictions_of(csv, &[]).ends_with(0).says([
         "1 cells",
@@ -530,6 +571,13 @@ fn predictions_that_are_no_table_of_the_rows_are_refused() {
         ("row,predicted\n1,a\n,b\n", "row 2 is numbered ``"),
         ("row,model\n1,a\n2,b\n", "a column `model`"),
         ("row,predicted\n1,a\n", "predicted 1 of the 2 rows"),
+        ("\u{feff}row, MODEL\n1,a\n2,b\n", "a column `model`"),
+        (
+            "row,p,p\n1,a,a\n2,b,b\n",
+            "two of its columns are called `p`",
+        ),
+        ("row,p\n1,a\r2,=cmd|x\n", "row 1 has a carriage return"),
+        ("row,p\n1,a\"\n2,=cmd|x\"\n", "row 1 has a quote in a cell"),
     ] {
         let ended = predictions_of(csv, &[]).ends_with(15).says([said]);
         assert!(!ended.path("out.csv").exists());

@@ -19,14 +19,49 @@ use crate::plan::{Plan, RunPlan};
 use crate::report::{self, Outcome};
 use crate::run::{self, Prepared};
 use crate::timings::Timings;
+use crate::watchdog;
 
 /// A guest gives way every few milliseconds. On a machine with much to do it comes to that later.
 const LAST_GUEST: Duration = Duration::from_secs(2);
 
 /// How one version of many ended.
 pub struct Finished {
-    pub run: RunPlan,
+    plan: Arc<Plan>,
+    /// Its position in the plan.
+    index: usize,
     pub result: Result<Outcome, Error>,
+}
+
+impl Finished {
+    #[must_use]
+    pub fn run(&self) -> &RunPlan {
+        &self.plan.runs[self.index]
+    }
+
+    fn new(plan: &Arc<Plan>, index: usize, result: Result<Outcome, Error>) -> Self {
+        Self {
+            plan: plan.clone(),
+            index,
+            result,
+        }
+    }
+
+    /// Says what was wrong with it.
+    fn warn(&self) {
+        let version = &self.run().version.model_version;
+        match &self.result {
+            Ok(outcome) => match &outcome.manifest.parity {
+                Some(parity) if !parity.met() => {
+                    tracing::warn!("version {version}: parity {}", report::parity_line(parity));
+                }
+                _ => {}
+            },
+            Err(error) => {
+                let _watched = watchdog::last_words(error.exit());
+                tracing::warn!("version {version}: {error}");
+            }
+        }
+    }
 }
 
 /// Trains every version of the plan, as many at a time as it says. Dropping the future stops the guests; what was
@@ -45,25 +80,24 @@ pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Er
         prepared,
     };
     let mut tasks = HashMap::new();
-    for (index, run) in plan.runs.iter().cloned().enumerate() {
-        if let Some(outcome) = made.remove(&index) {
-            let result = Ok(outcome);
-            finished.push((index, Finished { run, result }));
-            continue;
+    let bar = progress_bar(plan.runs.len() - made.len());
+    let mut waiting = 0..plan.runs.len();
+    loop {
+        while running.tasks.len() < places.most()
+            && let Some(index) = waiting.next()
+        {
+            if let Some(outcome) = made.remove(&index) {
+                finished.push(Finished::new(&plan, index, Ok(outcome)));
+                continue;
+            }
+            let (plan, prepared) = (plan.clone(), running.prepared.clone());
+            let (timings, places) = (timings.clone(), places.clone());
+            let one = async move { one(&prepared, &plan, index, &timings, &places).await };
+            tasks.insert(running.tasks.spawn(one).id(), index);
         }
-        let (plan, prepared, timings, places) = (
-            plan.clone(),
-            running.prepared.clone(),
-            timings.clone(),
-            places.clone(),
-        );
-        let task = running
-            .tasks
-            .spawn(async move { one(&prepared, &plan, &run, &timings, &places).await });
-        tasks.insert(task.id(), index);
-    }
-    let bar = progress_bar(running.tasks.len());
-    while let Some(ended) = running.tasks.join_next_with_id().await {
+        let Some(ended) = running.tasks.join_next_with_id().await else {
+            break;
+        };
         // A version never goes missing, not even with a thread that broke down.
         let (task, result) = ended.unwrap_or_else(|error| {
             let what = "the version's thread ended early";
@@ -73,22 +107,13 @@ pub async fn run(plan: Plan, timings: &Arc<Timings>) -> Result<Vec<Finished>, Er
         let Some(index) = tasks.remove(&task) else {
             continue;
         };
-        let run = plan.runs[index].clone();
-        if let Ok(outcome) = &result
-            && let Some(parity) = outcome.manifest.parity.as_ref()
-            && !parity.met()
-        {
-            let line = report::parity_line(parity);
-            bar.suspend(|| tracing::warn!("version {}: parity {line}", run.version.model_version));
-        }
-        if let Err(error) = &result {
-            bar.suspend(|| tracing::warn!("version {}: {error}", run.version.model_version));
-        }
-        finished.push((index, Finished { run, result }));
+        let ended = Finished::new(&plan, index, result);
+        bar.suspend(|| ended.warn());
+        finished.push(ended);
     }
     bar.finish_and_clear();
-    finished.sort_by_key(|(index, _)| *index);
-    Ok(finished.into_iter().map(|(_, finished)| finished).collect())
+    finished.sort_by_key(|finished| finished.index);
+    Ok(finished)
 }
 
 /// What runs at this moment.
@@ -100,6 +125,7 @@ struct Running {
 impl Drop for Running {
     /// Stops what nobody waits for any more. The working folders go with the last who holds them: that is to be us.
     fn drop(&mut self) {
+        self.prepared.engine.stop_guests();
         self.tasks.abort_all();
         let started = Instant::now();
         while Arc::strong_count(&self.prepared) > 1 && started.elapsed() < LAST_GUEST {
@@ -113,6 +139,7 @@ impl Drop for Running {
 struct Places {
     training: Semaphore,
     delivery: Semaphore,
+    most: usize,
 }
 
 impl Places {
@@ -120,17 +147,24 @@ impl Places {
         Self {
             training: Semaphore::new(jobs),
             delivery: Semaphore::new(jobs),
+            most: jobs.saturating_mul(2),
         }
+    }
+
+    /// How many versions are at work: one that has no place yet takes memory and does nothing.
+    fn most(&self) -> usize {
+        self.most
     }
 }
 
 async fn one(
     prepared: &Prepared,
     plan: &Plan,
-    run: &RunPlan,
+    index: usize,
     all: &Timings,
     places: &Places,
 ) -> Result<Outcome, Error> {
+    let run = &plan.runs[index];
     let timings = Timings::default();
     let result = async {
         // Neither semaphore is ever closed.

@@ -29,10 +29,12 @@ pub mod score;
 pub mod secret;
 pub mod size;
 pub mod stdout;
+pub mod stop;
 pub mod store;
 pub mod timings;
 pub mod version;
 pub mod warnings;
+pub mod watchdog;
 pub mod workspace;
 
 /// Lower-case hexadecimal, as digests are written everywhere.

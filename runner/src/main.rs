@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use runner::cli::Cli;
 use runner::error::Error;
 use runner::exit::Exit;
-use runner::{commands, logging, version};
+use runner::{commands, logging, version, watchdog};
 
 fn main() -> ExitCode {
     // Before there are threads, whose stacks would count as memory of the process that scores.
@@ -39,7 +39,8 @@ fn main() -> ExitCode {
         }
     };
     logging::start(&cli.global);
-    let runtime = match tokio::runtime::Runtime::new() {
+    let started = watchdog::start().and_then(|()| tokio::runtime::Runtime::new());
+    let runtime = match started {
         Ok(runtime) => runtime,
         Err(error) => return finish(&Error::local("cannot start threads", error)).into(),
     };
@@ -50,6 +51,11 @@ fn main() -> ExitCode {
             result = commands::run(cli) => result,
         }
     });
+    // Nobody may read what is left to be said.
+    let _watched = match &result {
+        Ok(_) => None,
+        Err(error) => watchdog::last_words(error.exit()),
+    };
     // A thread that is still compiling or hashing has nothing left to say once the result is known.
     runtime.shutdown_timeout(Duration::from_millis(50));
     match result {
@@ -72,18 +78,9 @@ fn finish(error: &Error) -> Exit {
 
 /// Waits for SIGINT or SIGTERM. Whoever loses the race in `main` is dropped, and cleans up as it goes.
 async fn stop_signal() -> Error {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = match (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) {
-        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
-        (Err(error), _) | (_, Err(error)) => {
-            return Error::local("cannot listen for signals", error);
-        }
-    };
-    tokio::select! {
-        _ = interrupt.recv() => Error::Interrupted,
-        _ = terminate.recv() => Error::Terminated,
+    match watchdog::stop_signal().await {
+        Ok(Exit::Interrupted) => Error::Interrupted,
+        Ok(_) => Error::Terminated,
+        Err(error) => Error::local("cannot listen for signals", error),
     }
 }

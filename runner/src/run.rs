@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::data::{self, Dataset};
 use crate::digest;
 use crate::error::{Error, GuestError};
+use crate::exit::Exit;
 use crate::json;
 use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, PlanError, RunPlan};
@@ -20,8 +21,8 @@ use crate::sandbox::{self, Engine, Grants, Guest, LimitHit, Mode, Module, Sandbo
 use crate::score::parity::Gate;
 use crate::store::{self, FolderStore, LocalFile, REJECTED, Store, StoreError};
 use crate::timings::{FETCH, TRAIN, Timings};
-use crate::warnings;
 use crate::workspace::{self, Workspace};
+use crate::{warnings, watchdog};
 
 /// Below `--out`: models whose own place is taken by what a failed publication left.
 const UNPUBLISHED: &str = "_unpublished";
@@ -87,12 +88,20 @@ pub async fn load(
     limit: Option<Duration>,
 ) -> Result<Module, Error> {
     let (engine, module, trust) = (engine.clone(), module.to_owned(), trust.clone());
-    let loaded = aside(move || engine.load(&module, &trust));
+    compiling(limit, aside(move || engine.load(&module, &trust))).await
+}
+
+/// Waits for compiling as long as it may take.
+pub(crate) async fn compiling<T>(
+    limit: Option<Duration>,
+    done: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     let Some(limit) = limit else {
-        return loaded.await;
+        return done.await;
     };
-    match tokio::time::timeout(limit, loaded).await {
-        Ok(loaded) => loaded,
+    let _watched = watchdog::after(limit, Exit::LimitHit);
+    match tokio::time::timeout(limit, done).await {
+        Ok(done) => done,
         Err(_) => Err(SandboxError::from(LimitHit::Compiling(limit)).into()),
     }
 }

@@ -122,6 +122,29 @@ fn cache() -> PathBuf {
     folder
 }
 
+/// How a process ends within `time`; it is killed where it does not.
+#[track_caller]
+pub fn ends_within(mut child: std::process::Child, time: std::time::Duration) -> Option<i32> {
+    let begin = std::time::Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if begin.elapsed() > time {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("it goes on after {time:?}");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Sends a signal to a child.
+pub fn send(child: &std::process::Child, signal: rustix::process::Signal) {
+    let process = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(process, signal).unwrap();
+}
+
 /// A command that has ended.
 pub struct Ended {
     pub output: Output,

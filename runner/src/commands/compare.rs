@@ -8,6 +8,7 @@ use super::{output, store};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::registry;
+use crate::report::metric_name;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -75,12 +76,12 @@ fn facts(model: &Manifest) -> BTreeMap<String, String> {
 fn scores(model: &Manifest) -> BTreeMap<String, String> {
     let scores = model.metrics.held_out.scores.iter();
     let mut scores: BTreeMap<String, String> = scores
-        .map(|(name, value)| (name.clone(), format!("{value:.4}")))
+        .map(|(name, value)| (metric_name(name), format!("{value:.4}")))
         .collect();
     let primary = &model.metrics.primary;
     if let Some(value) = primary.validation {
         scores.insert(
-            format!("{} (validation)", primary.name),
+            format!("{} (validation)", metric_name(&primary.name)),
             format!("{value:.4}"),
         );
     }

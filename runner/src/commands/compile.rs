@@ -2,16 +2,19 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::limits::compile_memory;
 use super::output;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::nomad::Nomad;
 use crate::platform::NewFile;
-use crate::run::aside;
+use crate::run::{self, aside};
 use crate::sandbox::{Engine, EngineOptions, Sha256Digest, Trust};
-use crate::size::Size;
+use crate::size::{self, Size};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -27,6 +30,15 @@ pub struct Args {
     #[arg(long, value_name = "TRIPLE")]
     pub target: Option<String>,
 
+    /// Memory that compiling may take, by an estimate, such as 2GiB; never less than 1GiB
+    /// [default: $NOMAD_MEMORY_LIMIT, else 4GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Size>,
+
+    /// Time that compiling may take, such as 90s or 10m [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = size::duration)]
+    pub timeout: Option<Duration>,
+
     /// Compile no module but this, by the SHA-256 of its .wasm (repeatable)
     #[arg(long = "module-sha256", value_name = "DIGEST")]
     pub modules: Vec<Sha256Digest>,
@@ -37,16 +49,19 @@ pub struct Args {
 /// # Errors
 /// When the module is not valid, or the file can't be written.
 pub async fn run(args: Args) -> Result<Exit, Error> {
+    let memory = compile_memory(args.memory, &Nomad::from_environment());
+    let limit = args.timeout;
     // On a thread of its own: signals are heard meanwhile.
-    aside(move || compile(args)).await
+    run::compiling(limit, aside(move || compile(args, memory))).await
 }
 
-fn compile(args: Args) -> Result<Exit, Error> {
+fn compile(args: Args, memory: u64) -> Result<Exit, Error> {
     let target = args
         .target
         .unwrap_or_else(|| format!("{}-unknown-linux-gnu", std::env::consts::ARCH));
     let engine = Engine::new(&EngineOptions {
         target: Some(target.clone()),
+        compile_memory: memory,
         ..EngineOptions::default()
     })?;
     let trust = Trust {

@@ -111,12 +111,7 @@ impl EngineArgs {
                 usize::try_from(stack.0).unwrap_or(usize::MAX)
             }),
             cache,
-            compile_memory: self
-                .memory
-                .map(|given| given.0)
-                .or(nomad.memory_limit)
-                .unwrap_or(default.compile_memory)
-                .max(LEAST_COMPILE_MEMORY),
+            compile_memory: compile_memory(self.memory, nomad),
             target: None,
         }
     }
@@ -187,6 +182,16 @@ impl Args {
             log_bytes: size(self.max_log_bytes, default.log_bytes),
         }
     }
+}
+
+/// Bytes that compiling a module may take, where `given` is what its user says.
+#[must_use]
+pub fn compile_memory(given: Option<Size>, nomad: &Nomad) -> u64 {
+    given
+        .map(|given| given.0)
+        .or(nomad.memory_limit)
+        .unwrap_or(EngineOptions::default().compile_memory)
+        .max(LEAST_COMPILE_MEMORY)
 }
 
 /// Less holds no program, and more is reserved for each guest.

@@ -60,7 +60,8 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
     for (name, value) in &metrics.held_out.scores {
         let baseline = metrics.baseline.scores.get(name);
         let baseline = baseline.map_or(String::new(), |value| format!(" (baseline {value:.4})"));
-        row(name, format!("{value:.4}{baseline}"));
+        let name = crate::report::metric_name(name);
+        row(&name, format!("{value:.4}{baseline}"));
     }
     for warning in &metrics.warnings() {
         row("warning", warning.message.clone());

@@ -65,6 +65,9 @@ pub enum PredictError {
         #[source]
         source: io::Error,
     },
+    /// Nobody waits for the predictions any more.
+    #[error("the predictions were stopped")]
+    Stopped,
     /// Whoever read the predictions has left.
     #[error("nobody reads the predictions any more")]
     NobodyReads,
@@ -99,7 +102,7 @@ impl PredictError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NoStore { .. } | Self::OtherModule { .. } | Self::NoScore => Exit::Usage,
-            Self::BadModel { .. } | Self::Local { .. } => Exit::Local,
+            Self::BadModel { .. } | Self::Local { .. } | Self::Stopped => Exit::Local,
             Self::NoModule { .. } | Self::NoOnnx { .. } => Exit::StoreRefused,
             #[cfg(feature = "score")]
             Self::Score { source, .. } => source.exit(),

@@ -1,28 +1,30 @@
 //! The predictions that a module leaves, appended to those of the rows before.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::Path;
 
 use super::PredictError;
-use super::formulas::Formulas;
-use super::output::{Writer, push_cell};
-use super::records::{Record, RecordError};
+use super::formulas::{Formulas, is_unseen, push_quoted};
+use super::output::Writer;
+use super::records::{Line, Record, RecordError};
 use crate::foreign;
+use crate::stop::Stop;
 
 /// The columns that the runner adds.
 const ADDED: [&str; 2] = ["model", "model_version"];
 /// The column that numbers the rows: the first one, or none.
-const ROW: &[u8] = b"row";
+const ROW: &str = "row";
 
 /// What is appended, block by block.
-pub(super) struct Lines<'a> {
-    model: &'a str,
-    version: &'a str,
+pub(super) struct Lines {
+    /// What ends each line: name and version.
+    end: Vec<u8>,
     writer: Writer,
     formulas: Formulas,
-    /// The first block's; empty before it.
-    header: Vec<u8>,
+    /// The first block's columns; empty before it.
+    header: Vec<Vec<u8>>,
 }
 
 /// A block of `rows` rows, behind `first` others.
@@ -32,38 +34,50 @@ pub(super) struct Block {
     pub rows: u64,
 }
 
-impl<'a> Lines<'a> {
-    pub fn new(model: &'a str, version: &'a str, writer: Writer, formulas: Formulas) -> Self {
+impl Lines {
+    pub fn new(model: &str, version: &str, writer: Writer, formulas: Formulas) -> Self {
+        let mut end = Vec::new();
+        for cell in [model, version] {
+            end.push(b',');
+            push_quoted(&mut end, cell.as_bytes());
+        }
+        end.push(b'\n');
         Self {
-            model,
-            version,
+            end,
             writer,
             formulas,
             header: Vec::new(),
         }
     }
 
-    /// Appends what `path` holds, each row with its number in the whole dataset and the model's name and version.
+    /// Appends what `path` holds, each row with its number in the whole dataset and the model's name and version. Every
+    /// cell is written anew, as it was read: no other program sees cells or rows that were not looked at here.
     ///
     /// # Errors
-    /// When it is not what the contract says, or can't be read or written.
-    pub fn append(&mut self, path: &Path, block: Block) -> Result<(), PredictError> {
+    /// When it is not what the contract says, can't be read or written, or `stop` was ordered.
+    pub fn append(&mut self, path: &Path, block: Block, stop: &Stop) -> Result<(), PredictError> {
         let file = File::open(path).map_err(|error| PredictError::local("read", path, error))?;
         let mut file = BufReader::new(file);
         let mut record = Record::default();
-        let mut next = |record: &mut Record, number: u64| {
-            record.read(&mut file).map_err(|error| match error {
-                RecordError::Read(error) => PredictError::local("read", path, error),
-                other if number == 0 => bad(format!("its header {other}")),
-                other => bad(format!("its row {number} {other}")),
-            })
+        let mut next = |record: &mut Record, number: u64| loop {
+            // Lines may be empty, and many.
+            stop.check().map_err(|_| PredictError::Stopped)?;
+            match record.read(&mut file) {
+                Ok(Line::Record) => return Ok(true),
+                Ok(Line::End) => return Ok(false),
+                Ok(Line::Empty) => {}
+                Err(RecordError::Read(error)) => {
+                    return Err(PredictError::local("read", path, error));
+                }
+                Err(other) if number == 0 => return Err(bad(format!("its header {other}"))),
+                Err(other) => return Err(bad(format!("its row {number} {other}"))),
+            }
         };
         if !next(&mut record, 0)? {
             return Err(bad("the file is empty"));
         }
-        let columns = record.cells.len();
         let is_numbered = self.header(&record)?;
-        let end = self.end();
+        let columns = record.cells().len();
         let mut line = Vec::new();
         let mut found = 0;
         while next(&mut record, found + 1)? {
@@ -71,20 +85,20 @@ impl<'a> Lines<'a> {
             if found > block.rows {
                 break;
             }
-            if record.cells.len() != columns {
+            let cells = record.cells().len();
+            if cells != columns {
                 return Err(bad(format!(
-                    "its row {found} has {} cells, and its header {columns}",
-                    record.cells.len()
+                    "its row {found} has {cells} cells, and its header {columns}"
                 )));
+            }
+            if is_numbered {
+                check_number(record.cells().next().unwrap_or_default(), found)?;
             }
             let row = block.first + found;
             line.clear();
             line.extend_from_slice(row.to_string().as_bytes());
-            if is_numbered {
-                check_number(&record, found)?;
-            }
-            self.cells(&record, usize::from(is_numbered), row, &mut line);
-            line.extend_from_slice(&end);
+            self.cells(&record, is_numbered, row, &mut line);
+            line.extend_from_slice(&self.end);
             self.writer.with(|out| out.write_all(&line))?;
         }
         if found != block.rows {
@@ -105,30 +119,17 @@ impl<'a> Lines<'a> {
     /// Writes the header of the first block, and compares that of another with it. True when the first column numbers
     /// the rows.
     fn header(&mut self, record: &Record) -> Result<bool, PredictError> {
-        let names: Vec<Vec<u8>> = record.cells.iter().map(|cell| record.cell(cell)).collect();
-        let is_numbered = names.first().is_some_and(|name| name == ROW);
+        let is_numbered = record.cells().next().map(comparable).as_deref() == Some(ROW);
         if !self.header.is_empty() {
-            if self.header == record.text {
+            if self.header.iter().map(Vec::as_slice).eq(record.cells()) {
                 return Ok(is_numbered);
             }
             return Err(bad("its columns differ from one block of rows to the next"));
         }
-        if let Some(name) = ADDED
-            .iter()
-            .find(|added| names.iter().any(|name| name == added.as_bytes()))
-        {
-            return Err(bad(format!(
-                "it has a column `{name}`, which the runner adds itself"
-            )));
-        }
-        if names.iter().skip(1).any(|name| name == ROW) {
-            return Err(bad(
-                "its column `row` is not the first one, where the runner looks for the rows' numbers",
-            ));
-        }
-        self.header.clone_from(&record.text);
-        let mut line = ROW.to_vec();
-        self.cells(record, usize::from(is_numbered), 0, &mut line);
+        check_names(record)?;
+        self.header = record.cells().map(<[u8]>::to_vec).collect();
+        let mut line = ROW.as_bytes().to_vec();
+        self.cells(record, is_numbered, 0, &mut line);
         for name in ADDED {
             line.push(b',');
             line.extend_from_slice(name.as_bytes());
@@ -138,44 +139,52 @@ impl<'a> Lines<'a> {
         Ok(is_numbered)
     }
 
-    /// Appends a record's cells to a line, from the one at `from`, each behind a comma.
-    fn cells(&mut self, record: &Record, from: usize, row: u64, line: &mut Vec<u8>) {
-        for cell in record.cells.iter().skip(from) {
+    /// Appends a record's cells to a line, each behind a comma, without the number where there is one.
+    fn cells(&mut self, record: &Record, is_numbered: bool, row: u64, line: &mut Vec<u8>) {
+        for cell in record.cells().skip(usize::from(is_numbered)) {
             line.push(b',');
-            let raw = &record.text[cell.clone()];
-            let may_be_formula = raw
-                .iter()
-                .find(|byte| !matches!(byte, b'"') && !byte.is_ascii_whitespace())
-                .is_some_and(|byte| matches!(byte, b'=' | b'+' | b'-' | b'@'));
-            if may_be_formula && self.formulas.defuse(&record.cell(cell), row) {
-                let at = usize::from(raw.starts_with(b"\""));
-                line.extend_from_slice(&raw[..at]);
-                line.push(b'\'');
-                line.extend_from_slice(&raw[at..]);
-            } else {
-                line.extend_from_slice(raw);
-            }
+            self.formulas.push(line, cell, row);
         }
-    }
-
-    /// What ends each line.
-    fn end(&self) -> Vec<u8> {
-        let mut end = vec![b','];
-        push_cell(&mut end, self.model);
-        end.push(b',');
-        push_cell(&mut end, self.version);
-        end.push(b'\n');
-        end
     }
 }
 
-fn check_number(record: &Record, expected: u64) -> Result<(), PredictError> {
-    let cell = record.cells.first().map(|cell| record.cell(cell));
-    let cell = cell.unwrap_or_default();
+/// A column's name as programs may compare it: without what is not seen around it, and in one case.
+fn comparable(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    let is_around = |each: char| each.is_whitespace() || each.is_control() || is_unseen(each);
+    // Up and down again is Unicode's case folding, but for a few letters.
+    name.trim_matches(is_around).to_uppercase().to_lowercase()
+}
+
+/// Refuses names that the runner gives itself, and a name that two columns have: programs that read columns by their
+/// names then read one of the two. Classes, after which columns are named, may differ in their case alone.
+fn check_names(record: &Record) -> Result<(), PredictError> {
+    let mut seen = HashSet::new();
+    for (index, cell) in record.cells().enumerate() {
+        let name = comparable(cell);
+        if ADDED.contains(&name.as_str()) {
+            return Err(bad(format!(
+                "it has a column `{name}`, which the runner adds itself"
+            )));
+        }
+        if index > 0 && name == ROW {
+            return Err(bad(
+                "its column `row` is not the first one, where the runner looks for the rows' numbers",
+            ));
+        }
+        if !seen.insert(cell) {
+            let name = foreign::shortened(&String::from_utf8_lossy(cell), 60);
+            return Err(bad(format!("two of its columns are called `{name}`")));
+        }
+    }
+    Ok(())
+}
+
+fn check_number(cell: &[u8], expected: u64) -> Result<(), PredictError> {
     if cell == expected.to_string().as_bytes() {
         return Ok(());
     }
-    let found = foreign::shortened(&String::from_utf8_lossy(&cell), 20);
+    let found = foreign::shortened(&String::from_utf8_lossy(cell), 20);
     Err(bad(format!(
         "its row {expected} is numbered `{found}`: `row` counts from 1, in the order of the data"
     )))
@@ -200,7 +209,8 @@ mod tests {
         let mut first = 0;
         for (text, rows) in blocks {
             std::fs::write(&from, text).unwrap();
-            lines.append(&from, Block { first, rows: *rows })?;
+            let block = Block { first, rows: *rows };
+            lines.append(&from, block, &Stop::default())?;
             first += rows;
         }
         output.finish()?;
@@ -234,6 +244,52 @@ mod tests {
             "row,predicted,'=x,model,model_version\n1,'=cmd|'x',\"'=\"\"1\"\"\",m_v1_a,1\n\
              2,'-a,\"' =1,2\",m_v1_a,1\n"
         );
+    }
+
+    #[test]
+    fn a_cell_is_written_as_it_was_read_whatever_another_program_would_see_in_it() {
+        let text =
+            "row,p\n1,\"a\"\"\n2,forged\"\n2,\"a\r9,=1\"\n3,a;=cmd|x\n4,\"plain\"\n5,\u{ff1d}1\n";
+        assert_eq!(
+            append(&[(text, 5)]).unwrap(),
+            "row,p,model,model_version\n1,\"a\"\"\n2,forged\",m_v1_a,1\n2,\"a\r9,=1\",m_v1_a,1\n\
+             3,\"a;'=cmd|x\",m_v1_a,1\n4,plain,m_v1_a,1\n5,'\u{ff1d}1,m_v1_a,1\n"
+        );
+    }
+
+    #[test]
+    fn names_of_columns_are_compared_as_programs_may_compare_them() {
+        let numbered = append(&[("\u{feff} Row\u{a0},P\n1,a\n", 1)]).unwrap();
+        assert_eq!(numbered, "row,P,model,model_version\n1,a,m_v1_a,1\n");
+        // Classes may differ in their case.
+        assert!(append(&[("p_A,p_a\n1,0\n", 1)]).is_ok());
+        for (header, said) in [
+            ("row,Model", "a column `model`"),
+            ("row,\"model \"", "a column `model`"),
+            ("row,\u{feff}MODEL_version", "a column `model_version`"),
+            ("row,\u{200b}model", "a column `model`"),
+            ("p, row", "`row` is not the first"),
+            ("row,ROW", "`row` is not the first"),
+            ("p,p", "two of its columns are called `p`"),
+            ("p,\"p\"", "two of its columns are called `p`"),
+            ("p,,", "two of its columns are called ``"),
+        ] {
+            let error = append(&[(&format!("{header}\n"), 0)]).unwrap_err();
+            assert!(error.to_string().contains(said), "{header}: {error}");
+        }
+    }
+
+    #[test]
+    fn it_ends_when_it_is_told_to_however_many_lines_are_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("from.csv");
+        std::fs::write(&from, format!("p{}", "\n".repeat(16 << 20))).unwrap();
+        let output = Output::create(Some(&folder.path().join("to.csv"))).unwrap();
+        let mut lines = Lines::new("m_v1_a", "1", output.writer(), Formulas::new(false));
+        let stop = Stop::default();
+        stop.order();
+        let ended = lines.append(&from, Block { first: 0, rows: 1 }, &stop);
+        assert!(matches!(ended, Err(PredictError::Stopped)));
     }
 
     #[test]

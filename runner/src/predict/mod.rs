@@ -27,12 +27,14 @@ mod said;
 #[cfg(feature = "score")]
 mod table;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use error::PredictError;
 
 use crate::data;
 use crate::error::Error;
+use crate::run::aside;
 use crate::sandbox::{EngineOptions, Limits, Trust};
 use crate::store::{LocalFile, Target};
 use crate::workspace::Workspace;
@@ -85,11 +87,22 @@ pub async fn run(job: &Job) -> Result<(), Error> {
         }
         Engine::Onnx => predict_onnx(job, &model, rows, &output).await,
     };
-    match predicted.and_then(|()| Ok(output.finish()?)) {
+    let done = match predicted {
+        Ok(()) => flush(output).await,
+        Err(error) => Err(error),
+    };
+    match done {
         // Whoever reads only the first lines is no reason to fail.
         Err(Error::Predict(PredictError::NobodyReads)) => Ok(()),
         other => other,
     }
+}
+
+/// Writes the last of the predictions. Whoever reads stdout may be slow: signals are heard meanwhile.
+async fn flush(output: Output) -> Result<(), Error> {
+    let writer = output.writer();
+    aside(move || writer.with(Write::flush)).await?;
+    Ok(output.finish()?)
 }
 
 #[cfg(feature = "score")]

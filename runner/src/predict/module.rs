@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use contract::{Manifest, PredictionWarnings, Warning, exit, files};
@@ -19,8 +20,9 @@ use super::{Job, PredictError};
 use crate::error::{Error, GuestError};
 use crate::outputs;
 use crate::platform::NamedFolder;
-use crate::run::load;
+use crate::run::{aside, load};
 use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module};
+use crate::stop::{Stop, StopOnDrop};
 use crate::warnings;
 use crate::workspace::Workspace;
 
@@ -78,7 +80,8 @@ pub(super) async fn predict(
         drop(block);
         // Whoever waits for a signal gets a turn.
         tokio::task::yield_now().await;
-        let noticed = predictor.block(&folder, &file, part, &mut lines).await?;
+        let (noticed, written) = predictor.block(&folder, &file, part, lines).await?;
+        lines = written;
         said.add(noticed);
         // It is removed in the end, if not now.
         workspace.clear(&name);
@@ -128,18 +131,22 @@ struct Predictor<'a> {
 }
 
 impl Predictor<'_> {
-    /// Predicts the rows of `file`, the only one in the data folder of `folder`, and appends what the module says of them.
-    /// Returns what it warns of.
+    /// Predicts the rows of `file`, the only one in the data folder of `folder`, and appends what the module says of them to
+    /// `lines`. Returns what it warns of, too.
     async fn block(
         &self,
         folder: &NamedFolder,
         file: &str,
         block: Block,
-        lines: &mut Lines<'_>,
-    ) -> Result<PredictionWarnings, Error> {
-        let cannot = |error| PredictError::local("use", folder.path(), error);
-        let data = folder.beneath("data").map_err(cannot)?;
-        let predictions = folder.make_beneath("predictions").map_err(cannot)?;
+        mut lines: Lines,
+    ) -> Result<(PredictionWarnings, Lines), Error> {
+        let cannot = |path: &Path| {
+            let path = path.to_owned();
+            move |error| PredictError::local("use", &path, error)
+        };
+        let data = folder.beneath("data").map_err(cannot(folder.path()))?;
+        let predictions = folder.make_beneath("predictions");
+        let predictions = predictions.map_err(cannot(folder.path()))?;
         let guest = Guest {
             mode: Mode::Predict,
             grants: Grants {
@@ -152,24 +159,31 @@ impl Predictor<'_> {
             },
         };
         let status = sandbox::run_guest(&self.engine, &self.module, &guest, &self.limits).await?;
-        let left = outputs::list(&predictions, &self.limits)?;
-        if status != exit::DONE {
-            let mut report = outputs::error_report(&predictions)?;
-            warnings::log(report.iter().flat_map(|report| &report.warnings));
-            if let Some(row) = report.as_mut().and_then(|report| report.row.as_mut()) {
-                *row = row.saturating_add(block.first);
+        // It may be a gigabyte, and whoever reads stdout may be slow: signals are heard meanwhile.
+        let stop = Stop::default();
+        let _stop = StopOnDrop(stop.clone());
+        let limits = self.limits;
+        aside(move || {
+            let left = outputs::list(&predictions, &limits)?;
+            if status != exit::DONE {
+                let mut report = outputs::error_report(&predictions)?;
+                warnings::log(report.iter().flat_map(|report| &report.warnings));
+                if let Some(row) = report.as_mut().and_then(|report| report.row.as_mut()) {
+                    *row = row.saturating_add(block.first);
+                }
+                return Err(Error::from(GuestError { status, report }));
             }
-            return Err(GuestError { status, report }.into());
-        }
-        if !left.iter().any(|file| file.path == PREDICTIONS) {
-            return Err(PredictError::BadOutput(format!(
-                "it left none where PREDICTION_PATH says ({PREDICTIONS})"
-            ))
-            .into());
-        }
-        let left = predictions.reach().map_err(cannot)?.join(PREDICTIONS);
-        lines.append(&left, block)?;
-        Ok(outputs::prediction_warnings(&predictions)?)
+            if !left.iter().any(|file| file.path == PREDICTIONS) {
+                return Err(PredictError::BadOutput(format!(
+                    "it left none where PREDICTION_PATH says ({PREDICTIONS})"
+                ))
+                .into());
+            }
+            let held = predictions.reach().map_err(cannot(predictions.path()))?;
+            lines.append(&held.join(PREDICTIONS), block, &stop)?;
+            Ok((outputs::prediction_warnings(&predictions)?, lines))
+        })
+        .await
     }
 
     fn environment(&self, file: &str) -> BTreeMap<String, String> {

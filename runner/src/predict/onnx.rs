@@ -9,7 +9,7 @@ use records::{Blocks, Columns, Options, Problem, ReadError, Rules};
 
 use super::formulas::Formulas;
 use super::model::Model;
-use super::output::{Output, Writer, push_cell};
+use super::output::{Output, Writer};
 use super::rows::Rows;
 use super::said::Said;
 use super::table::{Schema, at};
@@ -227,7 +227,7 @@ impl Lines {
         let mut end = Vec::new();
         for cell in [&name.model, &name.version] {
             end.push(b',');
-            push_text(&mut end, cell, 1, &mut formulas);
+            formulas.push(&mut end, cell.as_bytes(), 1);
         }
         end.push(b'\n');
         Self {
@@ -256,7 +256,7 @@ impl Lines {
                 Some(name) if self.classes.len() == scores.classes => format!("p_{name}"),
                 _ => format!("p_{class}"),
             };
-            push_cell(&mut self.text, &name);
+            self.formulas.push(&mut self.text, name.as_bytes(), 0);
         }
         self.text.extend_from_slice(b",model,model_version\n");
         self.has_header = true;
@@ -275,7 +275,8 @@ impl Lines {
             self.text.extend_from_slice(number.as_bytes());
             if let Some(label) = scores.labels.get(row) {
                 self.text.push(b',');
-                push_text(&mut self.text, label, self.rows, &mut self.formulas);
+                self.formulas
+                    .push(&mut self.text, label.as_bytes(), self.rows);
             }
             let targets = &scores.predictions[row * scores.targets..(row + 1) * scores.targets];
             let classes = &scores.probabilities[row * scores.classes..(row + 1) * scores.classes];
@@ -292,14 +293,5 @@ impl Lines {
         let written = writer.with(|out| out.write_all(&self.text));
         self.text.clear();
         written
-    }
-}
-
-/// A cell of text, made harmless where a spreadsheet would calculate it.
-fn push_text(line: &mut Vec<u8>, text: &str, row: u64, formulas: &mut Formulas) {
-    if formulas.defuse(text.as_bytes(), row) {
-        push_cell(line, &format!("'{text}"));
-    } else {
-        push_cell(line, text);
     }
 }

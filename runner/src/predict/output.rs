@@ -1,6 +1,8 @@
 //! The predictions: a file that is there whole or not at all, or standard output.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,9 +27,12 @@ impl Output {
     /// When no file can be made beside `out`.
     pub fn create(out: Option<&Path>) -> Result<Self, PredictError> {
         let Some(out) = out else {
+            // Not through Rust's own buffer, which is written once more as the process ends, whoever reads it.
+            let stdout = io::stdout().as_fd().try_clone_to_owned();
+            let stdout = stdout.map_err(|error| PredictError::local("write", "-", error))?;
             return Ok(Self {
                 // Standard output may be a terminal, or end on one.
-                writer: Writer::new(Gate::new(io::stdout())),
+                writer: Writer::new(Gate::new(File::from(stdout))),
                 file: None,
             });
         };
@@ -82,16 +87,5 @@ impl Writer {
             io::ErrorKind::BrokenPipe => PredictError::NobodyReads,
             _ => PredictError::local("write", "the predictions", error),
         })
-    }
-}
-
-/// A cell of CSV, in quotes where it needs them (RFC 4180).
-pub(super) fn push_cell(line: &mut Vec<u8>, cell: &str) {
-    if cell.contains(['"', ',', '\n', '\r']) {
-        line.push(b'"');
-        line.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
-        line.push(b'"');
-    } else {
-        line.extend_from_slice(cell.as_bytes());
     }
 }

@@ -1,10 +1,15 @@
 //! The records of the CSV that a module leaves: one at a time, each of a bounded length.
+//!
+//! Only what RFC 4180 has is CSV here, so that no reader sees other records or cells than the runner does: a quote stands
+//! at the beginning of a cell or in a quoted one, and a line ends with LF or CR LF.
 
 use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
 /// A record that is longer is none: the runner holds one at a time.
 pub(super) const MAX_RECORD: usize = 1 << 20;
+/// A mark that some programs put before the first record.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What is wrong with a file of records.
 #[derive(Debug, thiserror::Error)]
@@ -15,105 +20,131 @@ pub(super) enum RecordError {
     TooLong,
     #[error("has text behind a closing quote, or a quote that is not closed")]
     Quotes,
+    #[error(
+        "has a quote in a cell that does not begin with one: such a cell is put in quotes, and its quotes are doubled"
+    )]
+    InnerQuote,
+    #[error("has a carriage return that ends no line, in a cell without quotes")]
+    CarriageReturn,
 }
 
-/// A record without its line end, and where its cells lie in it, quotes included.
+/// What was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Record,
+    /// A line without anything, which is no record.
+    Empty,
+    /// There is no more.
+    End,
+}
+
+/// The cells of a record as they are meant: without the quotes around them and in them.
 #[derive(Default)]
 pub(super) struct Record {
-    pub text: Vec<u8>,
-    pub cells: Vec<Range<usize>>,
+    line: Vec<u8>,
+    text: Vec<u8>,
+    cells: Vec<Range<usize>>,
+    /// Whether the file has begun.
+    begun: bool,
 }
 
 impl Record {
-    /// Reads the next record: a line, or several where a quoted cell holds line ends. Empty lines are none. False at
-    /// the end.
+    /// Reads the next record: a line, or several where a quoted cell holds line ends.
     ///
     /// # Errors
     /// When it is too long, is not written as CSV, or can't be read.
-    pub fn read(&mut self, lines: &mut impl BufRead) -> Result<bool, RecordError> {
-        self.text.clear();
+    pub fn read(&mut self, lines: &mut impl BufRead) -> Result<Line, RecordError> {
+        self.line.clear();
         let mut quotes = 0;
         loop {
-            let from = self.text.len();
+            let from = self.line.len();
             let left = (MAX_RECORD + 1 - from) as u64;
-            if lines.take(left).read_until(b'\n', &mut self.text)? == 0 {
-                // What is left at the end is a record whose line end is missing, or whose quote is.
-                return if from > 0 { self.split() } else { Ok(false) };
-            }
-            if self.text.len() > MAX_RECORD {
+            let read = lines.take(left).read_until(b'\n', &mut self.line)?;
+            if self.line.len() > MAX_RECORD {
                 return Err(RecordError::TooLong);
             }
-            quotes += self.text[from..]
-                .iter()
-                .filter(|byte| **byte == b'"')
-                .count();
-            if quotes % 2 == 0 {
-                while self
-                    .text
-                    .last()
-                    .is_some_and(|end| matches!(end, b'\n' | b'\r'))
-                {
-                    self.text.pop();
-                }
-                if !self.text.is_empty() {
-                    return self.split();
-                }
+            let new = &self.line[from..];
+            quotes += new.iter().filter(|byte| **byte == b'"').count();
+            // At the end, a record's line end may be missing. So may its closing quote be, which splitting notices.
+            if read == 0 || quotes % 2 == 0 {
+                break;
             }
         }
-    }
-
-    /// The cell of this position as it is meant: without the quotes around it.
-    pub fn cell(&self, cell: &Range<usize>) -> Vec<u8> {
-        let raw = &self.text[cell.clone()];
-        let quoted = raw
-            .strip_prefix(b"\"")
-            .and_then(|inner| inner.strip_suffix(b"\""));
-        match quoted {
-            None => raw.to_vec(),
-            Some(inner) => {
-                let mut cell = Vec::with_capacity(inner.len());
-                let mut bytes = inner.iter();
-                while let Some(byte) = bytes.next() {
-                    cell.push(*byte);
-                    if *byte == b'"' {
-                        bytes.next();
-                    }
-                }
-                cell
-            }
+        if self.line.is_empty() {
+            return Ok(Line::End);
         }
+        if self.line.pop_if(|end| *end == b'\n').is_some() {
+            self.line.pop_if(|end| *end == b'\r');
+        }
+        let first = !std::mem::replace(&mut self.begun, true);
+        let text = match self.line.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) if first => rest,
+            _ => &self.line,
+        };
+        if text.is_empty() {
+            return Ok(Line::Empty);
+        }
+        split(text, &mut self.text, &mut self.cells)?;
+        Ok(Line::Record)
     }
 
-    fn split(&mut self) -> Result<bool, RecordError> {
-        self.cells.clear();
-        let mut start = 0;
-        loop {
-            let end = cell_end(&self.text, start).ok_or(RecordError::Quotes)?;
-            self.cells.push(start..end);
-            if end == self.text.len() {
-                return Ok(true);
-            }
-            start = end + 1;
+    pub fn cells(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.cells.iter().map(|cell| &self.text[cell.clone()])
+    }
+}
+
+/// Takes the record `line`, which is without its line end, apart: its cells lie in `text` one behind the other.
+fn split(
+    line: &[u8],
+    text: &mut Vec<u8>,
+    cells: &mut Vec<Range<usize>>,
+) -> Result<(), RecordError> {
+    text.clear();
+    cells.clear();
+    let mut rest = line;
+    loop {
+        let start = text.len();
+        rest = match rest.strip_prefix(b"\"") {
+            Some(inner) => quoted(inner, text)?,
+            None => plain(rest, text)?,
+        };
+        cells.push(start..text.len());
+        match rest.split_first() {
+            None => return Ok(()),
+            Some((b',', next)) => rest = next,
+            Some(_) => return Err(RecordError::Quotes),
         }
     }
 }
 
-/// Where the cell that begins at `start` ends: at a comma, or with the record.
-fn cell_end(text: &[u8], start: usize) -> Option<usize> {
-    let find = |byte: u8, from: usize| {
-        let found = text[from..].iter().position(|each| *each == byte);
-        found.map(|at| from + at)
-    };
-    if text.get(start) != Some(&b'"') {
-        return Some(find(b',', start).unwrap_or(text.len()));
+/// Takes a cell without quotes over; returns what follows it.
+fn plain<'a>(line: &'a [u8], text: &mut Vec<u8>) -> Result<&'a [u8], RecordError> {
+    let end = line.iter().position(|byte| *byte == b',');
+    let (cell, rest) = line.split_at(end.unwrap_or(line.len()));
+    if cell.contains(&b'"') {
+        return Err(RecordError::InnerQuote);
     }
-    let mut from = start + 1;
+    // Some programs end a line here. One before the line's LF was taken off with it.
+    if cell.contains(&b'\r') {
+        return Err(RecordError::CarriageReturn);
+    }
+    text.extend_from_slice(cell);
+    Ok(rest)
+}
+
+/// Takes a cell over that `line` is behind the opening quote of; returns what follows its closing quote.
+fn quoted<'a>(mut line: &'a [u8], text: &mut Vec<u8>) -> Result<&'a [u8], RecordError> {
     loop {
-        let quote = find(b'"', from)?;
-        match text.get(quote + 1) {
-            Some(b'"') => from = quote + 2,
-            Some(b',') | None => return Some(quote + 1),
-            Some(_) => return None,
+        let quote = line.iter().position(|byte| *byte == b'"');
+        let quote = quote.ok_or(RecordError::Quotes)?;
+        text.extend_from_slice(&line[..quote]);
+        line = &line[quote + 1..];
+        match line.strip_prefix(b"\"") {
+            Some(rest) => {
+                text.push(b'"');
+                line = rest;
+            }
+            None => return Ok(line),
         }
     }
 }
@@ -125,12 +156,16 @@ mod tests {
 
     fn cells(text: &str) -> Result<Vec<Vec<String>>, RecordError> {
         let (mut bytes, mut record, mut all) = (text.as_bytes(), Record::default(), Vec::new());
-        while record.read(&mut bytes)? {
-            let cells = record.cells.iter();
-            let text = |cell: &Range<usize>| String::from_utf8(record.cell(cell)).unwrap();
-            all.push(cells.map(text).collect());
+        loop {
+            match record.read(&mut bytes)? {
+                Line::End => return Ok(all),
+                Line::Empty => {}
+                Line::Record => {
+                    let text = |cell: &[u8]| String::from_utf8(cell.to_vec()).unwrap();
+                    all.push(record.cells().map(text).collect());
+                }
+            }
         }
-        Ok(all)
     }
 
     #[test]
@@ -140,13 +175,39 @@ mod tests {
             [["row", "p"], ["1", "a\n\"b\""], ["2", ""], ["3", "5 feet"]]
         );
         assert_eq!(cells("a,b").unwrap(), [["a", "b"]]);
+        assert_eq!(cells("\"\",\"a\rb\"\r\n").unwrap(), [["", "a\rb"]]);
         assert!(cells("").unwrap().is_empty());
+        assert!(cells("\u{feff}\n").unwrap().is_empty());
+        let marked = "\u{feff}\"row\",p\n\u{feff}1,2";
+        assert_eq!(cells(marked).unwrap(), [["row", "p"], ["\u{feff}1", "2"]]);
     }
 
     #[test]
     fn what_is_no_record_is_refused() {
-        for text in ["1,\"a\"b\n", "1,\"a\n", "1,\"a\" ,2\n"] {
+        for text in [
+            "1,\"a\"b\n",
+            "1,\"a\n",
+            "1,\"a\" ,2\n",
+            "1,\"",
+            "\"a\"\r,2\n",
+        ] {
             assert!(matches!(cells(text), Err(RecordError::Quotes)), "{text}");
+        }
+        // A reader may take these for something else than another reader does.
+        for text in ["1,a\"\n,=1\"\n", "1,5\" disk\n", "1, \"a\"\n"] {
+            assert!(
+                matches!(
+                    cells(text),
+                    Err(RecordError::InnerQuote | RecordError::Quotes)
+                ),
+                "{text}"
+            );
+        }
+        for text in ["1,a\r2,b\n", "row\r1\r", "1,a\r\r\n", "\r\r\n"] {
+            assert!(
+                matches!(cells(text), Err(RecordError::CarriageReturn)),
+                "{text:?}"
+            );
         }
         let long = "x".repeat(MAX_RECORD + 1);
         assert!(matches!(cells(&long), Err(RecordError::TooLong)));

@@ -31,7 +31,7 @@ pub(super) fn entries(finished: &[Finished]) -> Vec<Entry<'_>> {
             Ok(outcome) => Entry::Ended(outcome),
             Err(error) => Entry::Failed {
                 status: "failed",
-                model_version: finished.run.version.model_version.as_str(),
+                model_version: finished.run().version.model_version.as_str(),
                 message: error.to_string(),
             },
         })
@@ -108,9 +108,9 @@ pub(super) fn table(finished: &[Finished]) -> String {
 }
 
 fn row(finished: &Finished) -> Vec<String> {
-    let version = finished.run.version.model_version.to_string();
-    let parameters = match &finished.run.grid {
-        None => format!("seed = {}", finished.run.seed),
+    let version = finished.run().version.model_version.to_string();
+    let parameters = match &finished.run().grid {
+        None => format!("seed = {}", finished.run().seed),
         Some(point) => {
             let pairs = point
                 .values

@@ -213,7 +213,7 @@ fn scores_table(metrics: &Metrics) -> Table {
                 None => value,
             }
         });
-        table.add_row(std::iter::once(foreign::line(name)).chain(values));
+        table.add_row(std::iter::once(metric_name(name)).chain(values));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         if index == 0 {
@@ -223,6 +223,25 @@ fn scores_table(metrics: &Metrics) -> Table {
         }
     }
     table
+}
+
+/// The first words of lines that are the runner's own, of `run` and of `show`.
+const OWN_LABELS: [&str; 21] = [
+    "alias", "data", "features", "file", "finished", "gate", "kept", "learner", "metric", "module",
+    "name", "nomad", "parity", "rows", "seed", "stored", "tag", "target", "timings", "url",
+    "version",
+];
+
+/// A metric's name as it may begin a line of a result. The module chose it: one that could pass for another line, or for a
+/// part of one, stands in quotes.
+#[must_use]
+pub fn metric_name(name: &str) -> String {
+    let is_plain = |each: char| each.is_ascii_alphanumeric() || "_-.@%+/()".contains(each);
+    let shown = foreign::line(name);
+    if !name.is_empty() && shown.chars().all(is_plain) && !OWN_LABELS.contains(&name) {
+        return shown;
+    }
+    format!("\"{}\"", shown.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn without_trailing_spaces(table: &Table) -> String {
@@ -248,7 +267,7 @@ pub fn gate_line(gate: &Gate) -> String {
     let verdict = if gate.met { "met" } else { "NOT met" };
     format!(
         "{} {relation} {}: {verdict} ({})",
-        foreign::line(&gate.metric),
+        metric_name(&gate.metric),
         score(Some(&gate.threshold)),
         score(Some(&gate.value))
     )
@@ -331,6 +350,22 @@ fn thousands(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_metric_is_called_what_no_line_of_the_runner_is() {
+        for plain in ["roc_auc", "f1-macro", "precision@10", "top_5%", "MAE(log)"] {
+            assert_eq!(metric_name(plain), plain);
+        }
+        for (name, shown) in [
+            ("stored    gs://prod/m", "\"stored    gs://prod/m\""),
+            ("stored", "\"stored\""),
+            ("", "\"\""),
+            ("f1 macro", "\"f1 macro\""),
+            ("a\"\nb", "\"a\\\" b\""),
+        ] {
+            assert_eq!(metric_name(name), shown);
+        }
+    }
 
     #[test]
     fn thousands_are_set_apart() {

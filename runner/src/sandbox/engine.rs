@@ -9,6 +9,7 @@ use wasmtime::{Config, OptLevel, RegallocAlgorithm, WasmFeatures};
 
 use super::cache::Cache;
 use crate::exit::Exit;
+use crate::stop::Stop;
 
 /// How often a running guest looks whether it is to stop: at a deadline, or for a signal.
 const TICK: Duration = Duration::from_millis(5);
@@ -80,6 +81,8 @@ pub struct Engine {
     compile_memory: u64,
     /// Tells apart engines whose compiled code must not be mixed.
     key: String,
+    /// To all guests.
+    stop: Stop,
 }
 
 impl Engine {
@@ -100,7 +103,18 @@ impl Engine {
             interpreter: options.interpreter,
             cache: options.cache.clone(),
             compile_memory: options.compile_memory,
+            stop: Stop::default(),
         })
+    }
+
+    /// Tells all guests to end, before they are waited for one by one. None begins any more.
+    pub fn stop_guests(&self) {
+        self.stop.order();
+    }
+
+    /// For a guest.
+    pub(super) fn stop(&self) -> Stop {
+        self.stop.one_of()
     }
 
     pub(super) fn cache(&self) -> &Cache {

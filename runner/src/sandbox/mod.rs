@@ -10,7 +10,7 @@
 //! | `clock`, `log` | time that only the guest's own looks move, and its two streams |
 //! | `limits` | what stops a guest |
 //! | `estimate` | what compiling a module takes |
-//! | `thread`, `stop` | where a guest runs, and how it is told to end |
+//! | `thread` | where a guest runs, and how long it is waited for |
 //! | `run` | a module and its grants -> its exit status |
 //! | `command` | the other door: a plain program with real clocks and streams |
 
@@ -26,7 +26,6 @@ mod limits;
 mod log;
 mod module;
 mod run;
-mod stop;
 mod thread;
 mod trust;
 #[cfg(test)]

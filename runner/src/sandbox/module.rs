@@ -12,8 +12,9 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::add_to_linker;
 use super::cache::Cache;
 use super::compiled::{self, Digest};
 use super::engine::Engine;
-use super::estimate;
+use super::estimate::Estimate;
 use super::host::GuestHost;
+use super::limits::{LimitHit, MAX_PARTS};
 use super::trust::{NotTrusted, Trust};
 use crate::exit::Exit;
 use crate::foreign;
@@ -94,6 +95,8 @@ pub enum ModuleError {
         estimate: u64,
         limit: u64,
     },
+    #[error("{path}: {limit}")]
+    Limit { path: PathBuf, limit: LimitHit },
     #[error("{path} has no function `_start`: it is a library; build it as a program")]
     NoStart { path: PathBuf },
     #[error(
@@ -109,6 +112,7 @@ impl ModuleError {
             Self::Read { .. } | Self::NoSource { .. } => Exit::Local,
             Self::NotTrusted(refusal) => refusal.exit(),
             Self::TooMuchToCompile { .. } => Exit::LimitHit,
+            Self::Limit { limit, .. } => limit.exit(),
             _ => Exit::NotAModule,
         }
     }
@@ -227,19 +231,26 @@ impl Engine {
         Ok(module)
     }
 
-    /// Refuses what would take more memory to compile than it may.
+    /// Refuses what would take more memory to compile than it may, and what could not be run.
     fn check_size(&self, path: &Path, bytes: &[u8]) -> Result<(), ModuleError> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let limit = self.compile_memory();
-        let estimate = estimate::memory(bytes, threads, limit);
-        if estimate <= limit {
-            return Ok(());
+        let estimate = Estimate::of(bytes, threads, limit);
+        if estimate.tables > MAX_PARTS {
+            let tables = u32::try_from(estimate.tables).unwrap_or(u32::MAX);
+            return Err(ModuleError::Limit {
+                path: path.to_owned(),
+                limit: LimitHit::Tables(tables),
+            });
         }
-        Err(ModuleError::TooMuchToCompile {
-            path: path.to_owned(),
-            estimate,
-            limit,
-        })
+        if estimate.memory > limit {
+            return Err(ModuleError::TooMuchToCompile {
+                path: path.to_owned(),
+                estimate: estimate.memory,
+                limit,
+            });
+        }
+        Ok(())
     }
 }
 

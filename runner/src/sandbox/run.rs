@@ -11,7 +11,6 @@ use super::host::{Ended, GuestHost};
 use super::limits::{LimitHit, Limits, MAX_PARTS};
 use super::log::{GuestLog, Stream};
 use super::module::Module;
-use super::stop::Stop;
 use super::thread;
 use crate::exit::Exit;
 use crate::foreign;
@@ -102,7 +101,7 @@ pub(super) async fn run_in(
     clock: GuestClock,
     limits: &Limits,
 ) -> Result<(wasmtime::Result<()>, Option<LimitHit>), SandboxError> {
-    let stop = Stop::default();
+    let stop = engine.stop();
     let host = GuestHost::new(wasi, clock, limits, stop.clone());
     let mut store = Store::new(engine.inner(), host);
     store.limiter(|host| &mut host.memory);

@@ -26,7 +26,7 @@ use wiggle::{GuestMemory, GuestPtr};
 use super::clock::GuestClock;
 use super::grants::MAX_PATH;
 use super::limits::{LimitHit, Limits, MemoryMeter, OutputMeter};
-use super::stop::Stop;
+use crate::stop::Stop;
 use inodes::Inodes;
 use listing::Listing;
 use transfer::{Buffer, PRINT, READ, WRITE, after_failure, long_buffer, part_of};
