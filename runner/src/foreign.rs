@@ -37,6 +37,20 @@ pub fn shortened(text: &str, most: usize) -> String {
     })
 }
 
+/// A name that somebody else chose, for a message or a table. Of a long one the middle is left out: dispatched jobs of one
+/// job differ at their ends.
+#[must_use]
+pub fn short(name: &str) -> String {
+    const KEPT: usize = 38;
+    let name = line(name);
+    let count = name.chars().count();
+    if count <= 2 * KEPT + 1 {
+        return name;
+    }
+    let start = name.chars().take(KEPT);
+    start.chain(['…']).chain(name.chars().skip(count - KEPT)).collect()
+}
+
 /// A message that may hold foreign text and has lines of its own. Tabs and line ends stay.
 #[must_use]
 pub fn lines(text: &str) -> String {
