@@ -53,8 +53,11 @@ impl Placement {
         if running {
             self.placed = Instant::now();
         }
+        let over = self
+            .within
+            .is_some_and(|within| self.placed.elapsed() >= within);
         let due = self.asked.is_none_or(|asked| asked.elapsed() >= SOON);
-        if waited >= SOON && !running && due {
+        if over || waited >= SOON && !running && due {
             self.asked = Some(Instant::now());
             let reason = reason(&api.evaluations(region, job).await?);
             if reason.is_some() && reason != self.reason {
@@ -63,9 +66,7 @@ impl Placement {
             }
             self.reason = reason.or(self.reason.take());
         }
-        Ok(self
-            .within
-            .is_some_and(|within| self.placed.elapsed() >= within))
+        Ok(over)
     }
 
     /// Why there is no place, in a few words.
