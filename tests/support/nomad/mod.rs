@@ -83,6 +83,13 @@ pub struct State {
     pub logs: Option<String>,
 }
 
+impl Child {
+    /// A client has a place for it now.
+    pub fn place(&mut self) {
+        self.fate = Some(Fate::Complete);
+    }
+}
+
 /// A running server. It goes with the process.
 #[derive(Clone)]
 pub struct Nomad {
