@@ -216,6 +216,12 @@ same-package: _toolchain
 nomad-thousand models='1000':
     @.ci/nomad-thousand {{ models }}
 
+# `just nomad-drains 100` takes fewer. Needs root, and `nomad` on the PATH.
+[doc('A thousand versions, twenty an allocation, survive two drains, a job stop and a killed agent')]
+[group('check')]
+nomad-drains versions='1000': guest
+    VERSIONS={{ versions }} cargo test --workspace --all-features --locked --test nomad -- --ignored --nocapture a_thousand_versions_survive
+
 # Format the Rust sources
 [group('check')]
 fmt: _toolchain

@@ -34,9 +34,9 @@ variable "node_pool" {
 }
 
 variable "namespace" {
-  description = "The namespace that holds the job."
+  description = "The namespace that holds the job. Null: that of `-namespace` or NOMAD_NAMESPACE."
   type        = string
-  default     = "default"
+  default     = null
 }
 
 variable "data" {

@@ -46,9 +46,9 @@ variable "node_pool" {
 }
 
 variable "namespace" {
-  description = "The namespace that holds the job and its dispatches."
+  description = "The namespace that holds the job and its dispatches. Null: that of `-namespace` or NOMAD_NAMESPACE."
   type        = string
-  default     = "default"
+  default     = null
 }
 
 variable "lost_after" {

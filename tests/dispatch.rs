@@ -1,18 +1,20 @@
 //! `runner dispatch` against a small Nomad on loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "dispatch/again.rs"]
+mod again;
 #[path = "support/model.rs"]
 mod model;
 #[path = "support/nomad/mod.rs"]
 mod nomad;
 mod support;
+#[path = "dispatch/waiting.rs"]
+mod waiting;
 
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
-use contract::{Gate, NomadOrigin};
-use model::Model;
-use nomad::{Fate, Fault, JOB, Nomad};
+use nomad::{Fate, Fault, Nomad};
 use support::Runner;
 
 /// `runner dispatch --json` with all that the job requires but the versions.
@@ -109,7 +111,7 @@ fn stopped_and_given_again_it_goes_on_where_it_was() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(
-        stderr.contains("4 of 8 are dispatched and go on"),
+        stderr.contains("4 of 8 are dispatched and go on in Nomad"),
         "{stderr}"
     );
 
@@ -248,6 +250,53 @@ fn a_job_that_is_registered_again_half_way_is_noticed() {
         .run()
         .ends_with(0);
     assert_eq!(nomad.versions(), ["1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn another_version_of_the_job_than_was_asked_for_is_named() {
+    let nomad = Nomad::start();
+    let ended = dispatch(&nomad).args(["--job-version", "9"]).run();
+    let ended = ended.ends_with(19).says(["has version 3", "not 9", "--job-version"]);
+    assert!(!ended.stderr().contains("again in"), "{}", ended.stderr());
+    assert!(nomad.versions().is_empty());
+}
+
+#[test]
+fn a_priority_is_passed_on_and_makes_no_other_work() {
+    let nomad = Nomad::start();
+    dispatch(&nomad).args(["--priority", "70"]).run().ends_with(0);
+    dispatch(&nomad).args(["--versions", "1..2"]).run().ends_with(0);
+    let priorities: Vec<Option<u64>> = {
+        let state = nomad.state();
+        state.children.iter().map(|child| child.priority).collect()
+    };
+    assert_eq!(priorities, [Some(70), None]);
+}
+
+#[test]
+fn requests_name_the_namespace_and_a_long_name_is_shortened_in_messages() {
+    let nomad = Nomad::start();
+    let trained = dispatch(&nomad).env("NOMAD_NAMESPACE", "training");
+    trained.run().ends_with(0);
+    let namespaces: Vec<String> = {
+        let state = nomad.state();
+        state.seen.iter().map(|request| request.query["namespace"].clone()).collect()
+    };
+    assert!(namespaces.iter().all(|namespace| namespace == "training"), "{namespaces:?}");
+    let long = format!("sales-{}-prediction", "x".repeat(5_000));
+    let ended = dispatch(&nomad).arg(&long).run().ends_with(19);
+    let message = ended.stderr();
+    assert!(message.contains("sales-x") && message.contains("x-prediction"), "{message}");
+    assert!(message.len() < 400, "{message}");
+}
+
+#[test]
+fn a_server_that_was_away_is_waited_for_and_mentioned() {
+    let nomad = Nomad::start();
+    nomad.fault(3, "POST", Fault::LostResponse);
+    let ended = dispatch(&nomad).args(["--versions", "1..2"]).run().ends_with(0);
+    ended.says(["does not answer any more", "Nomad answers again"]);
+    assert_eq!(nomad.versions(), ["1", "2"]);
 }
 
 #[test]
@@ -412,158 +461,4 @@ fn flags_that_say_how_to_fetch_are_for_a_snapshot_alone() {
         .ends_with(2)
         .says(["--snapshot", "name it with --store"]);
     assert!(nomad.state().seen.is_empty());
-}
-
-/// Publishes, as the task of that dispatch would have, a model or the verdict that it missed its gate.
-fn publish(store: &str, dispatched: &str, version: &str, met: bool) {
-    let id = nomad::allocation_id(dispatched, 0);
-    let model = Model::new("model", version, &id)
-        .nomad(NomadOrigin {
-            job_id: dispatched.to_owned(),
-            alloc_id: id.clone(),
-            alloc_index: Some(0),
-            namespace: Some("default".to_owned()),
-            region: Some("global".to_owned()),
-            ..NomadOrigin::default()
-        })
-        .with(move |manifest| {
-            let gate = Gate {
-                metric: "roc_auc".to_owned(),
-                threshold: 0.9,
-                higher_is_better: true,
-                value: 0.8,
-                met,
-            };
-            manifest.metrics.gates = vec![gate];
-        })
-        .write();
-    let pushed = Runner::new("push")
-        .args(["--store", store])
-        .arg(model.folder())
-        .run();
-    pushed.ends_with(if met { 0 } else { 5 });
-}
-
-#[test]
-fn waiting_tells_what_became_of_each_version_and_reads_it_from_the_store() {
-    let nomad = Nomad::start();
-    dispatch(&nomad)
-        .args(["--versions", "1..6"])
-        .run()
-        .ends_with(0);
-    let store = tempfile::TempDir::new().unwrap();
-    let store = format!("file://{}", store.path().display());
-    {
-        let mut state = nomad.state();
-        let jobs: Vec<String> = state
-            .children
-            .iter()
-            .map(|child| child.id.clone())
-            .collect();
-        publish(&store, &jobs[0], "1", true);
-        publish(&store, &jobs[1], "2", false);
-        state.fates.insert(
-            "2".to_owned(),
-            Fate::Failed("storeModel_GCP", 5, "Exit Code: 5"),
-        );
-        state
-            .fates
-            .insert("3".to_owned(), Fate::Failed("train", 10, "Exit Code: 10"));
-        state
-            .fates
-            .insert("4".to_owned(), Fate::Failed("train", 137, "OOM Killed"));
-        state.fates.insert(
-            "5".to_owned(),
-            Fate::Failed("train", 0, "checksums did not match"),
-        );
-    }
-    let waited = || dispatch(&nomad).args(["--versions", "1..6", "--wait", "--store", &store]);
-    let ended = waited().run().ends_with(21).json();
-    let of = |version: &str| -> serde_json::Value {
-        let all = ended["versions"].as_array().unwrap();
-        all.iter()
-            .find(|each| each["model_version"] == version)
-            .unwrap()
-            .clone()
-    };
-    assert_eq!(of("1")["status"], "stored");
-    assert!(of("1")["name"].as_str().unwrap().starts_with("model_v1_"));
-    assert!(of("1")["metric"].is_string());
-    assert_eq!(of("2")["status"], "gate_not_met");
-    assert_eq!(of("3")["status"], "failed");
-    assert_eq!(of("3")["exit_code"], 10);
-    assert_eq!(of("3")["reason"], "the data could not be fetched");
-    assert_eq!(of("4")["reason"], "OOM Killed");
-    assert_eq!(of("5")["reason"], "checksums did not match");
-    assert_eq!(of("6")["status"], "unknown");
-    assert!(
-        of("6")["reason"]
-            .as_str()
-            .unwrap()
-            .contains("is that the store")
-    );
-    assert_eq!(ended["counts"]["stored"], 1);
-}
-
-#[test]
-fn without_a_store_nomad_is_believed_and_logs_are_read_where_they_may_be() {
-    let nomad = Nomad::start();
-    {
-        let mut state = nomad.state();
-        state
-            .fates
-            .insert("2".to_owned(), Fate::Failed("train", 10, "Exit Code: 10"));
-        state.fates.insert(
-            "3".to_owned(),
-            Fate::Failed("storeModel_GCP", 5, "Exit Code: 5"),
-        );
-        state.logs = Some("fetching\nerror: https://data.example.com answered 404\n".to_owned());
-    }
-    let run = bare(&nomad)
-        .args([
-            "--data",
-            "https://data.example.com/h.json",
-            "--gcp-bucket-path",
-            "m",
-            "--versions",
-            "1..3",
-            "--wait",
-        ])
-        .run()
-        .ends_with(21);
-    let shown = run.stdout();
-    assert!(
-        shown.contains("train failed (10): https://data.example.com answered 404"),
-        "{shown}"
-    );
-    assert!(shown.contains("missed a gate"), "{shown}");
-    assert!(
-        shown.contains("1 stored, 1 missed a gate, 1 failed"),
-        "{shown}"
-    );
-    assert!(
-        nomad
-            .state()
-            .children
-            .iter()
-            .all(|child| child.id.starts_with(JOB))
-    );
-}
-
-#[test]
-fn every_allocation_of_a_dispatch_is_told_of() {
-    let nomad = Nomad::start();
-    nomad.state().count = 2;
-    let ended = dispatch(&nomad)
-        .args(["--model-version", "9", "--wait"])
-        .run()
-        .ends_with(0)
-        .json();
-    let indices: Vec<u64> = ended["versions"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|each| each["index"].as_u64().unwrap())
-        .collect();
-    assert_eq!(indices, [0, 1]);
 }

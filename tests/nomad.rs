@@ -3,6 +3,8 @@
 
 #[path = "support/cluster.rs"]
 mod cluster;
+#[path = "nomad/drains.rs"]
+mod drains;
 #[path = "support/gcs/mod.rs"]
 mod gcs;
 #[path = "support/http.rs"]
@@ -11,6 +13,8 @@ mod http;
 mod nodes;
 #[path = "nomad/rights.rs"]
 mod rights;
+#[path = "nomad/thousand.rs"]
+mod thousand;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -89,10 +93,41 @@ const TESTS: &[(&str, Test)] = &[
     ),
     ("doctor_as_a_task_says_what_a_node_lacks", nodes::doctor),
     (
+        "a_drained_version_is_reported_and_with_a_store_dispatched_again",
+        drains::drained,
+    ),
+    (
+        "a_stopped_version_is_reported_and_made_by_a_retry",
+        drains::stopped,
+    ),
+    (
+        "why_no_client_has_a_place_is_said",
+        drains::without_a_place,
+    ),
+    (
+        "a_task_that_needs_too_much_memory_says_so",
+        drains::out_of_memory,
+    ),
+    (
+        "the_job_works_in_another_namespace",
+        drains::namespace,
+    ),
+    (
+        "garbage_collection_and_an_agent_that_is_away_lose_nothing",
+        drains::forgotten,
+    ),
+    (
+        "another_version_of_the_job_is_named",
+        drains::another_version_of_the_job,
+    ),
+    (
         "work_of_a_lost_client_is_done_elsewhere_and_stays_one_model",
         nodes::lost,
     ),
 ];
+
+/// `just nomad-drains`.
+const THOUSAND: &str = "a_thousand_versions_survive_drains_a_stop_and_a_killed_agent";
 
 fn main() {
     let mut arguments = Arguments::from_args();
@@ -108,6 +143,9 @@ fn main() {
         let run = move || with_cluster(&shared, *test);
         trials.push(Trial::test(*name, run).with_ignored_flag(missing.is_some()));
     }
+    let long = Arc::clone(&shared);
+    let run = move || with_cluster(&long, thousand::survives);
+    trials.push(Trial::test(THOUSAND, run).with_ignored_flag(true));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let shared = shared.lock();
     drop(
@@ -285,6 +323,12 @@ fn trial_of_files(missing: &Option<String>) -> Trial {
             "validate",
             "jobs/client.hcl",
             more.to_str().unwrap(),
+        ]);
+        run(&[
+            "config",
+            "validate",
+            "jobs/agent.dev.hcl",
+            "jobs/agent.keep.hcl",
         ]);
         Ok(())
     };

@@ -37,6 +37,20 @@ pub fn shortened(text: &str, most: usize) -> String {
     })
 }
 
+/// A name that somebody else chose, for a message or a table. Of a long one the middle is left out: dispatched jobs of one
+/// job differ at their ends.
+#[must_use]
+pub fn short(name: &str) -> String {
+    const KEPT: usize = 38;
+    let count = name.chars().count();
+    if count <= 2 * KEPT + 1 {
+        return line(name);
+    }
+    let start = name.chars().take(KEPT);
+    let end = name.chars().skip(count - KEPT);
+    line(&start.chain(['…']).chain(end).collect::<String>())
+}
+
 /// A message that may hold foreign text and has lines of its own. Tabs and line ends stay.
 #[must_use]
 pub fn lines(text: &str) -> String {
@@ -146,6 +160,15 @@ impl<W: Write> Write for Gate<W> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_keeps_its_start_and_its_end() {
+        let job = "sales-close-prediction/dispatch-1700000000-ab";
+        assert_eq!(short(job), job);
+        let long = short(&format!("begin{}end", "é".repeat(5_000)));
+        assert_eq!(long.chars().count(), 77);
+        assert!(long.starts_with("begin") && long.contains('…') && long.ends_with("end"));
+    }
 
     #[test]
     fn what_others_wrote_moves_no_cursor_and_turns_nothing_around() {

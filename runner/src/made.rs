@@ -32,7 +32,11 @@ pub async fn find(plan: &Plan, prepared: &Prepared) -> Result<HashMap<usize, Out
             "/",
         ),
     };
-    let runs = Runs::of(plan);
+    let Some(first) = plan.runs.first() else {
+        return Ok(HashMap::new());
+    };
+    let versions = plan.runs.iter().map(|run| run.version.model_version.as_str());
+    let runs = Versions::of(first.version.save_path.as_str(), versions);
     let models = runs.candidates(&*store, "", "/").await?;
     let rejected = runs
         .candidates(&*store, &format!("{REJECTED}/"), end)
@@ -82,39 +86,37 @@ pub async fn find(plan: &Plan, prepared: &Prepared) -> Result<HashMap<usize, Out
     Ok(outcomes.into_iter().flatten().collect())
 }
 
-/// The plan's runs by what their models' names begin with.
-struct Runs {
+/// Versions of one save path, by what their models' names begin with.
+pub struct Versions {
     by_start: HashMap<String, usize>,
-    save_path: String,
+    /// What all these names begin with.
+    common: String,
 }
 
-impl Runs {
-    fn of(plan: &Plan) -> Self {
-        let start =
-            |run: &RunPlan| format!("{}_v{}_", run.version.save_path, run.version.model_version);
-        Self {
-            by_start: plan
-                .runs
-                .iter()
-                .enumerate()
-                .map(|(index, run)| (start(run), index))
-                .collect(),
-            save_path: plan
-                .runs
-                .first()
-                .map(|run| run.version.save_path.to_string())
-                .unwrap_or_default(),
-        }
+impl Versions {
+    pub fn of<'a>(save_path: &str, versions: impl IntoIterator<Item = &'a str>) -> Self {
+        let starts = versions
+            .into_iter()
+            .map(|version| format!("{save_path}_v{version}_"));
+        let by_start: HashMap<String, usize> = starts.zip(0..).collect();
+        let common = match by_start.keys().next() {
+            Some(only) if by_start.len() == 1 => only.clone(),
+            _ => format!("{save_path}_v"),
+        };
+        Self { by_start, common }
     }
 
-    /// Names that stand in the store between `folder` and `end` and may be a run's, each with the run.
-    async fn candidates(
+    /// Names that stand in the store between `folder` and `end` and may be a version's, each with the version's position.
+    ///
+    /// # Errors
+    /// When the store cannot be listed.
+    pub async fn candidates(
         &self,
         store: &dyn Store,
         folder: &str,
         end: &str,
     ) -> Result<Vec<(usize, String)>, StoreError> {
-        let prefix = format!("{folder}{}_v", self.save_path);
+        let prefix = format!("{folder}{}", self.common);
         let mut entries = store.list(&prefix, Depth::One);
         let mut candidates = Vec::new();
         while let Some(entry) = entries.next().await {
@@ -137,14 +139,18 @@ impl Runs {
             candidates.extend(
                 starts
                     .filter_map(|start| self.by_start.get(start))
-                    .map(|run| (*run, name.to_owned())),
+                    .map(|version| (*version, name.to_owned())),
             );
         }
         Ok(candidates)
     }
 }
 
-async fn read(store: &dyn Store, key: &str) -> Result<Option<Manifest>, StoreError> {
+/// The manifest at `key`, if there is one that can be read.
+///
+/// # Errors
+/// When the store refuses or fails.
+pub async fn read(store: &dyn Store, key: &str) -> Result<Option<Manifest>, StoreError> {
     // What is no manifest of ours is no version of ours.
     match find_manifest(store, key).await? {
         Some(Err(problem)) => {

@@ -283,9 +283,14 @@ impl Cluster {
                 self.path("store").display()
             )
         };
-        let text = format!(
-            "{written}architectures = [\"amd64\"]\n{allowed}cpu = 500\nmemory = 512\n{variables}\n"
-        );
+        let defaults = [("cpu", 500), ("memory", 512)];
+        let defaults: String = defaults
+            .into_iter()
+            .filter(|(name, _)| !variables.lines().any(|line| line.starts_with(name)))
+            .map(|(name, value)| format!("{name} = {value}\n"))
+            .collect();
+        let text =
+            format!("{written}architectures = [\"amd64\"]\n{allowed}{defaults}{variables}\n");
         std::fs::write(self.path("vars.hcl"), text).unwrap();
         let job = self.repository.join(format!("jobs/{JOB}.nomad.hcl"));
         let output = self.nomad(["job", "run", "-var-file=vars.hcl", job.to_str().unwrap()]);
@@ -355,13 +360,30 @@ impl Cluster {
     /// # Panics
     /// When it does not come true.
     pub fn wait<T>(&self, what: &str, check: impl Fn(&Self) -> Option<T>) -> T {
+        self.wait_for(PATIENCE, what, check)
+    }
+
+    /// The same for what takes an hour.
+    ///
+    /// # Panics
+    /// When it does not come true.
+    pub fn wait_as_long<T>(&self, what: &str, check: impl Fn(&Self) -> Option<T>) -> T {
+        self.wait_for(12 * PATIENCE, what, check)
+    }
+
+    fn wait_for<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        check: impl Fn(&Self) -> Option<T>,
+    ) -> T {
         let started = Instant::now();
         loop {
             if let Some(value) = check(self) {
                 return value;
             }
             assert!(
-                started.elapsed() < PATIENCE,
+                started.elapsed() < patience,
                 "waited too long for {what}; the agent said:\n{}",
                 self.log_end()
             );

@@ -21,7 +21,7 @@ pub struct Model {
     home: tempfile::TempDir,
 }
 
-const MODULE: &str = "the module";
+pub const MODULE: &str = "the module";
 const DATA: &str = "the data";
 
 impl Model {
@@ -120,7 +120,7 @@ impl Sketch {
     }
 }
 
-fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     runner::hex(&Sha256::digest(text))
 }
 

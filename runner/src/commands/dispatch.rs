@@ -1,12 +1,14 @@
 //! `runner dispatch`: many versions, through Nomad.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::store;
 use crate::data;
 use crate::dispatch::{self, connection};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::size;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -50,6 +52,15 @@ pub struct Args {
         help_heading = "Versions"
     )]
     pub campaign: String,
+
+    /// Dispatch again the versions that have neither a model nor a verdict in --store, once each
+    #[arg(
+        long,
+        requires = "store",
+        conflicts_with = "plan",
+        help_heading = "Versions"
+    )]
+    pub retry_failed: bool,
 
     /// The dataset's name for the module [default: the source's own]
     #[arg(long, value_name = "PATH", help_heading = "Keys of the dispatch")]
@@ -98,13 +109,23 @@ pub struct Args {
     #[arg(long, value_name = "N", help_heading = "Nomad")]
     pub job_version: Option<u64>,
 
+    /// Priority of the dispatched jobs, 1 to 100 or what the cluster allows (Nomad 1.10) [default: the job's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Nomad")]
+    pub priority: Option<u16>,
+
     /// Show what would be dispatched, and do nothing
     #[arg(long, conflicts_with = "wait", help_heading = "Output")]
     pub plan: bool,
 
-    /// Wait until all versions are done, and tell what became of each
+    /// Wait until all versions are done, and tell what became of each; with --store, what a node drain stopped is
+    /// dispatched again
     #[arg(long, help_heading = "Output")]
     pub wait: bool,
+
+    /// End the wait with status 21 when none of the dispatches had a place on a client for that long (`10m`)
+    /// [default: wait on]
+    #[arg(long, value_name = "TIME", value_parser = size::duration, requires = "wait", help_heading = "Output")]
+    pub place_within: Option<Duration>,
 
     /// Print the result as one JSON object
     #[arg(long, help_heading = "Output")]

@@ -77,9 +77,9 @@ pub struct Args {
     )]
     pub versions: Option<String>,
 
-    /// Points of the specification's grid, both ends included (`1..50`)
+    /// Points of the specification's grid, both ends included (`1..50`, or several ranges: `1..5,8..9`)
     /// [default: $NOMAD_META_points, else all]
-    #[arg(long, value_name = "FIRST..LAST", help_heading = "Model")]
+    #[arg(long, value_name = "FIRST..LAST[,…]", help_heading = "Model")]
     pub points: Option<String>,
 
     /// Versions trained at a time, as far as the task's memory goes [default: the cores that it may use, each

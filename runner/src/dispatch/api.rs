@@ -3,54 +3,17 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use super::answers::{Allocation, Evaluation, Job, Specification, Unfinished};
 use super::connection::Connection;
 use super::error::DispatchError;
 use super::transport::{Call, Transport, text_of};
 
 /// Nomad's API for one namespace.
 pub struct Api(Transport);
-
-/// A job, as far as dispatching looks at it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Job {
-    pub region: String,
-    #[serde(default)]
-    pub stop: bool,
-    pub version: u64,
-    /// When it was registered last.
-    pub job_modify_index: u64,
-    pub parameterized_job: Option<Parameterized>,
-}
-
-/// The part of a job that a dispatched copy has in common with it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Specification {
-    task_groups: serde_json::Value,
-    #[serde(default)]
-    constraints: serde_json::Value,
-    #[serde(default)]
-    affinities: serde_json::Value,
-    #[serde(default)]
-    datacenters: serde_json::Value,
-    #[serde(default)]
-    node_pool: serde_json::Value,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Parameterized {
-    #[serde(default)]
-    pub payload: String,
-    #[serde(default)]
-    pub meta_required: Option<Vec<String>>,
-    #[serde(default)]
-    pub meta_optional: Option<Vec<String>>,
-}
 
 /// What [`Api::dispatch`] did.
 #[derive(Clone, Debug)]
@@ -63,57 +26,20 @@ pub struct Dispatched {
     pub already: bool,
 }
 
-/// An allocation of a dispatched job.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Allocation {
-    #[serde(rename = "ID")]
-    pub id: String,
-    /// `<job>.<group>[<index>]`.
-    pub name: String,
-    pub client_status: String,
-    #[serde(default)]
-    pub client_description: String,
-    pub create_index: u64,
-    #[serde(default)]
-    pub task_states: Option<BTreeMap<String, TaskState>>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct TaskState {
-    #[serde(default)]
-    pub failed: bool,
-    #[serde(default)]
-    pub events: Option<Vec<TaskEvent>>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct TaskEvent {
-    #[serde(rename = "Type")]
-    pub kind: String,
-    #[serde(default)]
-    pub exit_code: i32,
-    #[serde(default)]
-    pub display_message: String,
-}
-
 /// What one dispatch hands to Nomad.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     pub meta: &'a BTreeMap<String, String>,
     pub payload: &'a [u8],
     pub token: &'a str,
+    /// In place of the job's own.
+    pub priority: Option<u16>,
 }
 
 impl Api {
     #[must_use]
     pub fn new(connection: Connection, namespace: String) -> Self {
-        Self(Transport {
-            connection,
-            namespace,
-        })
+        Self(Transport::new(connection, namespace))
     }
 
     #[must_use]
@@ -184,6 +110,8 @@ impl Api {
             meta: &'a BTreeMap<String, String>,
             #[serde(skip_serializing_if = "str::is_empty")]
             payload: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            priority: Option<u16>,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -202,6 +130,7 @@ impl Api {
         let body = Body {
             meta: request.meta,
             payload: &payload,
+            priority: request.priority,
         };
         let path = ["v1", "job", job, "dispatch"];
         let response = self
@@ -225,12 +154,11 @@ impl Api {
     ///
     /// # Errors
     /// When Nomad refuses or can't be reached.
-    pub async fn unfinished(&self, region: &str, job: &str) -> Result<Vec<String>, DispatchError> {
-        #[derive(Deserialize)]
-        struct Child {
-            #[serde(rename = "ID")]
-            id: String,
-        }
+    pub async fn unfinished(
+        &self,
+        region: &str,
+        job: &str,
+    ) -> Result<Vec<Unfinished>, DispatchError> {
         let call = Call {
             what: format!("list dispatches of job {job}"),
             capability: "list-jobs",
@@ -247,8 +175,7 @@ impl Api {
                     .request(Method::GET, &["v1", "jobs"], Some(region), &query)
             })
             .await?;
-        let children: Vec<Child> = self.0.decode(&call, response).await?;
-        Ok(children.into_iter().map(|child| child.id).collect())
+        self.0.decode(&call, response).await
     }
 
     /// The allocations of a dispatched job; none when Nomad has forgotten it.
@@ -260,11 +187,32 @@ impl Api {
         region: &str,
         dispatched: &str,
     ) -> Result<Vec<Allocation>, DispatchError> {
+        self.of_job(region, dispatched, "allocations").await
+    }
+
+    /// The evaluations of a dispatched job; none when Nomad has forgotten it.
+    ///
+    /// # Errors
+    /// When Nomad refuses or can't be reached.
+    pub async fn evaluations(
+        &self,
+        region: &str,
+        dispatched: &str,
+    ) -> Result<Vec<Evaluation>, DispatchError> {
+        self.of_job(region, dispatched, "evaluations").await
+    }
+
+    async fn of_job<T: DeserializeOwned>(
+        &self,
+        region: &str,
+        dispatched: &str,
+        which: &str,
+    ) -> Result<Vec<T>, DispatchError> {
         let call = Call {
-            what: format!("list allocations of job {dispatched}"),
+            what: format!("list {which} of job {dispatched}"),
             capability: "read-job",
         };
-        let path = ["v1", "job", dispatched, "allocations"];
+        let path = ["v1", "job", dispatched, which];
         let response = self
             .0
             .send(&call, || {

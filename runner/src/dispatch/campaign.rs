@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use contract::SpecificationOrigin;
 use sha2::{Digest, Sha256};
 
-use super::api::{Job, Parameterized};
+use super::answers::{Job, Parameterized};
 use super::error::DispatchError;
 use crate::commands::dispatch::Args;
 use crate::names::Name;
@@ -15,7 +16,6 @@ use crate::plan::{self, Grid, MOST_POINTS, Specification};
 pub const LARGEST_PAYLOAD: usize = 16 * 1024;
 
 /// All dispatches of one command.
-#[derive(Clone, Debug)]
 pub struct Campaign {
     pub job: String,
     /// `None`: the region of the server that is asked.
@@ -28,6 +28,10 @@ pub struct Campaign {
     pub work: Vec<Work>,
     /// The specification: the same for all.
     pub payload: Arc<[u8]>,
+    /// Of the dispatched jobs, in place of the job's own.
+    pub priority: Option<u16>,
+    grid: Option<Grid>,
+    specification: Option<SpecificationOrigin>,
 }
 
 /// One dispatch.
@@ -35,6 +39,8 @@ pub struct Campaign {
 pub struct Work {
     /// The model versions that it makes: one, or those of the points of a slice.
     pub versions: Vec<String>,
+    /// Of a grid, the points that the versions are: as many.
+    pub points: Vec<u32>,
     /// An index into [`Campaign::regions`].
     pub region: usize,
     pub meta: BTreeMap<String, String>,
@@ -46,11 +52,29 @@ impl Work {
     /// `7`, or `1.1 to 1.50`.
     #[must_use]
     pub fn label(&self) -> String {
-        match self.versions.as_slice() {
-            [] => String::new(),
-            [one] => one.clone(),
-            [first, .., last] => format!("{first} to {last}"),
+        label(&self.versions.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The keys of a dispatch that makes those of the versions that stand at `positions`.
+    #[must_use]
+    pub fn meta_of(&self, positions: &[usize]) -> BTreeMap<String, String> {
+        let mut meta = self.meta.clone();
+        if !self.points.is_empty() {
+            let points = positions.iter().filter_map(|at| self.points.get(*at));
+            let points: Vec<u32> = points.copied().collect();
+            meta.insert("points".to_owned(), plan::points_text(&points));
         }
+        meta
+    }
+}
+
+/// Versions in a few words: `7`, or `1.1 to 1.50`.
+#[must_use]
+pub fn label(versions: &[&str]) -> String {
+    match versions {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first, .., last] => format!("{first} to {last}"),
     }
 }
 
@@ -65,6 +89,7 @@ impl Campaign {
         };
         let keys = keys(args, data_url)?;
         let save_path = keys["save_path"].clone();
+        let origin = specification.as_ref().map(|whole| whole.origin.clone());
         let payload = specification.map_or_else(|| Arc::from([]), |whole| whole.bytes);
         if payload.len() > LARGEST_PAYLOAD {
             return Err(DispatchError::Usage(format!(
@@ -78,12 +103,13 @@ impl Campaign {
             args.nomad.region.iter().cloned().map(Some).collect()
         };
         let mut work = Vec::new();
-        for (versions, keys) in slices(args, grid.as_ref().map(Grid::points), &keys)? {
+        for slice in slices(args, grid.as_ref().map(Grid::points), &keys)? {
             work.push(Work {
-                token: token(args, &keys, &payload),
+                token: token(args, &slice.keys, &payload),
                 region: work.len() % regions.len(),
-                versions,
-                meta: keys,
+                versions: slice.versions,
+                points: slice.points,
+                meta: slice.keys,
             });
         }
         Ok(Self {
@@ -94,7 +120,27 @@ impl Campaign {
             save_path,
             work,
             payload,
+            priority: args.priority,
+            grid,
+            specification: origin,
         })
+    }
+
+    /// The specification that a version is made by: the grid's point's own, else the one that was given.
+    ///
+    /// # Errors
+    /// When that of the point cannot be made.
+    pub fn specification_of(
+        &self,
+        point: Option<u32>,
+    ) -> Result<Option<SpecificationOrigin>, DispatchError> {
+        match (&self.grid, point) {
+            (Some(grid), Some(point)) => {
+                let point = grid.point(point).map_err(usage)?;
+                Ok(Some(point.specification.origin))
+            }
+            _ => Ok(self.specification.clone()),
+        }
     }
 
     /// Whether `job` can be dispatched with what this campaign gives.
@@ -225,9 +271,15 @@ fn keys(args: &Args, data_url: Option<&str>) -> Result<BTreeMap<String, String>,
     Ok(keys)
 }
 
-type Slice = (Vec<String>, BTreeMap<String, String>);
+/// What one dispatch makes, with its keys.
+struct Slice {
+    versions: Vec<String>,
+    /// None without a grid.
+    points: Vec<u32>,
+    keys: BTreeMap<String, String>,
+}
 
-/// The versions of each dispatch, with its keys.
+/// What each dispatch makes.
 fn slices(
     args: &Args,
     points: Option<u32>,
@@ -255,7 +307,11 @@ fn slices(
     let Some(points) = points else {
         return Ok(versions
             .iter()
-            .map(|version| (vec![version.clone()], with_version(version)))
+            .map(|version| Slice {
+                versions: vec![version.clone()],
+                points: Vec::new(),
+                keys: with_version(version),
+            })
             .collect());
     };
     if versions.len().saturating_mul(points as usize) > MOST_POINTS {
@@ -268,29 +324,39 @@ fn slices(
     for version in &versions {
         for first in (1..=points).step_by(per_allocation) {
             let last = first.saturating_add(last_of_slice).min(points);
+            let points: Vec<u32> = (first..=last).collect();
             let mut keys = with_version(version);
-            keys.insert("points".to_owned(), format!("{first}..{last}"));
-            let versions = (first..=last).map(|point| format!("{version}.{point}"));
-            slices.push((versions.collect(), keys));
+            keys.insert("points".to_owned(), plan::points_text(&points));
+            slices.push(Slice {
+                versions: points.iter().map(|point| format!("{version}.{point}")).collect(),
+                points,
+                keys,
+            });
         }
     }
     Ok(slices)
 }
 
-/// The same for the same work, so that a command that is given again goes on where it was stopped.
+/// The same for the same work, so that a command that was interrupted dispatches nothing twice when it is given again.
 fn token(args: &Args, keys: &BTreeMap<String, String>, payload: &[u8]) -> String {
+    let fields = [args.job.as_bytes(), args.campaign.as_bytes()].into_iter();
+    let keys = keys.iter().flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]);
+    token_of(fields.chain(keys).chain([payload]))
+}
+
+/// The token of the dispatch that takes the place of `job`, which a dispatch with `token` began. Whoever asks for it gets the same
+/// dispatch, so that no two of them take one place.
+#[must_use]
+pub fn next_token(token: &str, job: &str) -> String {
+    token_of([token.as_bytes(), job.as_bytes()].into_iter())
+}
+
+fn token_of<'a>(fields: impl Iterator<Item = &'a [u8]>) -> String {
     let mut digest = Sha256::new();
-    let mut field = |bytes: &[u8]| {
-        digest.update((bytes.len() as u64).to_be_bytes());
-        digest.update(bytes);
-    };
-    field(args.job.as_bytes());
-    field(args.campaign.as_bytes());
-    for (key, value) in keys {
-        field(key.as_bytes());
-        field(value.as_bytes());
+    for field in fields {
+        digest.update((field.len() as u64).to_be_bytes());
+        digest.update(field);
     }
-    field(payload);
     format!("runner-{}", crate::hex(&digest.finalize()))
 }
 

@@ -1,4 +1,5 @@
 use crate::exit::Exit;
+use crate::foreign::short;
 use crate::net::NetError;
 use crate::store::StoreError;
 
@@ -24,7 +25,7 @@ pub enum DispatchError {
         text: String,
     },
     #[error(
-        "Nomad does not allow to {what}: set NOMAD_TOKEN to a token with {capability} in namespace {namespace}"
+        "Nomad does not allow to {what}: set NOMAD_TOKEN to a token with {capability} in namespace {}", short(.namespace)
     )]
     Denied {
         what: String,
@@ -34,19 +35,21 @@ pub enum DispatchError {
     #[error("Nomad answered something else than was asked for when asked to {what}: {problem}")]
     Unexpected { what: String, problem: String },
     #[error(
-        "there is no job {job} in namespace {namespace} of {region}: register it with `nomad job run`"
+        "there is no job {} in namespace {} of {}: register it with `nomad job run`, or name another namespace with --namespace",
+        short(.job), short(.namespace), short(.region)
     )]
     NoJob {
         job: String,
         namespace: String,
         region: String,
     },
-    #[error("job {job} {problem}")]
+    #[error("job {} {problem}", short(.job))]
     UnfitJob { job: String, problem: String },
     #[error(
         "job {job} was registered again in {region} (version {now}, not {pinned}) after {dispatched} of these versions were \
          dispatched: look at what changed (`nomad job history -p {job}`), then go on with --job-version {now}, \
-         or begin anew under another --campaign"
+         or begin anew under another --campaign",
+        job = short(.job), region = short(.region)
     )]
     RegisteredAgain {
         job: String,
@@ -56,8 +59,20 @@ pub enum DispatchError {
         dispatched: usize,
     },
     #[error(
+        "job {job} has version {now} in {region}, not {asked}, which --job-version asks for: look at what version {now} is \
+         (`nomad job history -p {job}`), then ask for that one, or register the other one again",
+        job = short(.job), region = short(.region)
+    )]
+    OtherVersion {
+        job: String,
+        region: String,
+        asked: u64,
+        now: u64,
+    },
+    #[error(
         "version {version} was dispatched of another version of job {job} in {region} than the one that is registered now \
-         ({now}): go on with --job-version {now}, or begin anew under another --campaign"
+         ({now}): go on with --job-version {now}, or begin anew under another --campaign",
+        job = short(.job), region = short(.region)
     )]
     EarlierVersion {
         job: String,
@@ -87,6 +102,7 @@ impl DispatchError {
             | Self::NoJob { .. }
             | Self::UnfitJob { .. }
             | Self::RegisteredAgain { .. }
+            | Self::OtherVersion { .. }
             | Self::EarlierVersion { .. } => Exit::NomadRefused,
         }
     }

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+mod answers;
 mod api;
 mod campaign;
+mod chain;
 pub mod connection;
 mod error;
 mod follow;
+mod nomad_end;
 mod outcome;
 mod pin;
+mod placement;
 mod progress;
 mod report;
+mod same_work;
 mod snapshot;
 mod tls;
 mod transport;
@@ -24,7 +29,10 @@ use crate::stdout;
 use crate::store::{self, Store};
 use api::Api;
 use campaign::Campaign;
+use chain::Chain;
 use connection::Connection;
+use follow::Follow;
+use outcome::Ended;
 
 /// Dispatches what the arguments ask for.
 ///
@@ -47,18 +55,26 @@ pub async fn run(args: &Args) -> Result<Exit, Error> {
         stdout::print(report::plan(&campaign, &jobs, args.json))?;
         return Ok(Exit::Done);
     }
-    let started = follow::run(&api, &campaign, args.wait).await?;
+    let follow = Follow {
+        api: &api,
+        store: store.as_deref(),
+        campaign: &campaign,
+        wait: args.wait,
+        retry_failed: args.retry_failed,
+        place_within: args.place_within,
+    };
+    let chains = follow.run().await?;
     if !args.wait {
-        stdout::print(report::started(&started, args.json))?;
+        stdout::print(report::started(&chains, args.json))?;
         return Ok(Exit::Done);
     }
-    let ended = outcome::find(&api, store.as_deref(), &campaign, &started).await?;
+    let ended: Vec<Ended> = chains.iter().flat_map(Chain::ended).collect();
     stdout::print(report::ended(&ended, args.json))?;
     Ok(report::exit(&ended))
 }
 
 /// The job as it is registered in each region, found fit for the campaign.
-async fn look(api: &Api, campaign: &Campaign) -> Result<Vec<api::Job>, DispatchError> {
+async fn look(api: &Api, campaign: &Campaign) -> Result<Vec<answers::Job>, DispatchError> {
     let mut jobs = Vec::new();
     for region in &campaign.regions {
         let job = api.job(region.as_deref(), &campaign.job).await?;

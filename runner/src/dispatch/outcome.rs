@@ -3,22 +3,21 @@
 use std::collections::BTreeMap;
 
 use contract::Manifest;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
-use super::api::{Allocation, Api, TaskState};
+use super::answers::{Allocation, Job};
+use super::api::Api;
 use super::campaign::Campaign;
+use super::chain::Chain;
 use super::error::DispatchError;
-use super::follow::Started;
-use crate::exit::{self, Exit};
-use crate::foreign;
-use crate::store::{ClaimKey, Store, StoreError, claimed_model, find_manifest, rejected_key};
+use super::nomad_end::told_by_nomad;
+use super::same_work::{self, Identity};
+use crate::exit::Exit;
+use crate::store::{ClaimKey, Store, StoreError, claimed_model, rejected_key};
+use crate::{foreign, made, report};
 
 /// Questions asked at a time.
-const AT_A_TIME: usize = 16;
-
-/// The task that publishes. Its end with [`Exit::GateNotMet`] is a verdict and no failure.
-const STORE_TASK: &str = "storeModel_GCP";
+pub const AT_A_TIME: usize = 16;
 
 /// One model that was to be.
 #[derive(Clone, Debug, Serialize)]
@@ -45,7 +44,12 @@ pub enum End {
     GateNotMet {
         #[serde(flatten)]
         score: Option<Score>,
+        /// Each gate that was missed, with what was wanted and what was there; empty where only Nomad was asked.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        missed: Vec<String>,
     },
+    /// It was ended before it was done.
+    Stopped { by: StoppedBy, reason: String },
     Failed {
         task: String,
         /// The status of the task's process, where one ran.
@@ -53,8 +57,53 @@ pub enum End {
         exit_code: Option<i32>,
         reason: String,
     },
+    /// No client had a place for it for as long as it was waited for.
+    NotPlaced { reason: String },
     /// Nomad has no allocation of it (any more), and the store no model.
     Unknown { reason: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoppedBy {
+    NodeDrain,
+    Operator,
+    Preemption,
+}
+
+impl End {
+    /// What a manifest in the store says: of a model, or of a version that missed a gate.
+    #[must_use]
+    pub fn in_store(manifest: &Manifest, published: bool) -> Self {
+        let score = Some(Score::of(manifest));
+        if published {
+            Self::Stored {
+                name: Some(foreign::line(&manifest.name)),
+                score,
+            }
+        } else {
+            Self::GateNotMet {
+                score,
+                missed: report::missed(manifest),
+            }
+        }
+    }
+
+    /// Whether there is a model or a verdict: nothing is left to do for this version.
+    #[must_use]
+    pub fn is_result(&self) -> bool {
+        matches!(self, Self::Stored { .. } | Self::GateNotMet { .. })
+    }
+
+    /// Of what was not waited for.
+    #[must_use]
+    pub fn not_followed() -> Self {
+        Self::Unknown {
+            reason: "it was not dispatched again: other allocations of the same dispatch have a model or a verdict, which \
+                     would be made twice"
+                .to_owned(),
+        }
+    }
 }
 
 /// How good a model is, by its primary score.
@@ -79,224 +128,127 @@ impl Score {
     }
 }
 
-/// Finds out what became of all versions.
-///
-/// # Errors
-/// When Nomad or the store refuses or can't be reached.
-pub async fn find(
-    api: &Api,
-    store: Option<&dyn Store>,
-    campaign: &Campaign,
-    started: &[Started<'_>],
-) -> Result<Vec<Ended>, DispatchError> {
-    let nested: Vec<Vec<Ended>> = stream::iter(started)
-        .map(|started| of_dispatch(api, store, campaign, started))
-        .buffered(AT_A_TIME)
-        .try_collect()
-        .await?;
-    Ok(nested.into_iter().flatten().collect())
+/// What a settled chain is judged by.
+pub struct Judge<'a> {
+    pub api: &'a Api,
+    pub store: Option<&'a dyn Store>,
+    pub campaign: &'a Campaign,
+    /// The job as it is registered.
+    pub job: &'a Job,
 }
 
-async fn of_dispatch(
-    api: &Api,
-    store: Option<&dyn Store>,
-    campaign: &Campaign,
-    started: &Started<'_>,
-) -> Result<Vec<Ended>, DispatchError> {
-    let region = &started.region;
-    let latest = latest_by_index(api.allocations(region, &started.job).await?);
-    let indices: Vec<u32> = if latest.is_empty() {
-        vec![0]
-    } else {
-        latest.keys().copied().collect()
-    };
-    let mut ended = Vec::new();
-    for index in indices {
-        let allocation = latest.get(&index);
-        let by_nomad = told_by_nomad(api, region, allocation, store.is_some()).await;
-        for version in &started.work.versions {
-            let of_store = match store {
-                Some(store) => {
-                    let claim =
-                        ClaimKey::new(region, api.namespace(), &started.job, index, version);
-                    let rejected = allocation.map(|allocation| {
-                        format!("{}_v{version}_{}", campaign.save_path, allocation.id)
-                    });
-                    in_store(store, &claim, rejected.as_deref()).await?
+impl Judge<'_> {
+    /// Finds out what became of all that the last dispatch of a chain was to make. Returns false, and changes nothing, while an
+    /// allocation of it still runs: Nomad counts a job as dead as soon as it wants it stopped.
+    ///
+    /// # Errors
+    /// When Nomad or the store refuses or can't be reached.
+    pub async fn settle(&self, chain: &mut Chain<'_>) -> Result<bool, DispatchError> {
+        let allocations = self.api.allocations(&chain.region, chain.job()).await?;
+        if !allocations.iter().all(Allocation::has_ended) {
+            return Ok(false);
+        }
+        let indices = allocations.iter().map(|each| each.index().saturating_add(1));
+        chain.count = chain.count.max(indices.max().unwrap_or(0));
+        if let Some(store) = self.store {
+            self.ask_claims(store, chain, &allocations).await?;
+            self.ask_for_same_work(store, chain).await?;
+        }
+        let latest = latest_by_index(&allocations);
+        let mut by_index: BTreeMap<u32, End> = BTreeMap::new();
+        for (index, position) in chain.unsettled() {
+            let end = match by_index.get(&index) {
+                Some(end) => end.clone(),
+                None => {
+                    let allocation = latest.get(&index).copied();
+                    let end = told_by_nomad(self, &chain.region, allocation).await;
+                    by_index.insert(index, end.clone());
+                    end
                 }
-                None => None,
             };
-            let end = of_store.unwrap_or_else(|| by_nomad.clone());
-            ended.push(Ended {
-                model_version: version.clone(),
-                index,
-                job: started.job.clone(),
-                end,
-            });
+            chain.set(index, position, end);
+        }
+        Ok(true)
+    }
+
+    /// The claim names the model whichever allocation made it; a verdict is found by the allocation that came to it.
+    async fn ask_claims(
+        &self,
+        store: &dyn Store,
+        chain: &mut Chain<'_>,
+        allocations: &[Allocation],
+    ) -> Result<(), StoreError> {
+        for (index, position) in chain.unsettled() {
+            let Some(version) = chain.work.versions.get(position) else {
+                continue;
+            };
+            let namespace = self.api.namespace();
+            let claim = ClaimKey::new(&chain.region, namespace, chain.job(), index, version);
+            let claimed = claimed_model(store, &claim).await.or_else(|error| {
+                let problem = error.of_one_object()?;
+                tracing::warn!("{} is left out: {problem}", store.url(claim.as_str()));
+                Ok::<_, StoreError>(None)
+            })?;
+            let mut found = claimed.map(|manifest| End::in_store(&manifest, true));
+            for allocation in allocations.iter().filter(|each| each.index() == index) {
+                if found.is_none() {
+                    let name = format!("{}_v{version}_{}", self.campaign.save_path, allocation.id);
+                    let verdict = made::read(store, &rejected_key(&name)).await?;
+                    found = verdict.map(|manifest| End::in_store(&manifest, false));
+                }
+            }
+            if let Some(end) = found {
+                chain.set(index, position, end);
+            }
+        }
+        Ok(())
+    }
+
+    /// What no claim of this dispatch names may have been made by another one of the same work.
+    async fn ask_for_same_work(
+        &self,
+        store: &dyn Store,
+        chain: &mut Chain<'_>,
+    ) -> Result<(), DispatchError> {
+        let mut identities = Vec::new();
+        for (index, position) in chain.unsettled() {
+            let identity =
+                Identity::of(self.campaign, self.job, chain.work, position, index)?;
+            identities.push(((index, position), identity));
+        }
+        chain.asked_store = true;
+        if identities.is_empty() {
+            return Ok(());
+        }
+        let found = same_work::find(store, &self.campaign.save_path, &identities, &chain.jobs).await;
+        match found {
+            Ok(found) => {
+                for ((index, position), end) in found {
+                    chain.set(index, position, end);
+                }
+                Ok(())
+            }
+            // Claims can be read without the right to list.
+            Err(error) if error.exit() == Exit::StoreRefused => {
+                tracing::warn!("{error}: models of other dispatches are not looked for, and nothing is dispatched again");
+                chain.asked_store = false;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
         }
     }
-    Ok(ended)
 }
 
 /// The last allocation of each index: those before it were lost and replaced.
-fn latest_by_index(allocations: Vec<Allocation>) -> BTreeMap<u32, Allocation> {
-    let mut latest: BTreeMap<u32, Allocation> = BTreeMap::new();
+fn latest_by_index(allocations: &[Allocation]) -> BTreeMap<u32, &Allocation> {
+    let mut latest: BTreeMap<u32, &Allocation> = BTreeMap::new();
     for allocation in allocations {
-        let index = index_of(&allocation.name);
         let newer = latest
-            .get(&index)
+            .get(&allocation.index())
             .is_none_or(|other| other.create_index < allocation.create_index);
         if newer {
-            latest.insert(index, allocation);
+            latest.insert(allocation.index(), allocation);
         }
     }
     latest
-}
-
-/// `<job>.<group>[3]` -> 3.
-fn index_of(name: &str) -> u32 {
-    let inner = name
-        .rsplit_once('[')
-        .and_then(|(_, rest)| rest.strip_suffix(']'));
-    inner.and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
-/// The claim names the model whichever allocation made it; a verdict is found by the allocation that came to it.
-async fn in_store(
-    store: &dyn Store,
-    claim: &ClaimKey,
-    rejected: Option<&str>,
-) -> Result<Option<End>, DispatchError> {
-    let claimed = claimed_model(store, claim).await.or_else(|error| {
-        let problem = error.of_one_object()?;
-        tracing::warn!("{} is left out: {problem}", store.url(claim.as_str()));
-        Ok::<_, StoreError>(None)
-    })?;
-    if let Some(manifest) = claimed {
-        return Ok(Some(End::Stored {
-            score: Some(Score::of(&manifest)),
-            name: Some(manifest.name),
-        }));
-    }
-    let Some(rejected) = rejected else {
-        return Ok(None);
-    };
-    let verdict = read(store, &rejected_key(rejected)).await?;
-    Ok(verdict.map(|manifest| End::GateNotMet {
-        score: Some(Score::of(&manifest)),
-    }))
-}
-
-async fn read(store: &dyn Store, key: &str) -> Result<Option<Manifest>, DispatchError> {
-    let found = find_manifest(store, key).await?.transpose();
-    Ok(found.unwrap_or_else(|problem| {
-        tracing::warn!("{} is left out: {problem}", store.url(key));
-        None
-    }))
-}
-
-/// What Nomad knows: the state of an allocation, and the status that its tasks ended with.
-async fn told_by_nomad(
-    api: &Api,
-    region: &str,
-    allocation: Option<&Allocation>,
-    asked_store: bool,
-) -> End {
-    let Some(allocation) = allocation else {
-        return End::Unknown {
-            reason: "Nomad has no allocation of it: it was stopped, or is forgotten by now"
-                .to_owned(),
-        };
-    };
-    if allocation.client_status == "complete" {
-        return if asked_store {
-            End::Unknown {
-                reason: "it ended well, and --store has no such model: is that the store that the job publishes to?".to_owned(),
-            }
-        } else {
-            End::Stored {
-                name: None,
-                score: None,
-            }
-        };
-    }
-    let states = allocation.task_states.iter().flatten();
-    let Some((task, state)) = states.into_iter().find(|(_, state)| state.failed) else {
-        return End::Failed {
-            task: String::new(),
-            exit_code: None,
-            reason: foreign::line(
-                format!(
-                    "{} {}",
-                    allocation.client_status, allocation.client_description
-                )
-                .trim(),
-            ),
-        };
-    };
-    let exit_code = exit_code(state);
-    if task == STORE_TASK && exit_code == Some(i32::from(Exit::GateNotMet.code())) {
-        return End::GateNotMet { score: None };
-    }
-    End::Failed {
-        task: task.clone(),
-        exit_code,
-        reason: reason(api, region, allocation, task, state).await,
-    }
-}
-
-/// The status of the last process that ran, when one did.
-fn exit_code(state: &TaskState) -> Option<i32> {
-    let events = state.events.iter().flatten().rev();
-    events
-        .into_iter()
-        .find(|event| event.kind == "Terminated")
-        .map(|event| event.exit_code)
-}
-
-/// The runner's own last words, where logs may be read; else what its exit code means; else Nomad's words.
-async fn reason(
-    api: &Api,
-    region: &str,
-    allocation: &Allocation,
-    task: &str,
-    state: &TaskState,
-) -> String {
-    let log = api.log_end(region, &allocation.id, task).await;
-    if let Some(words) = log.as_deref().and_then(last_error) {
-        return words;
-    }
-    if let Some(meaning) = exit_code(state).and_then(exit::meaning) {
-        return meaning.to_owned();
-    }
-    let mut events = state.events.iter().flatten();
-    let last = events.rfind(|event| {
-        !AFTERMATH.contains(&event.kind.as_str()) && !event.display_message.is_empty()
-    });
-    last.map_or_else(
-        || "failed".to_owned(),
-        |event| one_line(&event.display_message),
-    )
-}
-
-/// Nomad's words about a download hold several.
-fn one_line(text: &str) -> String {
-    foreign::line(&text.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-/// Events that follow from a failure and don't name it.
-const AFTERMATH: [&str; 5] = [
-    "Not Restarting",
-    "Killing",
-    "Killed",
-    "Sibling Task Failed",
-    "Leader Task Dead",
-];
-
-/// The line in which the runner says why it ends.
-fn last_error(log: &str) -> Option<String> {
-    // Only at the start of a line: behind blanks stands what a message quotes.
-    let mut lines = log.lines().rev();
-    let line = lines.find_map(|line| line.strip_prefix("error: "))?;
-    Some(foreign::line(line.trim()))
 }

@@ -1,16 +1,14 @@
 //! One campaign, one version of the job: a job that is registered again half-way is noticed.
 
-use super::api::{Api, Dispatched, Job};
-use super::campaign::{Campaign, Work};
+use super::answers::Job;
+use super::api::{Api, Dispatched};
+use super::campaign::Campaign;
 use super::error::DispatchError;
 
 /// The version of the job, in one region, that all work is dispatched of.
 pub struct Pin<'a> {
     campaign: &'a Campaign,
-    region: String,
-    version: u64,
-    /// When the job was registered last, in Nomad's count of changes.
-    registered: u64,
+    job: Job,
 }
 
 impl<'a> Pin<'a> {
@@ -23,14 +21,15 @@ impl<'a> Pin<'a> {
     ) -> Result<Self, DispatchError> {
         let job = api.job(region, &campaign.job).await?;
         campaign.check(&job)?;
-        let pin = Self {
-            campaign,
-            region: job.region.clone(),
-            version: campaign.job_version.unwrap_or(job.version),
-            registered: job.job_modify_index,
-        };
-        pin.compare(&job, 0)?;
-        Ok(pin)
+        if let Some(asked) = campaign.job_version.filter(|asked| *asked != job.version) {
+            return Err(DispatchError::OtherVersion {
+                job: campaign.job.clone(),
+                region: job.region,
+                asked,
+                now: job.version,
+            });
+        }
+        Ok(Self { campaign, job })
     }
 
     /// Whether the job is still the one that the first of this work was dispatched of.
@@ -38,18 +37,14 @@ impl<'a> Pin<'a> {
     /// # Errors
     /// When it is not, with how many were `dispatched` by then.
     pub async fn check(&self, api: &Api, dispatched: usize) -> Result<(), DispatchError> {
-        let job = api.job(Some(&self.region), &self.campaign.job).await?;
-        self.compare(&job, dispatched)
-    }
-
-    fn compare(&self, job: &Job, dispatched: usize) -> Result<(), DispatchError> {
-        if job.version == self.version {
+        let job = api.job(Some(self.region()), &self.campaign.job).await?;
+        if job.version == self.job.version {
             return Ok(());
         }
         Err(DispatchError::RegisteredAgain {
             job: self.campaign.job.clone(),
-            region: self.region.clone(),
-            pinned: self.version,
+            region: self.job.region.clone(),
+            pinned: self.job.version,
             now: job.version,
             dispatched,
         })
@@ -64,27 +59,33 @@ impl<'a> Pin<'a> {
         &self,
         api: &Api,
         dispatched: &Dispatched,
-        work: &Work,
+        label: &str,
     ) -> Result<(), DispatchError> {
-        if self.campaign.job_version.is_some() || dispatched.create_index > self.registered {
+        if self.campaign.job_version.is_some() || dispatched.create_index > self.job.job_modify_index {
             return Ok(());
         }
-        let now = api.specification(&self.region, &self.campaign.job).await?;
-        let then = api.specification(&self.region, &dispatched.job).await?;
+        let now = api.specification(self.region(), &self.campaign.job).await?;
+        let then = api.specification(self.region(), &dispatched.job).await?;
         if now == then {
             return Ok(());
         }
         Err(DispatchError::EarlierVersion {
             job: self.campaign.job.clone(),
-            region: self.region.clone(),
-            now: self.version,
-            version: work.label(),
+            region: self.job.region.clone(),
+            now: self.job.version,
+            version: label.to_owned(),
         })
     }
 
     /// The name of the region, also where none was asked for.
     #[must_use]
     pub fn region(&self) -> &str {
-        &self.region
+        &self.job.region
+    }
+
+    /// The job as it is registered.
+    #[must_use]
+    pub fn job(&self) -> &Job {
+        &self.job
     }
 }

@@ -95,11 +95,11 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         let state = self.state();
-        if state.done {
+        if state.done || state.dispatched == 0 {
             return;
         }
         tracing::warn!(
-            "{} of {} are dispatched and go on; the same command again goes on with the rest",
+            "{} of {} are dispatched and go on in Nomad; the same command again follows them and dispatches the rest",
             state.dispatched,
             self.all
         );

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
 
-use super::api::Job;
+use super::answers::Job;
 use super::campaign::{Campaign, Work};
-use super::follow::Started;
+use super::chain::Chain;
 use super::outcome::{End, Ended, Score};
 use crate::exit::Exit;
-use crate::foreign;
+use crate::foreign::{self, short};
 
 /// Rows of a table before it is cut; `--json` has them all.
 const MOST_ROWS: usize = 20;
@@ -83,29 +83,39 @@ fn own_keys(work: &Work) -> String {
 
 /// What was dispatched, without waiting for it.
 #[must_use]
-pub fn started(started: &[Started<'_>], json: bool) -> String {
+pub fn started(chains: &[Chain<'_>], json: bool) -> String {
+    // Of what has a model or a verdict already, nothing was dispatched.
+    let (chains, there): (Vec<&Chain>, Vec<&Chain>) =
+        chains.iter().partition(|chain| !chain.jobs.is_empty());
     if json {
-        let all = started.iter().map(|started| {
-            json!({"versions": started.work.versions, "region": started.region, "job": started.job, "already": started.already})
+        let all = chains.iter().map(|chain| {
+            json!({"versions": chain.work.versions, "region": chain.region, "job": chain.job(), "already": chain.already})
         });
-        return one_object(&json!({"dispatched": all.collect::<Vec<_>>()}));
+        let there = there.iter().map(|chain| {
+            json!({"versions": chain.work.versions, "region": chain.region})
+        });
+        return one_object(&json!({"dispatched": all.collect::<Vec<_>>(), "stored": there.collect::<Vec<_>>()}));
     }
     let mut table = plain_table();
     table.set_header(["versions", "dispatched job"]);
-    for started in started.iter().take(MOST_ROWS) {
-        table.add_row([started.work.label(), started.job.clone()]);
+    for chain in chains.iter().take(MOST_ROWS) {
+        table.add_row([chain.work.label(), short(chain.job())]);
     }
-    let already = started.iter().filter(|started| started.already).count();
+    let already = chains.iter().filter(|chain| chain.already).count();
     let mut text = format!(
         "{}{}\n{} dispatched",
         lines(table),
-        more(started.len()),
-        started.len() - already
+        more(chains.len()),
+        chains.len() - already
     );
     if already > 0 {
         text.push_str(&format!(
-            ", {already} were already (--campaign NAME dispatches them once more)"
+            ", {already} were already (with --store, --retry-failed dispatches again those that have neither a model nor a \
+             verdict; --campaign NAME dispatches all once more)"
         ));
+    }
+    if !there.is_empty() {
+        text.push_str(&format!(", {} have a model or a verdict", there.len()));
     }
     text
 }
@@ -129,16 +139,21 @@ pub fn ended(ended: &[Ended], json: bool) -> String {
     let problems = problems(ended);
     if !problems.is_empty() {
         let mut table = plain_table();
-        for (what, versions) in &problems {
+        for (what, versions) in problems.iter().take(MOST_ROWS) {
             table.add_row([what.clone(), list(versions)]);
         }
-        text.push_str(&format!("\n{}", lines(table)));
+        text.push_str(&format!("\n{}{}", lines(table), more(problems.len())));
     }
     let counts = counts(ended).into_iter().filter(|(_, count)| *count > 0);
     let counts: Vec<String> = counts
         .map(|(what, count)| format!("{count} {}", words(what)))
         .collect();
     text.push_str(&format!("\n{}\n", counts.join(", ")));
+    if exit(ended) == Exit::VersionsFailed {
+        text.push_str(
+            "\nthe same command with --retry-failed and --store dispatches again what has neither a model nor a verdict\n",
+        );
+    }
     text
 }
 
@@ -146,7 +161,7 @@ pub fn ended(ended: &[Ended], json: bool) -> String {
 #[must_use]
 pub fn exit(ended: &[Ended]) -> Exit {
     let any = |which: fn(&End) -> bool| ended.iter().any(|ended| which(&ended.end));
-    if any(|end| matches!(end, End::Failed { .. } | End::Unknown { .. })) {
+    if any(|end| !end.is_result()) {
         Exit::VersionsFailed
     } else if any(|end| matches!(end, End::GateNotMet { .. })) {
         Exit::GateNotMet
@@ -217,7 +232,8 @@ fn problems(ended: &[Ended]) -> BTreeMap<String, Vec<&str>> {
     for ended in ended {
         let what = match &ended.end {
             End::Stored { .. } => continue,
-            End::GateNotMet { .. } => "missed a gate".to_owned(),
+            End::GateNotMet { missed, .. } if missed.is_empty() => "missed a gate".to_owned(),
+            End::GateNotMet { missed, .. } => format!("missed a gate: {}", missed.join("; ")),
             End::Failed {
                 task,
                 exit_code,
@@ -226,7 +242,9 @@ fn problems(ended: &[Ended]) -> BTreeMap<String, Vec<&str>> {
                 Some(code) => format!("{task} failed ({code}): {reason}"),
                 None => format!("{task} failed: {reason}"),
             },
-            End::Unknown { reason } => reason.clone(),
+            End::Stopped { reason, .. }
+            | End::NotPlaced { reason }
+            | End::Unknown { reason } => reason.clone(),
         };
         problems.entry(what).or_default().push(&ended.model_version);
     }
@@ -248,7 +266,7 @@ fn list(versions: &[&str]) -> String {
     text
 }
 
-fn counts(ended: &[Ended]) -> [(&'static str, usize); 4] {
+fn counts(ended: &[Ended]) -> [(&'static str, usize); 6] {
     let count = |which: fn(&End) -> bool| ended.iter().filter(|ended| which(&ended.end)).count();
     [
         ("stored", count(|end| matches!(end, End::Stored { .. }))),
@@ -257,6 +275,8 @@ fn counts(ended: &[Ended]) -> [(&'static str, usize); 4] {
             count(|end| matches!(end, End::GateNotMet { .. })),
         ),
         ("failed", count(|end| matches!(end, End::Failed { .. }))),
+        ("stopped", count(|end| matches!(end, End::Stopped { .. }))),
+        ("not_placed", count(|end| matches!(end, End::NotPlaced { .. }))),
         ("unknown", count(|end| matches!(end, End::Unknown { .. }))),
     ]
 }
@@ -264,6 +284,7 @@ fn counts(ended: &[Ended]) -> [(&'static str, usize); 4] {
 fn words(status: &'static str) -> &'static str {
     match status {
         "gate_not_met" => "missed a gate",
+        "not_placed" => "without a place",
         "unknown" => "without a trace",
         other => other,
     }

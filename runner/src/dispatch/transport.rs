@@ -1,8 +1,10 @@
 //! One request to Nomad and its answer: where, with which token, how often it is tried.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
@@ -15,10 +17,19 @@ const LARGEST_ANSWER: usize = 256 << 20;
 /// Of what goes into a message. Bytes.
 const LARGEST_TEXT: usize = 64 << 10;
 
+/// How long a server that never answered is tried for.
+const FIRST_PATIENCE: Duration = Duration::from_secs(20);
+/// How long one that answered before is waited for: it may be restarted, or elect a leader.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// Sends requests for one namespace.
 pub struct Transport {
     pub connection: Connection,
     pub namespace: String,
+    /// Nomad answered a request of this command.
+    reached: AtomicBool,
+    /// Since when it does not answer.
+    away: Mutex<Option<Instant>>,
 }
 
 /// What a request is for, and the right that it takes.
@@ -28,6 +39,15 @@ pub struct Call {
 }
 
 impl Transport {
+    pub fn new(connection: Connection, namespace: String) -> Self {
+        Self {
+            connection,
+            namespace,
+            reached: AtomicBool::new(false),
+            away: Mutex::new(None),
+        }
+    }
+
     /// A request to `/<path>?<query>`; the parts of the path are escaped.
     pub fn request(
         &self,
@@ -55,8 +75,9 @@ impl Transport {
         request
     }
 
-    /// Sends until there is an answer that another try would not change: connection errors, 429 and 5xx are tried
-    /// again for about 20 seconds. Every call of ours does the same when it is made twice, a dispatch by its token.
+    /// Sends until there is an answer that another try would not change. 429 and 5xx are tried again for about 20 seconds,
+    /// and so is a server that cannot be reached; one that answered before is waited for longer. Every call of ours does
+    /// the same when it is made twice, a dispatch by its token.
     ///
     /// # Errors
     /// When there is no such answer, or it is that the right is missing.
@@ -65,42 +86,82 @@ impl Transport {
         call: &Call,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Response, DispatchError> {
-        let once = || async {
-            let answer = request().send().await;
-            let response = answer.map_err(|error| Problem::Connection(error.without_url()))?;
-            let status = response.status();
-            if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-                let text = text_of(response).await.unwrap_or_default();
-                return Err(Problem::Status { status, text });
-            }
-            Ok(response)
-        };
-        let backoff = ExponentialBuilder::default()
+        let started = Instant::now();
+        let mut delays = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(5))
-            .with_max_times(8);
-        let answer = once
-            .retry(backoff)
-            .notify(|problem, delay| {
-                let seconds = delay.as_secs_f64();
-                tracing::debug!("Nomad: {problem}: trying again in {seconds:.1} s");
-            })
-            .await;
-        match answer {
-            Ok(response) if response.status() == StatusCode::FORBIDDEN => {
-                Err(DispatchError::Denied {
-                    what: call.what.clone(),
-                    capability: call.capability,
-                    namespace: self.namespace.clone(),
-                })
+            .without_max_times()
+            .build();
+        loop {
+            let problem = match self.once(request()).await {
+                Ok(response) if response.status() == StatusCode::FORBIDDEN => {
+                    return Err(DispatchError::Denied {
+                        what: call.what.clone(),
+                        capability: call.capability,
+                        namespace: self.namespace.clone(),
+                    });
+                }
+                Ok(response) => return Ok(response),
+                Err(problem) => problem,
+            };
+            let patience = match problem {
+                Problem::Connection(_) if self.reached.load(Ordering::Relaxed) => PATIENCE,
+                _ => FIRST_PATIENCE,
+            };
+            let delay = delays.next().unwrap_or(patience);
+            if started.elapsed() + delay > patience {
+                return Err(self.given_up(call, problem));
             }
-            Ok(response) => Ok(response),
-            Err(Problem::Connection(error)) => Err(DispatchError::Unreachable {
+            let seconds = delay.as_secs_f64();
+            tracing::debug!("Nomad: {problem}: trying again in {seconds:.1} s");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn once(&self, request: RequestBuilder) -> Result<Response, Problem> {
+        let response = request.send().await.map_err(|error| {
+            let problem = Problem::Connection(error.without_url());
+            self.is_away(&problem);
+            problem
+        })?;
+        self.is_back();
+        let status = response.status();
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let text = text_of(response).await.unwrap_or_default();
+            return Err(Problem::Status { status, text });
+        }
+        Ok(response)
+    }
+
+    /// Says once that a server that answered before does not answer.
+    fn is_away(&self, problem: &Problem) {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if away.is_none() && self.reached.load(Ordering::Relaxed) {
+            *away = Some(Instant::now());
+            let address = &self.connection.base;
+            tracing::warn!(
+                "Nomad at {address} does not answer any more: {problem}; waiting for it, what was dispatched goes on"
+            );
+        }
+    }
+
+    fn is_back(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = away.take() {
+            let seconds = since.elapsed().as_secs_f64();
+            tracing::warn!("Nomad answers again, after {seconds:.0} s");
+        }
+    }
+
+    fn given_up(&self, call: &Call, problem: Problem) -> DispatchError {
+        match problem {
+            Problem::Connection(error) => DispatchError::Unreachable {
                 address: self.connection.base.to_string(),
                 problem: with_causes(&error),
-            }),
-            Err(Problem::Status { status, text }) => Err(call.failed(status, &text)),
+            },
+            Problem::Status { status, text } => call.failed(status, &text),
         }
     }
 

@@ -5,7 +5,6 @@
 //! whether it keeps rows to choose among the points by.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use contract::GridPoint;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
@@ -113,11 +112,11 @@ impl Grid {
         self.point_bytes
     }
 
-    /// The points that `text`, FIRST..LAST, names: what one allocation of many trains.
+    /// The points that `text` names ([`points`]): what one allocation of many trains.
     ///
     /// # Errors
     /// When there are no such points.
-    pub fn range(&self, text: &str) -> Result<RangeInclusive<u32>, PlanError> {
+    pub fn named(&self, text: &str) -> Result<Vec<u32>, PlanError> {
         points(text, self.points)
     }
 
@@ -153,19 +152,34 @@ impl Grid {
     }
 }
 
-/// FIRST..LAST among the points 1 to `there`.
+/// FIRST..LAST among the points 1 to `there`, or several such ranges, ascending, with commas between them.
 ///
 /// # Errors
 /// When there are no such points.
-pub fn points(text: &str, there: u32) -> Result<RangeInclusive<u32>, PlanError> {
-    let asked = range_of("--points", text)?;
-    match (u32::try_from(*asked.start()), u32::try_from(*asked.end())) {
-        (Ok(first), Ok(last)) if first >= 1 && last <= there => Ok(first..=last),
-        _ => Err(PlanError::NoSuchPoints {
-            text: text.to_owned(),
-            points: there,
-        }),
+pub fn points(text: &str, there: u32) -> Result<Vec<u32>, PlanError> {
+    let mut points: Vec<u32> = Vec::new();
+    for range in text.split(',') {
+        let range = range_of("--points", range)?;
+        let after = points.last().copied().unwrap_or(0);
+        match (u32::try_from(*range.start()), u32::try_from(*range.end())) {
+            (Ok(first), Ok(last)) if first > after && last <= there => points.extend(first..=last),
+            _ => {
+                return Err(PlanError::NoSuchPoints {
+                    text: text.to_owned(),
+                    points: there,
+                });
+            }
+        }
     }
+    Ok(points)
+}
+
+/// The text that [`points`] reads: ascending points as ranges.
+#[must_use]
+pub fn points_text(points: &[u32]) -> String {
+    let runs = points.chunk_by(|left, right| left.checked_add(1) == Some(*right));
+    let ranges = runs.filter_map(|run| Some(format!("{}..{}", run.first()?, run.last()?)));
+    ranges.collect::<Vec<_>>().join(",")
 }
 
 type Axis = (String, Vec<Value>);
@@ -316,13 +330,12 @@ mod tests {
     fn a_slice_holds_the_points_it_names_and_no_others() {
         let text = "[split]\nfolds = 3\n[grid]\nseed = [1, 2, 3, 4, 5]\n";
         let grid = grid(text).unwrap().unwrap();
-        let sliced = grid.range("2..4").unwrap();
-        let numbers: Vec<u32> = sliced
-            .map(|number| grid.point(number).unwrap().place.point)
-            .collect();
-        assert_eq!(numbers, [2, 3, 4]);
-        for wrong in ["0..2", "4..6", "3", "4..2", "a..b"] {
-            assert!(grid.range(wrong).is_err(), "{wrong}");
+        for (text, sliced) in [("2..4", vec![2, 3, 4]), ("1..2,4..4", vec![1, 2, 4])] {
+            assert_eq!(grid.named(text).unwrap(), sliced);
+            assert_eq!(points_text(&sliced), text);
+        }
+        for wrong in ["0..2", "4..6", "3", "4..2", "a..b", "1..2,", "1..3,3..4", "4..5,1..2"] {
+            assert!(grid.named(wrong).is_err(), "{wrong}");
         }
         let refused = super::points("1..2", 0).unwrap_err().to_string();
         assert!(refused.contains("no grid"), "{refused}");

@@ -20,10 +20,10 @@ mod specification;
 mod version;
 
 pub use error::PlanError;
-pub use grid::{Grid, MOST_POINTS, Point};
+pub use grid::{Grid, MOST_POINTS, Point, points_text};
 pub use paths::held_out;
 pub use specification::{Specification, read_file};
-pub use version::{Version, range_of};
+pub use version::{Version, derived_seed, range_of};
 
 /// What a process is to do, complete and checked.
 pub struct Plan {
@@ -218,8 +218,8 @@ fn runs(args: &Args, nomad: &Nomad) -> Result<Vec<RunPlan>, PlanError> {
     };
     let asked = args.points.as_ref().or(nomad.meta.points.as_ref());
     let points = match (&grid, asked) {
-        (Some(grid), Some(text)) => Some(grid.range(text)?),
-        (Some(grid), None) => Some(1..=grid.points()),
+        (Some(grid), Some(text)) => Some(grid.named(text)?),
+        (Some(grid), None) => Some((1..=grid.points()).collect()),
         (None, Some(text)) => Some(grid::points(text, 0)?),
         (None, None) => None,
     };
@@ -228,7 +228,7 @@ fn runs(args: &Args, nomad: &Nomad) -> Result<Vec<RunPlan>, PlanError> {
         |version: Version, specification: Option<Specification>, grid: Option<GridPoint>| RunPlan {
             seed: args
                 .seed
-                .unwrap_or_else(|| version::derived_seed(&version, alloc_index)),
+                .unwrap_or_else(|| derived_seed(version.model_version.as_str(), alloc_index)),
             version,
             specification,
             grid,
@@ -238,8 +238,9 @@ fn runs(args: &Args, nomad: &Nomad) -> Result<Vec<RunPlan>, PlanError> {
         let of_each = |version| run(version, specification.clone(), None);
         return Ok(versions.into_iter().map(of_each).collect());
     };
-    check_size(&grid, versions.len(), points.clone().count())?;
+    check_size(&grid, versions.len(), points.len())?;
     let points: Vec<Point> = points
+        .into_iter()
         .map(|number| grid.point(number))
         .collect::<Result<_, _>>()?;
     let mut runs = Vec::with_capacity(versions.len() * points.len());

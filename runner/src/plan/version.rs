@@ -45,8 +45,9 @@ const SEED_BITS: u32 = 53;
 
 /// A thousand dispatches, each with index 0, and one job of many allocations both get seeds that differ and that
 /// can be had again.
-pub fn derived_seed(version: &Version, alloc_index: u32) -> u64 {
-    let digest = Sha256::digest(format!("{}\n{alloc_index}", version.model_version));
+#[must_use]
+pub fn derived_seed(model_version: &str, alloc_index: u32) -> u64 {
+    let digest = Sha256::digest(format!("{model_version}\n{alloc_index}"));
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
     u64::from_be_bytes(first) >> (u64::BITS - SEED_BITS)

@@ -265,12 +265,25 @@ fn score(value: Option<&f64>) -> String {
 pub fn gate_line(gate: &Gate) -> String {
     let relation = if gate.higher_is_better { ">=" } else { "<=" };
     let verdict = if gate.met { "met" } else { "NOT met" };
+    let (threshold, value) = told_apart(gate.threshold, gate.value);
     format!(
-        "{} {relation} {}: {verdict} ({})",
+        "{} {relation} {threshold}: {verdict} ({value})",
         metric_name(&gate.metric),
-        score(Some(&gate.threshold)),
-        score(Some(&gate.value))
     )
+}
+
+/// Both numbers with as many digits as tell them apart, and no fewer than other scores have: 0.99999 is less than 1.
+fn told_apart(left: f64, right: f64) -> (String, String) {
+    let few = |value: f64| score(Some(&value));
+    let (short_left, short_right) = (few(left), few(right));
+    if short_left != short_right || left == right {
+        return (short_left, short_right);
+    }
+    let longer = (5..=17).map(|digits| (format!("{left:.digits$}"), format!("{right:.digits$}")));
+    let mut different = longer.filter(|(left, right)| left != right);
+    different
+        .next()
+        .unwrap_or_else(|| (left.to_string(), right.to_string()))
 }
 
 /// `model.onnx says the same of 937 rows (within 6.0e-8, 8 ties)`.

@@ -2,7 +2,7 @@
 //! allocations, and faults on demand. It checks keys and payloads, and knows tokens, as the real one does.
 #![allow(dead_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::BufReader;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,6 +15,10 @@ mod http;
 
 use http::{Request, Response};
 
+mod fate;
+
+pub use fate::{DRAIN, Fate, JOB_STOP};
+
 pub const JOB: &str = "sales-close-prediction";
 
 /// What goes wrong with a request.
@@ -26,28 +30,27 @@ pub enum Fault {
     LostResponse,
 }
 
-/// How the allocations of a version end.
-#[derive(Clone, Debug)]
-pub enum Fate {
-    Complete,
-    /// The task that fails, its status, and the event that says so.
-    Failed(&'static str, i32, &'static str),
-    /// Never ends.
-    Runs,
-}
-
 pub struct Child {
     pub id: String,
     pub region: String,
     pub meta: BTreeMap<String, String>,
     pub payload: Vec<u8>,
-    token: String,
+    pub priority: Option<u64>,
+    pub token: String,
     created: u64,
+    fate: Option<Fate>,
+    /// How often its allocations were looked at.
+    looks: usize,
+    /// Nomad's garbage collection took it.
+    pub forgotten: bool,
+    completed: bool,
     /// The job's `cpu` when it was dispatched.
     cpu: u64,
     /// How often the list of unfinished dispatches was asked for since.
     polls: usize,
 }
+
+type OnComplete = Box<dyn Fn(&Child) + Send>;
 
 pub struct State {
     pub children: Vec<Child>,
@@ -59,7 +62,17 @@ pub struct State {
     registered: u64,
     changes: u64,
     pub fates: BTreeMap<String, Fate>,
+    /// Fates of the next dispatches of a version, the first one first; they beat `fates`.
+    pub next: BTreeMap<String, VecDeque<Fate>>,
+    /// Called when a dispatch ends well, as its task publishes.
+    pub on_complete: Option<OnComplete>,
+    /// Nomad's garbage collection takes what has ended at once.
+    pub collects: bool,
+    /// Versions that were dispatched while an earlier dispatch of them still ran on a client.
+    pub beside: Vec<String>,
     pub count: u32,
+    /// SHA-256 of the module that the job downloads.
+    pub module: String,
     /// After so many dispatches somebody registers the job again.
     pub register_after: Option<usize>,
     pub most_unfinished: usize,
@@ -68,6 +81,13 @@ pub struct State {
     faults: Vec<(String, Fault)>,
     pub token: Option<String>,
     pub logs: Option<String>,
+}
+
+impl Child {
+    /// A client has a place for it now.
+    pub fn place(&mut self) {
+        self.fate = Some(Fate::Complete);
+    }
 }
 
 /// A running server. It goes with the process.
@@ -88,7 +108,12 @@ impl Nomad {
             registered: 10,
             changes: 10,
             fates: BTreeMap::new(),
+            next: BTreeMap::new(),
+            on_complete: None,
+            collects: false,
+            beside: Vec::new(),
             count: 1,
+            module: String::new(),
             register_after: None,
             most_unfinished: 0,
             takes: 1,
@@ -184,7 +209,7 @@ impl State {
         match (request.method.as_str(), path.as_slice()) {
             ("GET", ["v1", "job", JOB]) => Response::json(&self.job(self.cpu, region)),
             ("GET", ["v1", "job", id]) => {
-                match self.children.iter().find(|child| child.id == *id) {
+                match self.children.iter().find(|child| child.id == *id && !child.forgotten) {
                     Some(child) => Response::json(&self.job(child.cpu, region)),
                     None => Response::new(404, "job not found"),
                 }
@@ -192,6 +217,7 @@ impl State {
             ("POST", ["v1", "job", JOB, "dispatch"]) => self.dispatch(request, region),
             ("GET", ["v1", "jobs"]) => self.unfinished(region),
             ("GET", ["v1", "job", id, "allocations"]) => self.allocations(id),
+            ("GET", ["v1", "job", id, "evaluations"]) => self.evaluations(id),
             ("GET", ["v1", "client", "fs", "logs", ..]) => match &self.logs {
                 Some(text) => Response::new(200, text.clone()),
                 None => Response::new(403, "Permission denied"),
@@ -208,7 +234,15 @@ impl State {
                 "MetaRequired": ["save_path", "data_path", "prediction_path", "data_url", "gcp_bucket_path", "model_version"],
                 "MetaOptional": ["batch_size", "epochs", "gcp_creds", "points"],
             },
-            "TaskGroups": [{"Name": "trainAndSaveModel", "Tasks": [{"Name": "train", "Resources": {"CPU": cpu}}]}],
+            "TaskGroups": [{"Name": "trainAndSaveModel", "Count": self.count, "Tasks": [{
+                "Name": "train",
+                "Resources": {"CPU": cpu, "MemoryMB": 16, "MemoryMaxMB": 0},
+                "Artifacts": [
+                    {"GetterSource": "http://files.example.com/runner-amd64", "GetterOptions": {"checksum": "sha256:00"}},
+                    {"GetterSource": "http://files.example.com/workload.wasm",
+                     "GetterOptions": {"checksum": format!("sha256:{}", self.module)}},
+                ],
+            }]}],
         })
     }
 
@@ -217,7 +251,7 @@ impl State {
         let known = self
             .children
             .iter()
-            .find(|child| child.token == token && child.region == region);
+            .find(|child| child.token == token && child.region == region && !child.forgotten);
         if let Some(child) = known {
             return Response::json(
                 &json!({"DispatchedJobID": child.id, "JobCreateIndex": child.created, "EvalID": ""}),
@@ -230,9 +264,26 @@ impl State {
             .decode(payload)
             .unwrap();
         assert!(payload.len() <= 16 * 1024, "Nomad refuses it");
+        let version = meta["model_version"].clone();
+        let points = meta.get("points").cloned();
+        let runs = self.children.iter().any(|child| {
+            child.meta["model_version"] == version
+                && child.meta.get("points") == points.as_ref()
+                && !child.forgotten
+                && self.runs_on_a_client(child)
+        });
+        if runs {
+            self.beside.push(version.clone());
+        }
+        let fate = self.next.get_mut(&version).and_then(VecDeque::pop_front);
         self.changes += 1;
         let id = format!("{JOB}/dispatch-{}-{region}", self.changes);
         self.children.push(Child {
+            priority: body["Priority"].as_u64(),
+            fate,
+            looks: 0,
+            forgotten: false,
+            completed: false,
             id: id.clone(),
             region: region.to_owned(),
             meta,
@@ -256,47 +307,73 @@ impl State {
     }
 
     fn has_ended(&self, child: &Child) -> bool {
-        child.polls >= self.takes && !matches!(self.fate(child), Fate::Runs)
+        child.polls >= self.takes && !matches!(self.fate(child), Fate::Runs | Fate::Unplaced(_))
+    }
+
+    fn runs_on_a_client(&self, child: &Child) -> bool {
+        match self.fate(child) {
+            Fate::Stopped(_, lingers) => child.looks < lingers,
+            Fate::Unplaced(_) => false,
+            _ => !self.has_ended(child),
+        }
     }
 
     fn fate(&self, child: &Child) -> Fate {
-        self.fates
-            .get(&child.meta["model_version"])
-            .cloned()
-            .unwrap_or(Fate::Complete)
+        let fate = child.fate.as_ref();
+        let fate = fate.or_else(|| self.fates.get(&child.meta["model_version"]));
+        fate.cloned().unwrap_or(Fate::Complete)
     }
 
     fn unfinished(&mut self, region: &str) -> Response {
         for child in &mut self.children {
             child.polls += 1;
         }
+        for at in 0..self.children.len() {
+            let child = &self.children[at];
+            let completes = self.has_ended(child)
+                && matches!(self.fate(child), Fate::Complete | Fate::StoppedWhenDone(_));
+            if completes && !child.completed {
+                if let Some(publish) = &self.on_complete {
+                    publish(child);
+                }
+                self.children[at].completed = true;
+            }
+            self.children[at].forgotten |= self.collects && self.has_ended(&self.children[at]);
+        }
         let unfinished = self
             .children
             .iter()
-            .filter(|child| child.region == region && !self.has_ended(child));
+            .filter(|child| child.region == region && !self.has_ended(child) && !child.forgotten);
         let list: Vec<Value> = unfinished
-            .map(|child| json!({"ID": child.id, "Status": "running"}))
+            .map(|child| {
+                let pending = matches!(self.fate(child), Fate::Unplaced(_));
+                json!({"ID": child.id, "Status": if pending { "pending" } else { "running" }})
+            })
             .collect();
         Response::json(&Value::Array(list))
     }
 
-    fn allocations(&self, id: &str) -> Response {
-        let Some(child) = self.children.iter().find(|child| child.id == id) else {
+    fn evaluations(&self, id: &str) -> Response {
+        let child = self.children.iter().find(|child| child.id == id);
+        match child.map(|child| self.fate(child)) {
+            Some(Fate::Unplaced(why)) => Response::json(&json!([
+                {"ModifyIndex": 5, "Status": "complete", "FailedTGAllocs": {"trainAndSaveModel": why}},
+                {"ModifyIndex": 6, "Status": "blocked", "FailedTGAllocs": null},
+            ])),
+            Some(_) => Response::json(&json!([{"ModifyIndex": 5, "Status": "complete"}])),
+            None => Response::new(404, "job not found"),
+        }
+    }
+
+    fn allocations(&mut self, id: &str) -> Response {
+        let found = self.children.iter_mut().find(|child| child.id == id && !child.forgotten);
+        let Some(child) = found else {
             return Response::new(404, "job not found");
         };
+        child.looks += 1;
+        let child = &self.children[self.children.iter().position(|child| child.id == id).unwrap()];
         let list = (0..self.count).map(|index| {
-            let state = match self.fate(child) {
-                Fate::Complete => json!({"ClientStatus": "complete", "TaskStates": {}}),
-                Fate::Runs => json!({"ClientStatus": "running", "TaskStates": {}}),
-                Fate::Failed(task, code, message) => json!({"ClientStatus": "failed", "TaskStates": {task: {
-                    "Failed": true, "Events": [
-                        {"Type": "Started", "ExitCode": 0, "DisplayMessage": "Task started by client"},
-                        {"Type": if code == 0 { "Failed Artifact Download" } else { "Terminated" },
-                         "ExitCode": code, "DisplayMessage": message},
-                        {"Type": "Not Restarting", "ExitCode": 0, "DisplayMessage": "Policy allows no restarts"},
-                    ]}}}),
-            };
-            let mut allocation = state;
+            let mut allocation = self.fate(child).allocation(child.looks);
             allocation["ID"] = json!(allocation_id(id, index));
             allocation["Name"] = json!(format!("{id}.trainAndSaveModel[{index}]"));
             allocation["CreateIndex"] = json!(1);
