@@ -143,14 +143,12 @@ impl Texts {
         let mut marks = Marks::default();
         for (index, text) in dictionary.distinct.iter().enumerate() {
             let text = text.trim();
-            if !text.starts_with(|first: char| {
-                first.is_ascii_digit() || matches!(first, '.' | ',' | '-' | '+')
-            }) {
+            let is_of_number = |byte: u8| byte.is_ascii_digit() || b".,-+eE".contains(&byte);
+            if !text.contains(['.', ',']) || !text.bytes().all(is_of_number) {
                 continue;
             }
-            let is_number = NumberFormat::POINT.decimal(text).is_some()
-                || NumberFormat::COMMA.decimal(text).is_some();
-            if is_number && text.contains(['.', ',']) {
+            let formats = [NumberFormat::POINT, NumberFormat::COMMA];
+            if formats.iter().any(|format| format.decimal(text).is_some()) {
                 let row = || {
                     dictionary
                         .codes

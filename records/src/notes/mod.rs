@@ -125,12 +125,13 @@ pub struct Passed {
 
 impl Notes {
     pub(crate) fn add(&mut self, note: Note) {
-        if !note.is_empty() {
+        // Of declared columns all cells are counted, for there may be further parts of the dataset.
+        if note.is_declared || !note.is_empty() {
             self.columns.push(note);
         }
     }
 
-    /// Of each column where anything was met.
+    /// Of each column that was declared, or where anything was met.
     #[must_use]
     pub fn columns(&self) -> &[Note] {
         &self.columns

@@ -5,6 +5,7 @@
 //! | `model` | a reference -> the model's files, verified |
 //! | `module` | block by block through the module |
 //! | `records`, `lines`, `formulas` | what a module leaves, checked and appended |
+//! | `reading` | how the data is read, by the metadata of an ONNX form |
 //! | `onnx`, `table` | block by block through tract, each column as the model takes it |
 //! | `categories` | values as the model spells them, for its ONNX form |
 //! | `said` | what there is to warn of, over all blocks |
@@ -21,6 +22,8 @@ mod module;
 #[cfg(feature = "score")]
 mod onnx;
 mod output;
+#[cfg(feature = "score")]
+mod reading;
 mod records;
 mod rows;
 mod said;

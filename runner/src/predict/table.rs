@@ -6,6 +6,7 @@ use contract::{PredictionWarnings, Warning};
 use records::{Block, Notes, Options, Passed, ReadError, Records, Rules, Text, Type};
 
 use super::categories::Known;
+use super::reading::Written;
 use crate::score::{Column, Kind, Signature, Values};
 
 /// Names that are more alike than this may be meant.
@@ -78,23 +79,6 @@ impl Columns {
     }
 }
 
-/// `schema` in a model's metadata, as the module's exporter writes it.
-#[derive(serde::Deserialize)]
-struct Written {
-    inputs: Vec<WrittenInput>,
-}
-
-#[derive(serde::Deserialize)]
-struct WrittenInput {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    /// An example of how its numbers are written.
-    format: Option<String>,
-    #[serde(default)]
-    na_is_text: bool,
-}
-
 impl Schema {
     /// Of a model, and for data of which a block takes no more than `memory` bytes.
     ///
@@ -102,23 +86,16 @@ impl Schema {
     /// When the model was made by reading rules that this runner does not know.
     pub fn of(signature: &Signature, memory: u64) -> Result<Self, String> {
         let metadata = |key: &str| signature.metadata.get(key);
-        let written: Option<Written> =
-            metadata("schema").and_then(|text| serde_json::from_str(text).ok());
+        let written = Written::of(signature);
         let wide = match signature.inputs.as_slice() {
             [port] if port.columns > 1 => Some(port.kind),
             _ => None,
         };
-        let kind = |name: &str, kind: Kind| {
-            let mut written = written.iter().flat_map(|written| &written.inputs);
-            let written = written
-                .rfind(|input| input.name == name)
-                .map(|input| input.kind.as_str());
-            match (kind, written) {
-                (Kind::Text, _) => Cells::Text,
-                (Kind::Number, Some("boolean")) => Cells::Boolean,
-                (Kind::Number, Some("date" | "timestamp")) => Cells::Time,
-                (Kind::Number, _) => Cells::Number,
-            }
+        let kind = |name: &str, kind: Kind| match (kind, written.kind(name)) {
+            (Kind::Text, _) => Cells::Text,
+            (Kind::Number, Some("boolean")) => Cells::Boolean,
+            (Kind::Number, Some("date" | "timestamp")) => Cells::Time,
+            (Kind::Number, _) => Cells::Number,
         };
         let inputs: Vec<Input> = signature
             .inputs
@@ -130,22 +107,8 @@ impl Schema {
             .collect();
         let mut options = Options {
             max_bytes: memory,
-            rules: rules(metadata("reading_rules"))?,
-            infer: false,
-            ..Options::default()
+            ..written.options()?
         };
-        for input in written.iter().flat_map(|written| &written.inputs) {
-            let format = input
-                .format
-                .as_ref()
-                .and_then(|example| example.parse().ok());
-            options
-                .formats
-                .extend(format.map(|format| (input.name.clone(), format)));
-            if input.na_is_text {
-                options.na_is_text.insert(input.name.clone());
-            }
-        }
         if wide.is_none() {
             options.columns =
                 records::Columns::Only(inputs.iter().map(|input| input.name.clone()).collect());
@@ -307,21 +270,6 @@ impl Schema {
             categories: self.categories.counts(),
         })
     }
-}
-
-/// The rules that a model's metadata notes: the first where it has none.
-fn rules(number: Option<&String>) -> Result<Rules, String> {
-    let Some(number) = number else {
-        return Ok(Rules::One);
-    };
-    let rules = number.parse().ok().and_then(Rules::of);
-    rules.ok_or_else(|| {
-        format!(
-            "the model was made by reading rules {}, and this runner knows rules up to {}: use a newer one",
-            crate::foreign::line(number),
-            Rules::NEWEST.number()
-        )
-    })
 }
 
 fn names(records: &Records) -> impl Iterator<Item = &str> {
@@ -522,3 +470,6 @@ impl Cells {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
