@@ -165,10 +165,9 @@ impl<'a, G: Goal> Grower<'a, G> {
         // As scikit-learn has it: constant columns count among the drawn ones, but one that varies is among them.
         while (drawn < self.limits.max_features || varying == 0) && !undrawn.is_empty() {
             drawn += 1;
-            let place = match self.limits.max_features < columns {
-                true => random.below((known_constant + undrawn.len()) as u32) as usize,
-                false => known_constant,
-            };
+            // In random order even where all are drawn: columns that part the rows alike take turns, so that a forest's
+            // trees differ.
+            let place = random.below((known_constant + undrawn.len()) as u32) as usize;
             let Some(place) = place.checked_sub(known_constant) else {
                 known_constant -= 1;
                 continue;
@@ -196,7 +195,11 @@ impl<'a, G: Goal> Grower<'a, G> {
                 }
             }
         }
-        let best = best?;
+        let mut best = best?;
+        if !self.limits.random_thresholds {
+            let values = &self.features.columns[best.feature as usize].values;
+            best.center(rows, values);
+        }
         self.importance[best.feature as usize] += best.score - self.goal.score(&sums);
         let varying = match constant.is_empty() {
             true => Rc::clone(&open.varying),
