@@ -12,6 +12,10 @@ use crate::forms::Node;
 use crate::learners::Features;
 use crate::learners::random::Random;
 
+/// Splits whose decreases of impurity differ by less than this share of them are equally good. The sums of equal parts are
+/// added up in another order by each column, so that rounding alone tells them apart.
+const TIE: f64 = 1e-9;
+
 /// What keeps a tree from growing on, and how it chooses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -159,6 +163,8 @@ impl<'a, G: Goal> Grower<'a, G> {
         let constant = &mut self.constant;
         constant.clear();
         let mut known_constant = columns - undrawn.len();
+        let unsplit = self.goal.score(&sums);
+        let better = |score: f64, best: f64| score - best > TIE * (best - unsplit).abs();
         let mut best: Option<Split> = None;
         let mut drawn = 0;
         let mut varying = 0;
@@ -188,7 +194,7 @@ impl<'a, G: Goal> Grower<'a, G> {
                 Found::Best(split) => {
                     varying += 1;
                     if let Some(split) = split
-                        && best.is_none_or(|best| split.score > best.score)
+                        && best.is_none_or(|best| better(split.score, best.score))
                     {
                         best = Some(split);
                     }
@@ -200,7 +206,7 @@ impl<'a, G: Goal> Grower<'a, G> {
             let values = &self.features.columns[best.feature as usize].values;
             best.center(rows, values);
         }
-        self.importance[best.feature as usize] += best.score - self.goal.score(&sums);
+        self.importance[best.feature as usize] += best.score - unsplit;
         let varying = match constant.is_empty() {
             true => Rc::clone(&open.varying),
             false => {
