@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::Warning;
+
 /// `error.json`: what went wrong, where, and what to do next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
@@ -13,4 +15,7 @@ pub struct ErrorReport {
     /// What the user can do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// What was noticed before: it may be why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }

@@ -19,6 +19,8 @@ pub const MANIFEST_JSON: &str = "manifest.json";
 pub const ERROR_JSON: &str = "error.json";
 /// Held-out rows and what the model says of them: [`crate::Check`]. Never part of the model.
 pub const CHECK_JSON: &str = "check.json";
+/// What there is to say of rows that were predicted, in [`PREDICTIONS`]: [`crate::PredictionWarnings`].
+pub const WARNINGS_JSON: &str = "warnings.json";
 /// The whole pipeline as an ONNX graph.
 pub const MODEL_ONNX: &str = "model.onnx";
 /// The specification, in [`JOB`] and in `NOMAD_TASK_DIR`.

@@ -3,6 +3,7 @@
 //! `docs/contract.md` is the home of the contract; this crate is its Rust form. Any language that compiles to
 //! WASI preview 1 can implement it without this crate.
 
+mod categories;
 mod check;
 mod error;
 pub mod exit;
@@ -10,7 +11,9 @@ pub mod files;
 mod manifest;
 mod metrics;
 mod parity;
+mod warning;
 
+pub use categories::{CategoryCounts, CategoryVerdict, KnownCategories};
 pub use check::{Check, CheckColumn, CheckValues};
 pub use error::ErrorReport;
 pub use manifest::{
@@ -22,6 +25,7 @@ pub use metrics::{
     Task,
 };
 pub use parity::Parity;
+pub use warning::{PredictionWarnings, Warning};
 
 /// The version of the contract that this crate describes; the guest finds it in the variable `CONTRACT`.
 pub const CONTRACT: u32 = 1;

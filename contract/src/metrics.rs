@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Warning;
+
 /// `metrics.json`: what was trained, on what, and how good it is.
 ///
 /// Only `contract`, `task`, `rows`, `held_out` and `primary` are asked of every module.
@@ -40,6 +42,9 @@ pub struct Metrics {
     /// Mean over the folds of a cross-validation on the training rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross_validation: Option<Evaluation>,
+    /// The standard deviation of each score among these folds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cross_validation_spread: BTreeMap<String, f64>,
     pub primary: Primary,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
@@ -53,8 +58,35 @@ pub struct Metrics {
     /// Why there is no `model.onnx`, where a module that makes them made none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub onnx_left_out: Option<String>,
+    /// The messages of all warnings. [`Metrics::warnings`] has them as values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// The same warnings with their kinds and columns; modules of earlier days have messages alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warning_details: Vec<Warning>,
+}
+
+impl Metrics {
+    /// Every warning. One that the module left as a message alone is of the kind [`Warning::OTHER`].
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let is_untold = |message: &&String| {
+            let mut details = self.warning_details.iter();
+            !details.any(|warning| warning.message == **message)
+        };
+        let messages = self.warnings.iter().filter(is_untold);
+        let others = messages.map(|message| Warning::new(Warning::OTHER, message));
+        self.warning_details.iter().cloned().chain(others).collect()
+    }
+
+    /// Says all of `warnings`, and no others.
+    pub fn set_warnings(&mut self, warnings: Vec<Warning>) {
+        self.warnings = warnings
+            .iter()
+            .map(|warning| warning.message.clone())
+            .collect();
+        self.warning_details = warnings;
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +116,9 @@ pub struct Rows {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub validation: u64,
     pub held_out: u64,
+    /// Held-out rows that equal a training row in every column that is used and in the target.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicates: u64,
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -1,3 +1,5 @@
+use contract::Warning;
+
 use crate::format::Format;
 
 /// A table: columns of equal length, in the order of the source.
@@ -10,7 +12,7 @@ pub struct Records {
     /// Columns of the source that are not among [`Records::columns`], and why.
     pub left_out: Vec<LeftOut>,
     /// What the user should know about the source, a sentence each.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// A named column.

@@ -29,6 +29,7 @@ mod parquet;
 mod read;
 mod room;
 mod source;
+pub mod spelling;
 mod table;
 mod time;
 

@@ -1,3 +1,5 @@
+use contract::Warning;
+
 use crate::column::Records;
 use crate::csv::Csv;
 use crate::error::{Problem, ReadError};
@@ -125,7 +127,7 @@ impl Parser {
         }
     }
 
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<Warning> {
         match self {
             Parser::Csv(_) => Vec::new(),
             Parser::Json(json) => json.warnings(),

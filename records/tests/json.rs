@@ -105,9 +105,18 @@ fn query_results_one_after_another_are_one_table() {
 #[test]
 fn a_query_result_without_its_further_pages_is_warned_of() {
     let page = r#"{"totalSize":4000,"done":false,"nextRecordsUrl":"/services/data/v60.0/query/01g-2000","records":[{"a":1}]}"#;
+    let warnings = ok(page).warnings;
     assert_eq!(
-        ok(page).warnings,
-        ["the query has 4000 records, the dataset 1: further pages are missing"]
+        (
+            warnings.len(),
+            warnings[0].kind.as_str(),
+            warnings[0].message.as_str()
+        ),
+        (
+            1,
+            "pages_missing",
+            "the query has 4000 records, the dataset 1: further pages are missing"
+        )
     );
     let behind = r#"{"done":false,"records":[{"a":1}],"totalSize":4000}"#;
     assert_eq!(ok(behind).warnings.len(), 1);

@@ -32,6 +32,7 @@ pub mod stdout;
 pub mod store;
 pub mod timings;
 pub mod version;
+pub mod warnings;
 pub mod workspace;
 
 /// Lower-case hexadecimal, as digests are written everywhere.

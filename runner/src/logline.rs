@@ -33,6 +33,13 @@ impl Style {
         let _ = STYLE.set(self);
     }
 
+    /// The style that was announced, else that of a pipe.
+    #[must_use]
+    pub fn current() -> Self {
+        let announced = STYLE.get().copied();
+        announced.unwrap_or(Self::Text { colored: false })
+    }
+
     fn write(self, event: &Line) -> String {
         match self {
             Self::Text { colored } => event.text(colored),
@@ -44,17 +51,13 @@ impl Style {
 /// Bytes of the log line that a line of a guest becomes, its framing and escapes included.
 #[must_use]
 pub fn guest_line_length(stream: &str, text: &str) -> u64 {
-    let style = STYLE
-        .get()
-        .copied()
-        .unwrap_or(Style::Text { colored: false });
     let line = Line {
         level: Level::INFO,
         target: GUEST,
         message: text.to_owned(),
         fields: vec![("stream", serde_json::Value::from(stream))],
     };
-    style.write(&line).len() as u64
+    Style::current().write(&line).len() as u64
 }
 
 impl<S, N> FormatEvent<S, N> for Style

@@ -19,6 +19,7 @@ use crate::sandbox::{self, Engine, Grants, Guest, LimitHit, Mode, Module, Sandbo
 use crate::score::parity::Gate;
 use crate::store::{self, FolderStore, REJECTED, Store, StoreError};
 use crate::timings::{FETCH, TRAIN, Timings};
+use crate::warnings;
 use crate::workspace::{self, Workspace};
 
 /// Below `--out`: models whose own place is taken by what a failed publication left.
@@ -165,6 +166,7 @@ pub async fn run_one(
         .await?;
     if !matches!(status, exit::DONE | exit::GATE_NOT_MET) {
         let report = outputs::error_report(&model)?;
+        warnings::log(report.iter().flat_map(|report| &report.warnings));
         return Err(GuestError { status, report }.into());
     }
     let (left, limits, predictions) = (model.clone(), plan.limits, plan.prediction_path.clone());
@@ -268,6 +270,16 @@ fn own_digest() -> Option<String> {
 /// # Errors
 /// When neither the store nor the folder takes it.
 pub async fn deliver(trained: Trained, plan: &Plan, timings: &Timings) -> Result<Outcome, Error> {
+    let warnings = trained.manifest.metrics.warnings();
+    let delivered = place(trained, plan, timings).await;
+    // There is no result that shows them.
+    if delivered.is_err() {
+        warnings::log(&warnings);
+    }
+    delivered
+}
+
+async fn place(trained: Trained, plan: &Plan, timings: &Timings) -> Result<Outcome, Error> {
     store::write_manifest(&trained.folder, &trained.manifest)?;
     if !trained.manifest.met_its_gates() && !plan.defer_gate {
         return timings.time("reject", reject(trained, plan)).await;

@@ -106,6 +106,7 @@ fn learn(algorithm: &str, task: &str, predicts: bool) -> Result<(), Box<dyn Erro
         target: &target,
         weights: None,
         seed: 1,
+        progress: workload::learners::Progress::default(),
     };
     if predicts {
         let form = learner.fit(training)?.form;

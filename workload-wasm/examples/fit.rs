@@ -76,6 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         target: &target,
         weights: None,
         seed: seed.parse()?,
+        progress: workload::learners::Progress::default(),
     };
     let mut seconds = Vec::new();
     let mut fitted = None;

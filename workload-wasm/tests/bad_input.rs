@@ -211,7 +211,7 @@ fn fewer_rows_than_folds() {
     let error = Fixture::new("data.csv", data)
         .specification("[split]\nfolds = 20")
         .refused(exit::BAD_DATA);
-    says(&error, "too few for 20 folds", "[split]");
+    says(&error, "10 rows are too few for 20 folds", "split.folds");
 }
 
 #[test]
@@ -317,9 +317,9 @@ fn what_does_not_fit_the_columns_type() {
     );
     says(&specified("keep = \"b < x\""), "orders categories", "");
     says(
-        &specified("[split]\ntime = \"a\""),
-        "`a` is a number",
-        "date",
+        &specified("[split]\ntime = \"b\""),
+        "`b` is a category",
+        "[types]",
     );
     says(
         &specified("[derive]\nd = { sum = [\"a\", \"b\"] }"),

@@ -121,7 +121,10 @@ fn predict_on_the_held_out_rows_gives_what_train_wrote_of_them() {
         }
         let finished = fixture.predict("new.csv", rows);
         assert_eq!(finished.status, 0, "{}", finished.stderr);
-        assert_eq!(fixture.files("predictions"), ["predictions.csv"]);
+        assert_eq!(
+            fixture.files("predictions"),
+            ["predictions.csv", "warnings.json"]
+        );
         let predicted = rows_of(&fixture.read("predictions/predictions.csv"));
         assert_eq!(predicted.len(), written.len());
         assert_eq!(predicted[0], ["row", "predicted", "p_false", "p_true"]);

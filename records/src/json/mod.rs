@@ -4,6 +4,8 @@
 mod keys;
 mod scan;
 
+use contract::Warning;
+
 use crate::cell::Cell;
 use crate::error::{Problem, ReadError};
 use crate::format::Kind;
@@ -57,12 +59,13 @@ impl Json {
         self.kind.unwrap_or(Kind::Ndjson)
     }
 
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<Warning> {
         if self.total_size > self.rows {
-            vec![format!(
+            let message = format!(
                 "the query has {} records, the dataset {}: further pages are missing",
                 self.total_size, self.rows
-            )]
+            );
+            vec![Warning::new("pages_missing", message)]
         } else {
             Vec::new()
         }

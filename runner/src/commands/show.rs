@@ -62,6 +62,9 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         let baseline = baseline.map_or(String::new(), |value| format!(" (baseline {value:.4})"));
         row(name, format!("{value:.4}{baseline}"));
     }
+    for warning in &metrics.warnings() {
+        row("warning", warning.message.clone());
+    }
     row(
         "data",
         format!("{} ({} bytes)", manifest.data.source, manifest.data.bytes),

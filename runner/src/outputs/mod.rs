@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use contract::{Check, ErrorReport, FileEntry, Metrics, files};
+use contract::{Check, ErrorReport, FileEntry, Metrics, PredictionWarnings, files};
 
 pub use error::OutputError;
 #[cfg(feature = "score")]
@@ -90,6 +90,19 @@ pub fn list(predictions: &Path, limits: &Limits) -> Result<Vec<FileEntry>, Outpu
 pub fn error_report(model: &Path) -> Result<Option<ErrorReport>, OutputError> {
     let text = bytes(&Folder::open(model)?, files::ERROR_JSON, &read::ERROR)?;
     text.map(|text| read::error_report(&text)).transpose()
+}
+
+/// What the guest has to say of the rows that it predicted. Empty when it left no `warnings.json`.
+///
+/// # Errors
+/// When that file is not as the contract has it.
+pub fn prediction_warnings(predictions: &Path) -> Result<PredictionWarnings, OutputError> {
+    let folder = Folder::open(predictions)?;
+    let text = bytes(&folder, files::WARNINGS_JSON, &read::WARNINGS)?;
+    let read = text
+        .map(|text| read::prediction_warnings(&text))
+        .transpose();
+    read.map(Option::unwrap_or_default)
 }
 
 fn metrics(folder: &Folder, status: i32) -> Result<Metrics, OutputError> {

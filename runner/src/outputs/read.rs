@@ -1,7 +1,7 @@
 //! The JSON files that a guest leaves, from their bytes. Each is bounded before it is parsed, and what is taken from it can
 //! be stored, listed and read again.
 
-use contract::{Check, CheckValues, ErrorReport, Evaluation, Metrics, files};
+use contract::{Check, CheckValues, ErrorReport, Evaluation, Metrics, PredictionWarnings, files};
 
 use super::OutputError;
 use crate::foreign;
@@ -39,6 +39,12 @@ pub const ERROR: Bounds = Bounds {
     bytes: 1 << 20,
     depth: 32,
     values: 10_000,
+};
+/// Of `warnings.json`.
+pub const WARNINGS: Bounds = Bounds {
+    bytes: 4 << 20,
+    depth: 8,
+    values: 100_000,
 };
 /// Characters of a column's name in a message.
 const MAX_COLUMN: usize = 200;
@@ -149,5 +155,17 @@ pub fn error_report(text: &[u8]) -> Result<ErrorReport, OutputError> {
             .column
             .map(|column| foreign::shortened(&column, MAX_COLUMN)),
         remedy: report.remedy.map(|remedy| foreign::line(&remedy)),
+        warnings: report.warnings,
+    })
+}
+
+/// Reads `warnings.json`.
+///
+/// # Errors
+/// When it is not as the contract has it.
+pub fn prediction_warnings(text: &[u8]) -> Result<PredictionWarnings, OutputError> {
+    WARNINGS.parse(text).map_err(|reason| OutputError::Invalid {
+        name: files::WARNINGS_JSON,
+        reason,
     })
 }

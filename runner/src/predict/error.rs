@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use records::ReadError;
 
+use super::Job;
 use crate::exit::Exit;
 use crate::size::Size;
 
@@ -83,6 +84,14 @@ impl PredictError {
             action,
             path: path.into(),
             source,
+        }
+    }
+
+    /// What is wrong with a column of the job's data.
+    pub(super) fn column(job: &Job, problem: String) -> Self {
+        Self::Column {
+            data: job.data.source.to_string(),
+            problem,
         }
     }
 

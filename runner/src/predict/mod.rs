@@ -6,9 +6,13 @@
 //! | `module` | block by block through the module |
 //! | `records`, `lines`, `formulas` | what a module leaves, checked and appended |
 //! | `onnx`, `table` | block by block through tract, each column as the model takes it |
+//! | `categories` | values as the model spells them, for its ONNX form |
+//! | `said` | what there is to warn of, over all blocks |
 //! | `rows` | the dataset's blocks, and how far one has come |
 //! | `output` | the predictions, whole or not at all |
 
+#[cfg(feature = "score")]
+mod categories;
 mod error;
 mod formulas;
 mod lines;
@@ -19,6 +23,7 @@ mod onnx;
 mod output;
 mod records;
 mod rows;
+mod said;
 #[cfg(feature = "score")]
 mod table;
 

@@ -6,18 +6,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use contract::{Manifest, exit, files};
+use contract::{Manifest, PredictionWarnings, exit, files};
 
 use super::formulas::Formulas;
 use super::lines::{Block, Lines};
 use super::model::{Model, check_digest};
 use super::output::Output;
 use super::rows::Rows;
+use super::said::Said;
 use super::{Job, PredictError};
 use crate::error::{Error, GuestError};
 use crate::outputs;
 use crate::run::load;
 use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module};
+use crate::warnings;
 use crate::workspace::Workspace;
 
 /// Bytes of a block: many, for each run of the module reads the model anew.
@@ -50,6 +52,7 @@ pub(super) async fn predict(
     let formulas = Formulas::new(job.keep_formulas);
     let (name, version) = (&manifest.name, &manifest.model_version);
     let mut lines = Lines::new(name, version, output.writer(), formulas);
+    let mut said = Said::default();
     let mut blocks = rows.open()?;
     let extension = blocks.extension();
     while let Some(block) = blocks
@@ -69,13 +72,16 @@ pub(super) async fn predict(
         drop(block);
         // Whoever waits for a signal gets a turn.
         tokio::task::yield_now().await;
-        predictor.block(&folder, &file, part, &mut lines).await?;
+        let noticed = predictor.block(&folder, &file, part, &mut lines).await?;
+        said.add(noticed);
         // It is removed in the end, if not now.
         let _ = std::fs::remove_dir_all(&folder);
         rows.at(blocks.offset(), part.first + part.rows);
     }
     lines.finish();
-    Ok(())
+    Ok(said
+        .finish()
+        .map_err(|problem| PredictError::column(job, problem))?)
 }
 
 struct Predictor<'a> {
@@ -87,14 +93,15 @@ struct Predictor<'a> {
 }
 
 impl Predictor<'_> {
-    /// Predicts the rows of `file`, the only one in its folder, and appends what the module says of them.
+    /// Predicts the rows of `file`, the only one in its folder, and appends what the module says of them. Returns what it
+    /// warns of.
     async fn block(
         &self,
         folder: &Path,
         file: &Path,
         block: Block,
         lines: &mut Lines<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<PredictionWarnings, Error> {
         let predictions = folder.join("predictions");
         std::fs::create_dir_all(&predictions)
             .map_err(|error| PredictError::local("make", &predictions, error))?;
@@ -113,6 +120,7 @@ impl Predictor<'_> {
         let left = outputs::list(&predictions, &self.limits)?;
         if status != exit::DONE {
             let mut report = outputs::error_report(&predictions)?;
+            warnings::log(report.iter().flat_map(|report| &report.warnings));
             if let Some(row) = report.as_mut().and_then(|report| report.row.as_mut()) {
                 *row = row.saturating_add(block.first);
             }
@@ -124,7 +132,8 @@ impl Predictor<'_> {
             ))
             .into());
         }
-        Ok(lines.append(&predictions.join(PREDICTIONS), block)?)
+        lines.append(&predictions.join(PREDICTIONS), block)?;
+        Ok(outputs::prediction_warnings(&predictions)?)
     }
 
     fn environment(&self, file: &Path) -> BTreeMap<String, String> {

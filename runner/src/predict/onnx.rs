@@ -11,6 +11,7 @@ use super::formulas::Formulas;
 use super::model::Model;
 use super::output::{Output, Writer, push_cell};
 use super::rows::Rows;
+use super::said::Said;
 use super::table::{Schema, at};
 use super::{Job, PredictError};
 use crate::score::{Column, ScoreError, Scorer, Scores, Standby, arrange};
@@ -97,7 +98,9 @@ impl Work {
         if let Some(rows) = pending {
             self.receive(scorer, rows, &mut lines)?;
         }
-        schema.finish().map_err(|problem| self.column(problem))?;
+        let mut said = Said::default();
+        said.add(schema.finish().map_err(|problem| self.column(problem))?);
+        said.finish().map_err(|problem| self.column(problem))?;
         lines.formulas.report();
         lines.flush(&self.writer)
     }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::{PredictionWarnings, Warning};
 use records::{Block, Options, ReadError, Records, Text, Type};
 
+use super::categories::Known;
 use crate::score::{Column, Kind, Signature, Values};
 
 /// Names that are more alike than this may be meant.
@@ -23,6 +25,7 @@ pub(super) struct Schema {
     later: BTreeSet<String>,
     /// Cells that are no value of their column's type, by column.
     unread: BTreeMap<String, Unread>,
+    categories: Known,
 }
 
 struct Input {
@@ -140,6 +143,7 @@ impl Schema {
                 .unwrap_or_default(),
             later: BTreeSet::new(),
             unread: BTreeMap::new(),
+            categories: Known::from_metadata(metadata("categories")),
         }
     }
 
@@ -218,7 +222,9 @@ impl Schema {
         first_row: u64,
     ) -> Result<(String, Held), String> {
         let held = if kind == Cells::Text {
-            Held::Text(text(values, &name)?)
+            let mut text = text(values, &name)?;
+            self.categories.spell(&name, &mut text);
+            Held::Text(text)
         } else {
             let unread = self.unread.entry(name.clone()).or_insert(Unread::of(kind));
             unread.first_row = first_row;
@@ -229,11 +235,12 @@ impl Schema {
         Ok((name, held))
     }
 
-    /// Says what was taken for missing, as a training does.
+    /// What was noticed of all rows: cells that were taken for missing, as in a training, and values of categories.
     ///
     /// # Errors
     /// The first column of which no cell is what it was in training, though some are there.
-    pub fn finish(&self) -> Result<(), String> {
+    pub fn finish(&self) -> Result<PredictionWarnings, String> {
+        let mut warnings = Vec::new();
         for (name, unread) in &self.unread {
             match &unread.first {
                 Some((row, cell)) if !unread.is_read => {
@@ -242,15 +249,21 @@ impl Schema {
                         unread.kind.name()
                     ));
                 }
-                _ if unread.count > 0 => tracing::warn!(
-                    "{name}: {} cells cannot be read as {} and count as missing",
-                    unread.count,
-                    unread.kind.name()
-                ),
+                _ if unread.count > 0 => {
+                    let message = format!(
+                        "{name}: {} cells cannot be read as {} and count as missing",
+                        unread.count,
+                        unread.kind.name()
+                    );
+                    warnings.push(Warning::new("unread_cells", message).in_column(name));
+                }
                 _ => {}
             }
         }
-        Ok(())
+        Ok(PredictionWarnings {
+            warnings,
+            categories: self.categories.counts(),
+        })
     }
 }
 

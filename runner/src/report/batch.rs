@@ -1,11 +1,13 @@
 //! The table that closes a run of many versions.
 
 use comfy_table::{CellAlignment, Table, presets};
+use contract::Warning;
 use serde::Serialize;
 
 use super::{Outcome, Status, score, without_trailing_spaces};
 use crate::batch::Finished;
 use crate::foreign;
+use crate::warnings;
 
 /// Rows of the table before it is cut. The store has them all.
 const MOST_ROWS: usize = 20;
@@ -34,6 +36,17 @@ pub(super) fn entries(finished: &[Finished]) -> Vec<Entry<'_>> {
             },
         })
         .collect()
+}
+
+/// What there is to warn of in those that ended well.
+pub(super) fn warnings(finished: &[Finished]) -> Vec<Warning> {
+    let outcomes = finished
+        .iter()
+        .filter_map(|finished| finished.result.as_ref().ok());
+    let runs: Vec<Vec<Warning>> = outcomes
+        .map(|outcome| outcome.manifest.metrics.warnings())
+        .collect();
+    warnings::of_all(&runs)
 }
 
 /// The best first, by the validation value of the primary score; the held-out value is shown and never sorted by.

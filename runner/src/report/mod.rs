@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::foreign;
 use crate::stdout;
 use crate::timings::Timings;
+use crate::warnings;
 
 /// How a version ended, and where it is.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +50,8 @@ impl Status {
     }
 }
 
+/// The column of a cross-validation.
+const FOLDS: &str = "cross-val.";
 /// Scores that a person compares first, in this order; the others follow by name.
 const FIRST_SCORES: [&str; 6] = ["roc_auc", "accuracy", "f1", "r2", "rmse", "mae"];
 
@@ -57,6 +60,7 @@ const FIRST_SCORES: [&str; 6] = ["roc_auc", "accuracy", "f1", "r2", "rmse", "mae
 /// # Errors
 /// When stdout cannot be written. A reader who has left (a closed pipe) is no error.
 pub fn print(outcome: &Outcome, json: bool, timings: Option<&Timings>) -> Result<(), Error> {
+    warnings::log_beside_result(&outcome.manifest.metrics.warnings(), json);
     if json {
         return stdout::print_json(outcome);
     }
@@ -80,10 +84,13 @@ pub fn print_batch(
     json: bool,
     timings: Option<&Timings>,
 ) -> Result<(), Error> {
+    let warnings = batch::warnings(finished);
+    warnings::log_beside_result(&warnings, json);
     if json {
         return stdout::print_json(&serde_json::json!({ "versions": batch::entries(finished) }));
     }
-    stdout::print(batch::table(finished) + &timings.map(timings_table).unwrap_or_default())
+    let text = batch::table(finished) + &warnings::block(&warnings);
+    stdout::print(text + &timings.map(timings_table).unwrap_or_default())
 }
 
 fn table(outcome: &Outcome) -> String {
@@ -122,6 +129,7 @@ fn table(outcome: &Outcome) -> String {
             }
         }
     }
+    text.push_str(&warnings::block(&metrics.warnings()));
     let (label, note) = match outcome.status {
         Status::Published => ("stored", ""),
         Status::AlreadyPublished => ("stored", " (it was there already)"),
@@ -181,7 +189,7 @@ fn scores_table(metrics: &Metrics) -> Table {
         columns.push(("validation", validation));
     }
     if let Some(folds) = &metrics.cross_validation {
-        columns.push(("cross-val.", folds));
+        columns.push((FOLDS, folds));
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
@@ -197,9 +205,14 @@ fn scores_table(metrics: &Metrics) -> Table {
         .map(String::as_str)
         .filter(|name| !FIRST_SCORES.contains(name));
     for name in first.chain(rest) {
-        let values = columns
-            .iter()
-            .map(|(_, evaluation)| score(evaluation.scores.get(name)));
+        let values = columns.iter().map(|(title, evaluation)| {
+            let value = score(evaluation.scores.get(name));
+            let spread = metrics.cross_validation_spread.get(name);
+            match spread.filter(|_| *title == FOLDS) {
+                Some(spread) => format!("{value} ± {}", score(Some(spread))),
+                None => value,
+            }
+        });
         table.add_row(std::iter::once(foreign::line(name)).chain(values));
     }
     for (index, column) in table.column_iter_mut().enumerate() {

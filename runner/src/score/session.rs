@@ -14,7 +14,13 @@ use super::ensemble;
 use super::signature::{Kind, MAX_COLUMNS, Port, Signature, Values};
 
 /// What is told of a model's metadata.
-const METADATA: [&str; 4] = ["save_path", "model_version", "classes", "schema"];
+const METADATA: [&str; 5] = [
+    "save_path",
+    "model_version",
+    "classes",
+    "schema",
+    "categories",
+];
 
 /// Runs one model on blocks of a fixed number of rows.
 pub(super) struct Session {

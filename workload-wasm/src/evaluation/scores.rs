@@ -52,6 +52,18 @@ impl Score {
         self.regression == (task == Task::Regression)
     }
 
+    /// The least and the greatest value that it can have.
+    #[must_use]
+    pub fn range(self) -> (f64, f64) {
+        match self.name {
+            "log_loss" | "rmse" | "mae" => (0.0, f64::INFINITY),
+            "r2" => (f64::NEG_INFINITY, 1.0),
+            // Squares are summed over the classes where there are more than two.
+            "brier" => (0.0, 2.0),
+            _ => (0.0, 1.0),
+        }
+    }
+
     /// Whether `value` is strictly better than `other`.
     #[must_use]
     pub fn better(self, value: f64, other: f64) -> bool {

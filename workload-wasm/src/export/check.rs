@@ -1,8 +1,9 @@
 use contract::{Check, CheckColumn, CheckValues};
+use records::Text;
 
 use super::Model;
 use crate::evaluation::labels;
-use crate::features::Input;
+use crate::features::{Encoder, Finder, Input, Source};
 use crate::forms::Predictions;
 use crate::table::{Cells, Table};
 
@@ -23,7 +24,7 @@ pub fn check(table: &Table, model: &Model, held_out: &[u32], predictions: &Predi
         .iter()
         .map(|input| CheckColumn {
             name: input.name.clone(),
-            values: raw(table, input, &rows),
+            values: raw(table, model, input, &rows),
         })
         .collect();
     let mut check = Check {
@@ -50,16 +51,30 @@ pub fn check(table: &Table, model: &Model, held_out: &[u32], predictions: &Predi
     check
 }
 
-fn raw(table: &Table, input: &Input, rows: &[u32]) -> CheckValues {
+/// The cells as a scorer takes them: a category as the model spells it.
+fn raw(table: &Table, model: &Model, input: &Input, rows: &[u32]) -> CheckValues {
+    let spelled = |text: &Text| -> Vec<String> {
+        let mut encoders = model.features.iter();
+        let reads = |encoder: &&Encoder| encoder.source == Source::Column(input.name.clone());
+        let Some(encoder) = encoders.find(reads) else {
+            return text.distinct.clone();
+        };
+        let (finder, categories) = (Finder::new(encoder), encoder.encoding.categories());
+        let known = |value: &String| finder.find(value).map(|code| &categories[code as usize]);
+        let values = text.distinct.iter();
+        values
+            .map(|value| known(value).unwrap_or(value).clone())
+            .collect()
+    };
     match table.column(&input.name).map(|column| &column.cells) {
-        Some(Cells::Text(text)) => CheckValues::Text(
-            rows.iter()
-                .map(|row| {
-                    let code = text.codes[*row as usize];
-                    text.distinct.get(code as usize).cloned()
-                })
-                .collect(),
-        ),
+        Some(Cells::Text(text)) => {
+            let values = spelled(text);
+            CheckValues::Text(
+                rows.iter()
+                    .map(|row| values.get(text.codes[*row as usize] as usize).cloned())
+                    .collect(),
+            )
+        }
         Some(Cells::Numbers(values)) => CheckValues::Number(
             rows.iter()
                 .map(|row| Some(values[*row as usize]).filter(|value| !value.is_nan()))

@@ -1,6 +1,6 @@
 use records::Text;
 
-use super::{Encoder, Encoding, Part, Scale, Source};
+use super::{Encoder, Encoding, Finder, Part, Scale, Source};
 use crate::learners::{Feature, Features, Kind};
 use crate::table::{Cells, Table, civil_from_days};
 
@@ -101,7 +101,7 @@ fn encode_one(table: &Table, encoder: &Encoder, rows: Rows<'_>, columns: &mut Ve
             other,
             missing,
         } => {
-            let codes = codes(table, &encoder.source, categories, rows);
+            let codes = codes(table, encoder, rows);
             let mut push = |label: &str, wanted: u32| {
                 let values = codes
                     .iter()
@@ -120,7 +120,7 @@ fn encode_one(table: &Table, encoder: &Encoder, rows: Rows<'_>, columns: &mut Ve
             }
         }
         Encoding::Codes { categories } => {
-            let values = codes(table, &encoder.source, categories, rows)
+            let values = codes(table, encoder, rows)
                 .into_iter()
                 .map(|code| match code {
                     Text::MISSING => f32::NAN,
@@ -204,31 +204,26 @@ fn gather(table: &Table, column: &str, rows: Rows<'_>) -> Vec<f32> {
     }
 }
 
-/// The index in `categories` of each cell, their count for further values, [`Text::MISSING`] for missing ones.
-fn codes(table: &Table, source: &Source, categories: &[String], rows: Rows<'_>) -> Vec<u32> {
-    let text = match source {
-        Source::Column(column) => table.column(column).and_then(|found| match &found.cells {
-            Cells::Text(text) => Some((text, rows.of(column))),
-            Cells::Numbers(_) => None,
-        }),
-        _ => None,
-    };
-    let Some((text, rows_of_column)) = text else {
+/// The index of each cell's category, their count for further values, [`Text::MISSING`] for missing ones.
+fn codes(table: &Table, encoder: &Encoder, rows: Rows<'_>) -> Vec<u32> {
+    let Some((column, text)) = encoder.text(table) else {
         return vec![Text::MISSING; rows.len()];
     };
-    let by_text: Vec<u32> = text
-        .distinct
-        .iter()
-        .map(|value| {
-            let known = categories.iter().position(|category| category == value);
-            known.unwrap_or(categories.len()) as u32
-        })
-        .collect();
-    rows_of_column
+    let finder = Finder::new(encoder);
+    let other = encoder.encoding.categories().len() as u32;
+    // Found when they are met: few rows may hold few of many values.
+    let mut found: Vec<Option<u32>> = vec![None; text.distinct.len()];
+    rows.of(column)
         .iter()
         .map(|row| {
-            let code = text.codes[*row as usize];
-            by_text.get(code as usize).copied().unwrap_or(Text::MISSING)
+            let code = text.codes[*row as usize] as usize;
+            match found.get_mut(code) {
+                Some(found) => *found.get_or_insert_with(|| {
+                    let value = &text.distinct[code];
+                    finder.find(value).unwrap_or(other)
+                }),
+                None => Text::MISSING,
+            }
         })
         .collect()
 }

@@ -1,8 +1,9 @@
 use super::encode::{Rows, numbers};
-use super::{Encoder, Encoding, NamedSource, Scale, Source};
+use super::{Encoder, Encoding, Matching, NamedSource, Scale, Source};
 use crate::learners::Wants;
 use crate::table::{Cells, Table};
 use records::Text;
+use records::spelling::Categories;
 
 /// Fits the encoder of a source on `train`, as the learner wants its features made.
 #[must_use]
@@ -20,14 +21,21 @@ pub fn fit_encoder(
         },
         _ => None,
     };
-    let encoding = match text {
-        Some(text) => fit_categories(text, train, wants, max_categories),
-        None => fit_number(numbers(table, &named.source, Rows::new(train)), wants),
+    let (encoding, matching) = match text {
+        Some(text) => {
+            let (encoding, matching) = fit_categories(text, train, wants, max_categories);
+            (encoding, Some(matching))
+        }
+        None => {
+            let values = numbers(table, &named.source, Rows::new(train));
+            (fit_number(values, wants), None)
+        }
     };
     Encoder {
         name: named.name.clone(),
         source: named.source.clone(),
         encoding,
+        matching,
     }
 }
 
@@ -79,7 +87,12 @@ fn standard(values: &[f32], median: f32, filled: usize) -> Scale {
     }
 }
 
-fn fit_categories(text: &Text, train: &[u32], wants: Wants, max_categories: usize) -> Encoding {
+fn fit_categories(
+    text: &Text,
+    train: &[u32],
+    wants: Wants,
+    max_categories: usize,
+) -> (Encoding, Matching) {
     let mut counts = vec![0_u32; text.distinct.len()];
     let mut missing = false;
     for row in train {
@@ -95,14 +108,25 @@ fn fit_categories(text: &Text, train: &[u32], wants: Wants, max_categories: usiz
         .collect();
     found.sort_by(|left, right| right.0.cmp(&left.0).then(left.1.cmp(right.1)));
     let other = found.len() > max_categories;
+    let rest = found.split_off(found.len().min(max_categories));
     let mut categories: Vec<String> = found
         .into_iter()
-        .take(max_categories)
         .map(|(_, category)| category.clone())
         .collect();
     // Their order says nothing any more: the alphabet's is the easiest to read.
     categories.sort_unstable();
-    if wants.one_hot {
+    let spelled = Categories::new(&categories, &[]);
+    let mut apart: Vec<String> = rest
+        .into_iter()
+        .filter(|(_, value)| spelled.find(value).is_some())
+        .map(|(_, value)| value.clone())
+        .collect();
+    apart.sort_unstable();
+    let matching = Matching {
+        apart,
+        unknown: 0.0,
+    };
+    let encoding = if wants.one_hot {
         Encoding::OneHot {
             categories,
             other,
@@ -110,7 +134,8 @@ fn fit_categories(text: &Text, train: &[u32], wants: Wants, max_categories: usiz
         }
     } else {
         Encoding::Codes { categories }
-    }
+    };
+    (encoding, matching)
 }
 
 #[cfg(test)]
@@ -161,7 +186,7 @@ mod tests {
         };
         let train: Vec<u32> = (0..7).collect();
         assert_eq!(
-            fit_categories(&text, &train, ALL, 3),
+            fit_categories(&text, &train, ALL, 3).0,
             Encoding::OneHot {
                 categories: ["a", "b", "c"].map(str::to_owned).to_vec(),
                 other: true,

@@ -1,12 +1,14 @@
 //! Columns of the dataset to columns that a learner takes. Everything here is fitted on the training rows alone and
 //! kept in `model.json`, so that `predict` repeats it.
 
+mod categories;
 mod encode;
 mod fit;
 mod source;
 
 use serde::{Deserialize, Serialize};
 
+pub use categories::Finder;
 pub use encode::{Rows, encode, numbers};
 pub use fit::fit_encoder;
 pub use source::{NamedSource, Part, Source, sources};
@@ -28,6 +30,19 @@ pub struct Encoder {
     pub source: Source,
     #[serde(flatten)]
     pub encoding: Encoding,
+    /// How values are found among the categories; models of earlier modules know exact ones alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matching: Option<Matching>,
+}
+
+/// How values that are spelled in another way are found among categories (`records::spelling`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Matching {
+    /// Values of the training rows that are no categories, though they are spelled like one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apart: Vec<String>,
+    /// Share of values that are none of the categories, among rows that were not fitted on.
+    pub unknown: f64,
 }
 
 /// What was fitted on the training rows of a source.

@@ -180,6 +180,7 @@ fn fit(learner: &dyn Learner, features: &Features, target: &Target) -> Fitted {
             target,
             weights: None,
             seed: 42,
+            progress: Progress::default(),
         })
         .unwrap()
 }
@@ -363,6 +364,7 @@ fn no_learner_takes_what_it_did_not_ask_for() {
                     target,
                     weights: None,
                     seed: 1,
+                    progress: Progress::default(),
                 })
                 .map_err(|error| error.cause)
                 .err()

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use contract::Warning;
+
 use crate::forms::{Form, FormError};
 
 mod builtin;
@@ -14,12 +16,14 @@ mod contract_tests;
 mod names;
 mod parameters;
 mod platt;
+mod progress;
 mod random;
 mod smartcore;
 mod svm;
 
 pub use configure::{Defaults, configure, default_algorithm, list};
 pub use parameters::ParameterError;
+pub use progress::Progress;
 
 /// The columns that a learner is fitted on, or that a form predicts from; all of one length.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,6 +79,15 @@ pub struct Training<'a> {
     /// One a row, all 1 where absent.
     pub weights: Option<&'a [f32]>,
     pub seed: u64,
+    /// Where the fit says how far it has come.
+    pub progress: Progress<'a>,
+}
+
+impl Training<'_> {
+    /// Cells of the features.
+    fn cells(&self) -> u64 {
+        (self.features.rows as u64).saturating_mul(self.features.columns.len() as u64)
+    }
 }
 
 /// What was fitted, and how.
@@ -82,7 +95,7 @@ pub struct Training<'a> {
 pub struct Fitted {
     pub form: Form,
     /// What the user should know: it did not converge, a parameter was cut to what the data allows, …
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// How much the splits by each column decreased the impurity of the training rows, in shares that sum to 1; for
     /// trees of the built-in engine.
     pub importance: Option<Vec<f64>>,

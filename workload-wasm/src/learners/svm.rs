@@ -1,5 +1,7 @@
 //! What support vector machines share, whoever fits them: kernels, pairs of classes, probabilities.
 
+use contract::Warning;
+
 use super::parameters::Parameters;
 use super::random::Random;
 use super::{Cause, Features, Fitted, ParameterError, Training, Wants, platt};
@@ -165,10 +167,10 @@ pub(super) fn regression(
 fn fitted(function: KernelFunction, vectors: Rows, machines: Machines, converged: bool) -> Fitted {
     let mut warnings = Vec::new();
     if !converged {
-        warnings.push(
-            "the support vectors did not converge within max_iter steps; scale the columns, raise max_iter or lower C"
-                .to_owned(),
-        );
+        warnings.push(Warning::new(
+            "not_converged",
+            "the support vectors did not converge within max_iter steps; scale the columns, raise max_iter or lower C",
+        ));
     }
     Fitted {
         form: Form::Kernel(Kernel {

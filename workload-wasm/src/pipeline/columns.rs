@@ -1,6 +1,6 @@
 //! Which columns are learned from.
 
-use contract::LeftOut;
+use contract::{LeftOut, Warning};
 
 use crate::features::{NamedSource, sources};
 use crate::leakage::leaks;
@@ -18,7 +18,7 @@ pub(super) fn reading(specification: &Specification) -> Reading {
         .iter()
         .flat_map(|derived| &derived.columns)
         .chain(&specification.target)
-        .chain(specification.split.method.column())
+        .chain(specification.split.method.columns())
         .map(|named| &named.name)
         .chain(conditions)
         .collect();
@@ -63,7 +63,7 @@ pub(super) fn check_names(
         .flat_map(|derived| &derived.columns);
     let named = types
         .chain(derived)
-        .chain(specification.split.method.column())
+        .chain(specification.split.method.columns())
         .chain(&specification.target);
     for column in named {
         if !dataset.names().any(|known| known == column.name) {
@@ -82,7 +82,7 @@ pub(super) fn check_names(
 pub(super) struct Choice {
     pub sources: Vec<NamedSource>,
     pub left_out: Vec<LeftOut>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// The sources of features, and the columns that are none, with the reason. Only `rows` are looked at.
@@ -138,9 +138,10 @@ impl Choice {
     ) {
         let seed = specification.split.seed;
         let Some(leaks) = leaks(table, &parts.train, target, &self.sources, seed) else {
-            self.warnings.push(
-                "too few training rows to tell whether a column gives the target away".to_owned(),
-            );
+            self.warnings.push(Warning::new(
+                "leakage_not_judged",
+                "too few training rows to tell whether a column gives the target away",
+            ));
             return;
         };
         for leak in leaks.iter().rev() {
@@ -154,8 +155,9 @@ impl Choice {
                 .iter()
                 .any(|allowed| allowed.name == name)
             {
+                let message = format!("{name}: {tells}; allow_leaky keeps it");
                 self.warnings
-                    .push(format!("{name}: {tells}; allow_leaky keeps it"));
+                    .push(Warning::new("leak_allowed", message).in_column(&name));
             } else {
                 self.sources.remove(leak.index);
                 self.left_out.push(LeftOut {

@@ -68,15 +68,14 @@ impl PipelineError {
             Self::Data(error) => error.report(),
             Self::Specification(error) => ErrorReport {
                 message: format!("the specification: {error}"),
-                row: None,
                 column: error.column().map(str::to_owned),
                 remedy: Some(error.remedy()),
+                ..ErrorReport::default()
             },
             _ => ErrorReport {
                 message: self.to_string(),
-                row: None,
-                column: None,
                 remedy: self.remedy().map(str::to_owned),
+                ..ErrorReport::default()
             },
         }
     }

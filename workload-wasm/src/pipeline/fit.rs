@@ -1,9 +1,11 @@
 //! Fitting features and learner on some rows, and what the result says of others.
 
+use contract::Warning;
+
 use super::PipelineError;
 use crate::features::{Encoder, NamedSource, Rows, encode, fit_encoder};
 use crate::forms::{Form, Predictions};
-use crate::learners::{Learner, Training};
+use crate::learners::{Learner, Progress, Training};
 use crate::table::{DataError, Table, TargetColumn};
 
 /// What is fitted, whatever the rows.
@@ -21,14 +23,14 @@ pub(super) struct Recipe<'a> {
 pub(super) struct FittedModel {
     pub encoders: Vec<Encoder>,
     pub form: Form,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// What the splits by each encoder's columns gained, in shares that sum to 1; for trees of the built-in engine.
     pub importance: Option<Vec<f64>>,
 }
 
 impl Recipe<'_> {
-    /// Fits on `train` and looks at no other row.
-    pub fn fit(&self, train: &[u32]) -> Result<FittedModel, PipelineError> {
+    /// Fits on `train` and looks at no other row. `progress` hears how far a long fit has come.
+    pub fn fit(&self, train: &[u32], progress: Progress<'_>) -> Result<FittedModel, PipelineError> {
         let wants = self.learner.wants();
         let encoders: Vec<Encoder> = self
             .sources
@@ -47,6 +49,7 @@ impl Recipe<'_> {
             target: &target,
             weights: None,
             seed: self.seed,
+            progress,
         })?;
         let importance = fitted.importance.map(|shares| {
             let mut shares = shares.into_iter();

@@ -1,6 +1,6 @@
 //! The learner and the gates, as specification and environment have them.
 
-use contract::Task;
+use contract::{Task, Warning};
 
 use crate::environment::Environment;
 use crate::learners::{Defaults, Learner, configure, default_algorithm};
@@ -39,7 +39,7 @@ pub(super) fn learner(
 }
 
 /// Flags that the learner has no use for.
-pub(super) fn idle_flags(environment: &Environment, learner: &dyn Learner) -> Vec<String> {
+pub(super) fn idle_flags(environment: &Environment, learner: &dyn Learner) -> Vec<Warning> {
     let parameters = learner.parameters();
     [
         ("batch_size", environment.batch_size),
@@ -49,7 +49,10 @@ pub(super) fn idle_flags(environment: &Environment, learner: &dyn Learner) -> Ve
     .filter(|(name, setting)| {
         setting.is_some_and(|setting| setting.flag) && !parameters.contains_key(*name)
     })
-    .map(|(name, _)| format!("{} has no use for {name}", learner.algorithm()))
+    .map(|(name, _)| {
+        let message = format!("{} has no use for {name}", learner.algorithm());
+        Warning::new("idle_flag", message)
+    })
     .collect()
 }
 

@@ -12,16 +12,35 @@ use crate::evaluation::{
 };
 use crate::export::Model;
 use crate::forms::Predictions;
+use crate::learners::Progress;
+use crate::log::Log;
 use crate::specification::Specification;
 use crate::split::folds;
 use crate::table::{DataError, Type};
 
-/// The mean of each score over the folds of the training rows.
+/// The scores of the folds of the training rows.
+#[derive(Default)]
+pub(super) struct CrossValidation {
+    pub means: Evaluation,
+    /// The standard deviation of each score among the folds.
+    pub spread: BTreeMap<String, f64>,
+}
+
+/// Mean, and standard deviation with one degree of freedom less; 0 for a single value.
+fn mean_and_spread(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / (count - 1.0).max(1.0)).sqrt())
+}
+
+/// Fits and scores every fold of the training rows.
 pub(super) fn cross_validate(
     recipe: &Recipe<'_>,
     prepared: &Prepared,
     specification: &Specification,
-) -> Result<Option<Evaluation>, PipelineError> {
+    log: &mut Log<'_>,
+) -> Result<Option<CrossValidation>, PipelineError> {
     if specification.split.folds == 0 {
         return Ok(None);
     }
@@ -33,31 +52,27 @@ pub(super) fn cross_validate(
         &specification.split,
     )?;
     let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for fold in &folds {
-        let rest: Vec<u32> = train
-            .iter()
-            .copied()
-            .filter(|row| fold.binary_search(row).is_err())
-            .collect();
-        let fitted = recipe.fit(&rest)?;
-        let predictions = fitted.predict(&prepared.table, fold);
+    for (number, fold) in (1..).zip(&folds) {
+        let name = format!("fold {number} of {}", folds.len());
+        let hear = log.hearing();
+        let fitted = recipe.fit(&fold.train, Progress::of(&name, &hear))?;
+        let predictions = fitted.predict(&prepared.table, &fold.test);
         let evaluation = evaluate(
             prepared.target.model.task,
             &predictions,
-            &prepared.target.select(fold),
+            &prepared.target.select(&fold.test),
         );
         for (name, value) in evaluation.scores {
             scores.entry(name).or_default().push(value);
         }
     }
-    let means = scores
-        .into_iter()
-        .map(|(name, values)| (name, values.iter().sum::<f64>() / values.len() as f64))
-        .collect();
-    Ok(Some(Evaluation {
-        scores: means,
-        confusion: Vec::new(),
-    }))
+    let mut summary = CrossValidation::default();
+    for (name, values) in scores {
+        let (mean, spread) = mean_and_spread(&values);
+        summary.means.scores.insert(name.clone(), mean);
+        summary.spread.insert(name, spread);
+    }
+    Ok(Some(summary))
 }
 
 /// Everything that is measured once the model is fitted.
@@ -118,6 +133,7 @@ pub(super) fn measure(
             train: parts.train.len() as u64,
             validation: parts.validation.len() as u64,
             held_out: parts.held_out.len() as u64,
+            duplicates: prepared.duplicates as u64,
         },
         features: features(model),
         left_out: prepared.left_out.clone(),
@@ -125,12 +141,14 @@ pub(super) fn measure(
         baseline: trivial,
         validation,
         cross_validation: None,
+        cross_validation_spread: BTreeMap::new(),
         primary,
         gates,
         importance,
         impurity_importance: Vec::new(),
         onnx_left_out: None,
-        warnings: prepared.warnings.clone(),
+        warnings: Vec::new(),
+        warning_details: Vec::new(),
     })
 }
 

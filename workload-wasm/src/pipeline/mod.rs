@@ -48,7 +48,7 @@ pub fn run(
         ),
         _ => (names::MODEL, Err(PipelineError::Mode(mode))),
     };
-    let (status, report) = match result {
+    let (status, mut report) = match result {
         Ok(None) => return exit::DONE,
         Ok(Some(report)) => (exit::GATE_NOT_MET, report),
         Err(error) => (error.status(), error.report()),
@@ -61,6 +61,7 @@ pub fn run(
         status,
         exit::BAD_SPECIFICATION | exit::BAD_DATA | exit::GATE_NOT_MET
     ) {
+        report.warnings = log.warnings().to_vec();
         let folder = root.join(output.trim_start_matches('/'));
         if let Err(error) = files::write_json(&folder, names::ERROR_JSON, &report) {
             log.say(format_args!("error: {error}"));

@@ -1,7 +1,11 @@
+use contract::PredictionWarnings;
+
 use super::PipelineError;
 use super::files::Outputs;
+use super::prepare::unread_cells;
 use crate::environment::Environment;
 use crate::export::{Model, predictions_csv};
+use crate::features::Encoder;
 use crate::log::Log;
 use crate::specification::nearest;
 use crate::table::{DataError, Dataset, Reading, Table, Type, read_dataset};
@@ -16,7 +20,16 @@ pub fn predict(environment: &Environment, log: &mut Log<'_>) -> Result<(), Pipel
     let rows: Vec<u32> = (0..table.rows as u32).collect();
     let predictions = model.predict(&table, &rows);
     let csv = predictions_csv(&rows, None, &predictions, &model.target.classes);
+    let counts = |encoder: &Encoder| encoder.count_unknown(&table, &rows);
+    let notes = PredictionWarnings {
+        warnings: log.warnings().to_vec(),
+        categories: model.features.iter().filter_map(counts).collect(),
+    };
     let mut outputs = Outputs::default();
+    if !notes.is_empty() {
+        let folder = environment.resolve(contract::files::PREDICTIONS);
+        outputs.add_json(&folder, contract::files::WARNINGS_JSON, &notes)?;
+    }
     outputs.add(
         environment.resolve(&environment.prediction_path),
         csv.into_bytes(),
@@ -62,9 +75,7 @@ fn typed_table(
         warnings,
         ..
     } = read_dataset(&environment.resolve(&environment.data_path), reading)?;
-    for warning in warnings {
-        log.say(format_args!("warning: {warning}"));
-    }
+    log.warn(warnings);
     for input in &model.inputs {
         if table.column(&input.name).is_none() {
             return Err(DataError::MissingColumn {
@@ -75,11 +86,7 @@ fn typed_table(
         }
         let unread = table.set_type(&input.name, input.kind)?;
         if unread > 0 {
-            log.say(format_args!(
-                "warning: {}: {unread} cells cannot be read as {} and count as missing",
-                input.name,
-                input.kind.name()
-            ));
+            log.warn([unread_cells(&input.name, unread, input.kind)]);
         }
     }
     Ok(table)

@@ -1,15 +1,15 @@
 //! The dataset, ready to be learned from.
 
-use contract::{LeftOut, Task};
+use contract::{LeftOut, Task, Warning};
 
 use super::PipelineError;
 use super::columns::{check_names, choose, not_read, reading};
 use crate::environment::Environment;
 use crate::features::NamedSource;
 use crate::log::Log;
-use crate::specification::{Method, Specification};
-use crate::split::{Parts, hold_out};
-use crate::table::{DataError, Dataset, Table, TargetColumn, kept_rows, read_dataset};
+use crate::specification::{Method, Specification, Split};
+use crate::split::{self, Compared, Parts, hold_out};
+use crate::table::{DataError, Dataset, Table, TargetColumn, Type, kept_rows, read_dataset};
 
 /// All that learning needs, and what there is to say about it.
 pub(super) struct Prepared {
@@ -20,7 +20,8 @@ pub(super) struct Prepared {
     pub left_out: Vec<LeftOut>,
     pub read: usize,
     pub kept: usize,
-    pub warnings: Vec<String>,
+    /// Held-out rows that equal a training row.
+    pub duplicates: usize,
 }
 
 /// Reads the dataset and does to it what the specification says, up to the split.
@@ -31,11 +32,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, PipelineError> {
     let dataset = typed_dataset(environment, specification, log)?;
     let mut left_out = not_read(&dataset);
-    let Dataset {
-        mut table,
-        mut warnings,
-        ..
-    } = dataset;
+    let Dataset { mut table, .. } = dataset;
     let read = table.rows;
     let mut rows = kept_rows(&table, &specification.keep)?;
     if rows.is_empty() {
@@ -59,15 +56,17 @@ pub(super) fn prepare(
     rows.retain(|row| !target.is_missing(*row));
     let unknown = all - rows.len();
     if unknown > 0 {
-        warnings.push(format!(
-            "{}: missing in {unknown} rows, which are neither trained on nor tested",
-            target.model.column
-        ));
+        let column = &target.model.column;
+        let message =
+            format!("{column}: missing in {unknown} rows, which are neither trained on nor tested");
+        log.warn([Warning::new("target_missing", message).in_column(column)]);
     }
     let parts = hold_out(&table, &rows, &target, &specification.split)?;
+    log.warn(split::warnings(&parts, rows.len(), &specification.split));
     describe_split(&parts, target.model.task, specification, log);
     let choice = choose(&table, &rows, &target, &parts, specification)?;
-    warnings.extend(choice.warnings);
+    log.warn(choice.warnings);
+    log.warn(split_features(&choice.sources, &specification.split));
     left_out.extend(choice.left_out);
     for column in &left_out {
         log.say(format_args!(
@@ -78,14 +77,20 @@ pub(super) fn prepare(
     if choice.sources.is_empty() {
         return Err(DataError::NoFeatures.into());
     }
-    // What nothing reads any more makes room for the features.
-    let split_by = specification.split.method.column();
-    table.columns.retain(|column| {
-        choice
-            .sources
+    let compared = Compared {
+        columns: table
+            .columns
             .iter()
-            .any(|named| named.source.columns().contains(&column.name.as_str()))
-            || split_by.is_some_and(|named| named.name == column.name)
+            .filter(|column| is_read(&choice.sources, &column.name))
+            .collect(),
+        target: &target,
+    };
+    let duplicates = compared.duplicates(&parts);
+    log.warn(split::duplicates_warning(duplicates, parts.held_out.len()));
+    // What nothing reads any more makes room for the features.
+    table.columns.retain(|column| {
+        let mut split_by = specification.split.method.columns();
+        is_read(&choice.sources, &column.name) || split_by.any(|named| named.name == column.name)
     });
     Ok(Prepared {
         kept: rows.len(),
@@ -95,8 +100,45 @@ pub(super) fn prepare(
         sources: choice.sources,
         left_out,
         read,
-        warnings,
+        duplicates,
     })
+}
+
+fn is_read(sources: &[NamedSource], column: &str) -> bool {
+    sources
+        .iter()
+        .any(|named| named.source.columns().contains(&column))
+}
+
+/// The columns of the split that are learned from as well.
+fn split_features(sources: &[NamedSource], split: &Split) -> Vec<Warning> {
+    let (time, group) = match &split.method {
+        Method::Stratified | Method::Random => (None, None),
+        Method::Time { by, group } => (Some(by), group.as_ref()),
+        Method::Group(group) => (None, Some(group)),
+    };
+    let what = [
+        (
+            time,
+            "the split is by its time",
+            "every later row is beyond what was trained on",
+        ),
+        (
+            group,
+            "the split keeps its groups together",
+            "a group that is new says nothing to the model",
+        ),
+    ];
+    let read = what.into_iter().filter_map(|(column, split, meaning)| {
+        let column = &column?.name;
+        is_read(sources, column).then(|| {
+            let message = format!(
+                "{column}: {split}, and the model learns from it too, where {meaning}; drop = [\"{column}\"] leaves it out"
+            );
+            Warning::new("split_feature", message).in_column(column)
+        })
+    });
+    read.collect()
 }
 
 /// The dataset with the specification's types.
@@ -113,6 +155,7 @@ fn typed_dataset(
         dataset.names().count(),
         environment.data_path
     ));
+    log.warn(std::mem::take(&mut dataset.warnings));
     if dataset.table.rows == 0 {
         return Err(DataError::NoRows.into());
     }
@@ -120,14 +163,19 @@ fn typed_dataset(
     for (column, kind) in &specification.types {
         let unread = dataset.table.set_type(&column.name, *kind)?;
         if unread > 0 {
-            dataset.warnings.push(format!(
-                "{}: {unread} cells cannot be read as {} and count as missing",
-                column.name,
-                kind.name()
-            ));
+            log.warn([unread_cells(&column.name, unread, *kind)]);
         }
     }
     Ok(dataset)
+}
+
+/// Cells of a declared type that are no value of it.
+pub(super) fn unread_cells(column: &str, count: usize, kind: Type) -> Warning {
+    let message = format!(
+        "{column}: {count} cells cannot be read as {} and count as missing",
+        kind.name()
+    );
+    Warning::new("unread_cells", message).in_column(column)
 }
 
 fn describe_target(target: &TargetColumn, log: &mut Log<'_>) {
@@ -147,7 +195,11 @@ fn describe_split(parts: &Parts, task: Task, specification: &Specification, log:
     let method = match &specification.split.method {
         Method::Stratified if task != Task::Regression => "stratified".to_owned(),
         Method::Stratified | Method::Random => "random".to_owned(),
-        Method::Time(column) => format!("by time, {}", column.name),
+        Method::Time { by, group: None } => format!("by time, {}", by.name),
+        Method::Time {
+            by,
+            group: Some(group),
+        } => format!("by time, {}, and group, {}", by.name, group.name),
         Method::Group(column) => format!("by group, {}", column.name),
     };
     let validation = match parts.validation.len() {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use contract::{ErrorReport, Gate, Importance, Metrics};
 
 use super::PipelineError;
@@ -8,6 +10,7 @@ use super::measure::{cross_validate, measure};
 use super::outputs::{model, write, write_onnx};
 use super::prepare::prepare;
 use crate::environment::{Environment, Setting};
+use crate::learners::Progress;
 use crate::log::Log;
 
 /// What came of a training.
@@ -29,12 +32,11 @@ impl Trained {
             .collect();
         (!missed.is_empty()).then(|| ErrorReport {
             message: format!("the model misses its gate: {}", missed.join("; ")),
-            row: None,
-            column: None,
             remedy: Some(
                 "give it more rows or better columns, try another algorithm, or lower [gate]"
                     .to_owned(),
             ),
+            ..ErrorReport::default()
         })
     }
 }
@@ -46,7 +48,7 @@ impl Trained {
 /// When specification or data are bad, nothing can be fitted, or a file cannot be written. Then there is no model.
 pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, PipelineError> {
     let specification = specification(environment)?;
-    let mut prepared = prepare(environment, &specification, log)?;
+    let prepared = prepare(environment, &specification, log)?;
     let task = prepared.target.model.task;
     check_gates(&specification, task)?;
     let learner = learner(&specification, environment, task)?;
@@ -64,19 +66,24 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
         learner.algorithm(),
         learner.engine()
     ));
-    let mut fitted = recipe.fit(&prepared.parts.train)?;
-    prepared
-        .warnings
-        .extend(std::mem::take(&mut fitted.warnings));
-    prepared
-        .warnings
-        .extend(idle_flags(environment, learner.as_ref()));
+    let hear = log.hearing();
+    let mut fitted = recipe.fit(&prepared.parts.train, Progress::of("fitting", &hear))?;
+    drop(hear);
+    log.warn(std::mem::take(&mut fitted.warnings));
+    for encoder in &mut fitted.encoders {
+        encoder.expect_unknown(&prepared.table, &prepared.parts.held_out);
+    }
+    log.warn(idle_flags(environment, learner.as_ref()));
     let impurity_importance = impurity_importance(&fitted);
-    let cross_validation = cross_validate(&recipe, &prepared, &specification)?;
+    let folds = cross_validate(&recipe, &prepared, &specification, log)?;
     let model = model(&prepared, fitted, learner.as_ref());
     let predictions = model.predict(&prepared.table, &prepared.parts.held_out);
     let mut outputs = Outputs::default();
     let not_exported = write_onnx(environment, &prepared, &model, &predictions, &mut outputs)?;
+    let (cross_validation, cross_validation_spread) = match folds {
+        Some(folds) => (Some(folds.means), folds.spread),
+        None => (None, BTreeMap::new()),
+    };
     let mut metrics = Metrics {
         learner: Some(contract::Learner {
             algorithm: learner.algorithm().to_owned(),
@@ -85,12 +92,14 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
         }),
         seed: Some(seed),
         cross_validation,
+        cross_validation_spread,
         impurity_importance,
         ..measure(&prepared, &specification, &model, &predictions)?
     };
     let folds = metrics.cross_validation.as_ref();
     let mean = folds.and_then(|folds| folds.scores.get(&metrics.primary.name));
     metrics.primary.validation = metrics.primary.validation.or(mean.copied());
+    metrics.set_warnings(log.warnings().to_vec());
     metrics.onnx_left_out = not_exported.map(|reason| reason.to_string());
     describe(&metrics, log);
     write(
@@ -121,9 +130,6 @@ fn impurity_importance(fitted: &FittedModel) -> Vec<Importance> {
 }
 
 fn describe(metrics: &Metrics, log: &mut Log<'_>) {
-    for warning in &metrics.warnings {
-        log.say(format_args!("warning: {warning}"));
-    }
     if let Some(reason) = &metrics.onnx_left_out {
         log.say(format_args!("no {}: {reason}", contract::files::MODEL_ONNX));
     }

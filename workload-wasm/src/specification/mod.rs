@@ -111,8 +111,11 @@ pub enum Method {
     /// At random, each class in equal shares.
     Stratified,
     Random,
-    /// Trained on the past, tested on the future of this column.
-    Time(ColumnName),
+    /// Trained on the past, tested on the future of a column; with a group, on groups that are new then.
+    Time {
+        by: ColumnName,
+        group: Option<ColumnName>,
+    },
     /// Rows that share a value of this column stay together.
     Group(ColumnName),
 }
@@ -170,13 +173,14 @@ impl Default for Specification {
 }
 
 impl Method {
-    /// The column that it splits by.
-    #[must_use]
-    pub fn column(&self) -> Option<&ColumnName> {
-        match self {
-            Method::Stratified | Method::Random => None,
-            Method::Time(column) | Method::Group(column) => Some(column),
-        }
+    /// The columns that it splits by.
+    pub fn columns(&self) -> impl Iterator<Item = &ColumnName> {
+        let (time, group) = match self {
+            Method::Stratified | Method::Random => (None, None),
+            Method::Time { by, group } => (Some(by), group.as_ref()),
+            Method::Group(group) => (None, Some(group)),
+        };
+        time.into_iter().chain(group)
     }
 }
 

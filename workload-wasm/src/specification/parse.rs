@@ -7,7 +7,7 @@ use super::{
     ColumnName, Condition, Derived, Gate, Label, Method, Operation, Specification,
     SpecificationError, Split, TaskChoice, Threshold,
 };
-use crate::evaluation::{SCORES, score};
+use crate::evaluation::{SCORES, Score, score};
 use crate::table::Type;
 
 const TASKS: [(&str, TaskChoice); 2] = [
@@ -243,23 +243,20 @@ fn read_split(reader: &Reader<'_>) -> Result<Split, SpecificationError> {
         }
     }
     match (time, group) {
-        (Some(entry), Some(_)) => return Err(conflict(&entry, "split.time", "split.group")),
-        (Some(entry), None) => split.method = Method::Time(column(&entry)?),
+        (Some(time), group) => {
+            split.method = Method::Time {
+                by: column(&time)?,
+                group: group.map(|group| column(&group)).transpose()?,
+            };
+        }
         (None, Some(entry)) => split.method = Method::Group(column(&entry)?),
         (None, None) => {}
     }
     if let Some(entry) = reader.get("test") {
-        split.test = entry.share()?;
-        if split.test == 0.0 {
-            return Err(entry.not_allowed(
-                "0".to_owned(),
-                "more than 0 and less than 1".to_owned(),
-                None,
-            ));
-        }
+        split.test = entry.share(false)?;
     }
     if let Some(entry) = reader.get("validation") {
-        split.validation = entry.share()?;
+        split.validation = entry.share(true)?;
     }
     if let Some(entry) = reader.get("folds") {
         split.folds = entry.whole_between(0, 100)?;
@@ -286,7 +283,7 @@ fn read_gate(reader: &Reader<'_>) -> Result<Gate, SpecificationError> {
         if let Some(score) = score(&entry.name) {
             thresholds.push(Threshold {
                 score,
-                value: entry.number()?,
+                value: threshold(&entry, score)?,
                 line: entry.line,
             });
         }
@@ -299,4 +296,21 @@ fn read_gate(reader: &Reader<'_>) -> Result<Gate, SpecificationError> {
         baseline,
         thresholds,
     })
+}
+
+/// A value that the score can have.
+fn threshold(entry: &Entry<'_>, score: Score) -> Result<f64, SpecificationError> {
+    let value = entry.number()?;
+    let (least, most) = score.range();
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    let allowed = match (least.is_finite(), most.is_finite()) {
+        (true, true) => format!("{least} to {most}"),
+        (true, false) => format!("at least {least}"),
+        (false, _) => format!("at most {most}"),
+    };
+    let is_percent = most == 1.0 && value > 1.0 && value <= 100.0;
+    let nearest = is_percent.then(|| (value / 100.0).to_string());
+    Err(entry.not_allowed(value.to_string(), allowed, nearest))
 }

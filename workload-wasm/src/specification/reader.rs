@@ -170,17 +170,20 @@ impl<'a> Entry<'a> {
             .ok_or_else(|| self.wrong_type("a finite number"))
     }
 
-    /// A share of the rows, at least 0 and below 1.
-    pub fn share(&self) -> Result<f64, SpecificationError> {
+    /// A share of the rows, less than 1; 0 where that may be.
+    pub fn share(&self, may_be_none: bool) -> Result<f64, SpecificationError> {
         let share = self.number()?;
-        if (0.0..1.0).contains(&share) {
+        if (0.0..1.0).contains(&share) && (may_be_none || share > 0.0) {
             return Ok(share);
         }
-        Err(self.not_allowed(
-            share.to_string(),
-            "at least 0 and less than 1".to_owned(),
-            None,
-        ))
+        let allowed = if may_be_none {
+            "at least 0 and less than 1"
+        } else {
+            "more than 0 and less than 1"
+        };
+        let is_percent = share > 1.0 && share < 100.0;
+        let nearest = is_percent.then(|| (share / 100.0).to_string());
+        Err(self.not_allowed(share.to_string(), allowed.to_owned(), nearest))
     }
 
     /// A string, or an array of strings.

@@ -153,7 +153,11 @@ fn a_value_of_the_wrong_type_or_out_of_range_is_refused_with_what_is_allowed() {
         ),
         (
             "[split]\ntest = 1",
-            "line 2: `split.test` is 1; allowed: at least 0 and less than 1",
+            "line 2: `split.test` is 1; allowed: more than 0 and less than 1",
+        ),
+        (
+            "[split]\nvalidation = 1.5",
+            "line 2: `split.validation` is 1.5; allowed: at least 0 and less than 1",
         ),
         (
             "[split]\ntest = 0",
@@ -184,8 +188,24 @@ fn a_value_of_the_wrong_type_or_out_of_range_is_refused_with_what_is_allowed() {
             "line 2: `derive.x`: a derived column is one operation",
         ),
         (
-            "[split]\ntime = \"a\"\ngroup = \"b\"",
-            "line 2: `split.time` and `split.group` cannot both be given: rows are split in one way",
+            "[split]\nmethod = \"random\"\ngroup = \"b\"",
+            "line 2: `split.method` and `split.group` cannot both be given: rows are split in one way",
+        ),
+        (
+            "[gate]\nroc_auc = 70",
+            "line 2: `gate.roc_auc` is 70; allowed: 0 to 1",
+        ),
+        (
+            "[gate]\nrmse = -1",
+            "line 2: `gate.rmse` is -1; allowed: at least 0",
+        ),
+        (
+            "[gate]\nr2 = 1.01",
+            "line 2: `gate.r2` is 1.01; allowed: at most 1",
+        ),
+        (
+            "[gate]\nbrier = 2.5",
+            "line 2: `gate.brier` is 2.5; allowed: 0 to 2",
         ),
         (
             "keep = \"IsClosed\"",
@@ -195,6 +215,21 @@ fn a_value_of_the_wrong_type_or_out_of_range_is_refused_with_what_is_allowed() {
     for (text, expected) in cases {
         assert_eq!(refused(text).0, expected);
     }
+}
+
+#[test]
+fn a_percentage_is_refused_with_the_share_that_it_is() {
+    for (text, meant) in [
+        ("[gate]\nroc_auc = 70", "did you mean 0.7?"),
+        ("[split]\ntest = 20", "did you mean 0.2?"),
+        ("[split]\nvalidation = 10", "did you mean 0.1?"),
+        ("[split]\ntest = 1", "use more than 0 and less than 1"),
+        ("[gate]\nrmse = -1", "use at least 0"),
+    ] {
+        assert_eq!(refused(text).1, meant);
+    }
+    let within = "[gate]\nroc_auc = 1\nr2 = -5\nbrier = 2\nlog_loss = 30\n[split]\ntest = 0.001";
+    assert_eq!(parsed(within).gate.thresholds.len(), 4);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 use contract::Task;
 
 use super::Parts;
+use super::times::Times;
 use crate::random::Random;
-use crate::specification::{Method, SpecificationError, Split};
-use crate::table::{Cells, Column, DataError, Table, TargetColumn, TargetError, TargetValues};
+use crate::specification::{ColumnName, Method, SpecificationError, Split};
+use crate::table::{Cells, DataError, Table, TargetColumn, TargetError, TargetValues};
 
 /// Fewer rows than this are no test.
 const LEAST_HELD_OUT: usize = 2;
@@ -42,8 +43,7 @@ enum Arranged<'a> {
     /// Class of each row of the table.
     Stratified(&'a [u32]),
     Random,
-    /// Day of each row of the table.
-    Time(&'a [f32]),
+    Time(Times),
     /// Group of each row of the table.
     Group(Vec<u32>),
 }
@@ -58,34 +58,20 @@ impl<'a> Arranged<'a> {
         match (&split.method, &target.values) {
             (Method::Stratified, TargetValues::Classes(codes)) => Ok(Self::Stratified(codes)),
             (Method::Stratified | Method::Random, _) => Ok(Self::Random),
-            (Method::Time(named), _) => {
-                let column = table
-                    .column(&named.name)
-                    .ok_or_else(|| named.unknown(table.names()))?;
-                match &column.cells {
-                    Cells::Numbers(days) if column.kind.is_time() => {
-                        refuse_missing(column, rows)?;
-                        Ok(Self::Time(days))
-                    }
-                    _ => Err(SpecificationError::Unusable {
-                        line: named.line,
-                        key: named.key.clone(),
-                        reason: format!(
-                            "`{}` is a {}, no date or timestamp",
-                            column.name,
-                            column.kind.name()
-                        ),
-                        remedy: "name a date column, or set its type in [types]".to_owned(),
-                    }
-                    .into()),
-                }
+            (Method::Time { by, group: None }, _) => {
+                Ok(Self::Time(Times::new(table, rows, by, None)?))
             }
-            (Method::Group(named), _) => {
-                let column = table
-                    .column(&named.name)
-                    .ok_or_else(|| named.unknown(table.names()))?;
-                Ok(Self::Group(groups(column)))
+            (
+                Method::Time {
+                    by,
+                    group: Some(group),
+                },
+                _,
+            ) => {
+                let groups = groups(table, group)?;
+                Ok(Self::Time(Times::new(table, rows, by, Some(&groups))?))
             }
+            (Method::Group(named), _) => Ok(Self::Group(groups(table, named)?)),
         }
     }
 
@@ -104,24 +90,12 @@ impl<'a> Arranged<'a> {
                 }
                 (rest, taken)
             }
-            Self::Time(days) => take_latest(rows, share, days),
+            Self::Time(times) => take_latest(rows, share, times),
             Self::Group(groups) => take_groups(rows, share, groups, &mut random),
         };
         rest.sort_unstable();
         taken.sort_unstable();
         (rest, taken)
-    }
-}
-
-fn refuse_missing(column: &Column, rows: &[u32]) -> Result<(), DataError> {
-    match rows.iter().find(|row| column.is_missing(**row)) {
-        Some(row) => Err(DataError::WrongType {
-            column: column.name.clone(),
-            row: Some(u64::from(*row) + 1),
-            cell: String::new(),
-            expected: "a date to split by",
-        }),
-        None => Ok(()),
     }
 }
 
@@ -132,20 +106,22 @@ fn take_random(mut rows: Vec<u32>, share: f64, random: &mut Random) -> (Vec<u32>
     (rest, rows)
 }
 
-/// The latest rows; all rows of the day (or instant) on the border are taken, so that no part of it trains.
-fn take_latest(mut rows: Vec<u32>, share: f64, days: &[f32]) -> (Vec<u32>, Vec<u32>) {
+/// The latest rows; all rows of the instant on the border are taken, so that no part of it trains. Where groups stay
+/// together, the latest groups; what came of the others when these had begun is in neither part.
+fn take_latest(mut rows: Vec<u32>, share: f64, times: &Times) -> (Vec<u32>, Vec<u32>) {
     let count = share_of(rows.len(), share);
-    rows.sort_by(|left, right| days[*left as usize].total_cmp(&days[*right as usize]));
+    rows.sort_by_key(|row| times.start(*row));
     let Some(border) = rows
         .len()
         .checked_sub(count.max(1))
         .and_then(|first| rows.get(first))
-        .map(|row| days[*row as usize])
+        .map(|row| times.start(*row))
     else {
         return (rows, Vec::new());
     };
-    let first = rows.partition_point(|row| days[*row as usize] < border);
+    let first = rows.partition_point(|row| times.start(*row) < border);
     let taken = rows.split_off(first);
+    rows.retain(|row| times.of(*row) < border);
     (rows, taken)
 }
 
@@ -180,11 +156,14 @@ pub(super) fn by_key(mut rows: Vec<u32>, key: impl Fn(u32) -> u32) -> Vec<Vec<u3
 }
 
 /// A group for each value of the column; all rows without one are a group, too.
-pub(super) fn groups(column: &Column) -> Vec<u32> {
-    match &column.cells {
+pub(super) fn groups(table: &Table, named: &ColumnName) -> Result<Vec<u32>, SpecificationError> {
+    let column = table
+        .column(&named.name)
+        .ok_or_else(|| named.unknown(table.names()))?;
+    Ok(match &column.cells {
         Cells::Text(text) => text.codes.clone(),
         Cells::Numbers(values) => values.iter().map(|value| (value + 0.0).to_bits()).collect(),
-    }
+    })
 }
 
 /// `share` of `count` rows, rounded; at least one stays behind.

@@ -1,10 +1,15 @@
 //! Which rows train, which choose among versions, and which test.
 
+mod duplicates;
 mod folds;
 mod hold_out;
+mod said;
+mod times;
 
-pub use folds::folds;
+pub use duplicates::{Compared, warning as duplicates_warning};
+pub use folds::{Fold, folds};
 pub use hold_out::hold_out;
+pub use said::warnings;
 
 /// Rows of the table by their use, each part in the order of the dataset; no row is in two parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

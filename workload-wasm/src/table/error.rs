@@ -33,6 +33,33 @@ pub enum DataError {
         least: usize,
         purpose: String,
     },
+    #[error("{found} {of} are too few for {folds} folds: it takes {least}")]
+    TooFewForFolds {
+        found: usize,
+        /// What is dealt to the folds.
+        of: String,
+        folds: usize,
+        least: usize,
+    },
+    #[error("{}: no row to {part} has the class {class} of `{column}`", fold_numbers(lacking, *folds))]
+    FoldWithoutClass {
+        column: String,
+        class: String,
+        /// What is done on such a fold's rows.
+        part: &'static str,
+        /// Counted from 1.
+        lacking: Vec<usize>,
+        folds: usize,
+    },
+    #[error(
+        "`{column}`, which split.time names, is missing in {}",
+        missing_rows(rows)
+    )]
+    TimeMissing {
+        column: String,
+        /// Counted from 1.
+        rows: Vec<u64>,
+    },
     #[error("the {part} rows hold one class of `{column}` only: {class}")]
     OneClass {
         part: &'static str,
@@ -72,12 +99,14 @@ impl DataError {
                 row: error.row(),
                 column: error.column().map(str::to_owned),
                 remedy: Some(error.remedy()),
+                ..ErrorReport::default()
             },
             _ => ErrorReport {
                 message,
                 row: self.row(),
                 column: self.column().map(str::to_owned),
                 remedy: Some(self.remedy()),
+                ..ErrorReport::default()
             },
         }
     }
@@ -86,6 +115,7 @@ impl DataError {
         match self {
             Self::TargetNotNumeric { row, .. } => Some(*row),
             Self::WrongType { row, .. } => *row,
+            Self::TimeMissing { rows, .. } => rows.first().copied(),
             _ => None,
         }
     }
@@ -97,6 +127,8 @@ impl DataError {
             | Self::TooManyClasses { column, .. }
             | Self::TargetNotNumeric { column, .. }
             | Self::OneClass { column, .. }
+            | Self::FoldWithoutClass { column, .. }
+            | Self::TimeMissing { column, .. }
             | Self::ClassNotTrained { column, .. }
             | Self::WrongType { column, .. }
             | Self::MissingColumn { column, .. } => Some(column),
@@ -128,6 +160,15 @@ impl DataError {
             Self::TooFewRows { .. } => {
                 "give more rows, loosen `keep`, or change [split]".to_owned()
             }
+            Self::TooFewForFolds { .. } => "set fewer split.folds, or give more rows".to_owned(),
+            Self::FoldWithoutClass { .. } => {
+                "set fewer split.folds, give more rows of the class, or leave its rows out by `keep`"
+                    .to_owned()
+            }
+            Self::TimeMissing { column, .. } => format!(
+                "leave these rows out: keep = \"{} is present\"",
+                quoted(column)
+            ),
             Self::OneClass { .. } | Self::UndefinedScore { .. } => {
                 "give more rows of the other classes, a larger split.test, or another way to split"
                     .to_owned()
@@ -152,5 +193,34 @@ impl DataError {
                 None => "add it; empty cells are allowed".to_owned(),
             },
         }
+    }
+}
+
+/// More rows are not named.
+const MOST_NAMED: usize = 10;
+
+/// `fold 2 of 5`, or `folds 2, 3 of 5`.
+fn fold_numbers(folds: &[usize], all: usize) -> String {
+    let noun = if folds.len() == 1 { "fold" } else { "folds" };
+    let numbers: Vec<String> = folds.iter().map(usize::to_string).collect();
+    format!("{noun} {} of {all}", numbers.join(", "))
+}
+
+/// `8 rows: 3, 17, …`.
+fn missing_rows(rows: &[u64]) -> String {
+    let mut numbers: Vec<String> = rows.iter().take(MOST_NAMED).map(u64::to_string).collect();
+    if rows.len() > MOST_NAMED {
+        numbers.push("…".to_owned());
+    }
+    let noun = if rows.len() == 1 { "row" } else { "rows" };
+    format!("{} {noun}: {}", rows.len(), numbers.join(", "))
+}
+
+/// A column's name as a condition takes it, within the quotes of a specification.
+fn quoted(column: &str) -> String {
+    if column.contains(['=', '<', '>', '!', '\'']) || column.starts_with('"') {
+        format!("'{column}'")
+    } else {
+        column.to_owned()
     }
 }

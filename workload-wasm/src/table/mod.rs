@@ -7,6 +7,7 @@ mod read;
 mod schema;
 mod target;
 
+use contract::Warning;
 use records::{Records, Text, Values};
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +82,7 @@ impl Table {
     /// Takes the columns of `records` as they were read, and says which cells count as missing because no f32
     /// holds them.
     #[must_use]
-    pub fn from_records(records: Records) -> (Self, Vec<String>) {
+    pub fn from_records(records: Records) -> (Self, Vec<Warning>) {
         let mut notes = Vec::new();
         let columns = records
             .columns
@@ -90,10 +91,11 @@ impl Table {
                 if let Values::Number { unfit, .. } = &column.values
                     && *unfit > 0
                 {
-                    notes.push(format!(
+                    let message = format!(
                         "{}: {unfit} cells are no finite single-precision number and count as missing",
                         column.name
-                    ));
+                    );
+                    notes.push(Warning::new("unfit_numbers", message).in_column(&column.name));
                 }
                 let (kind, cells) = match column.values {
                     Values::Number { values, .. } => (Type::Number, Cells::Numbers(values)),

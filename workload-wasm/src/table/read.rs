@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use contract::Warning;
 use records::{Columns, Options, Reason};
 
 use super::{DataError, Table};
@@ -23,7 +24,7 @@ pub struct Dataset {
     /// Columns that hold no cells, and what they hold.
     pub unreadable: Vec<(String, String)>,
     /// What the user should know, a sentence each.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// Reads the dataset at `path`.

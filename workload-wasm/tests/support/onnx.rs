@@ -182,6 +182,7 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
         kind,
     };
     let encoder = |name: &str, encoding: Encoding| Encoder {
+        matching: None,
         name: name.to_owned(),
         source: Source::Column(name.to_owned()),
         encoding,

@@ -162,6 +162,13 @@ fn metadata(model: &Model, published_as: &PublishedAs, outputs: &[String]) -> Ve
         .map(|input| json!({ "name": input.name, "type": input.kind.name() }))
         .collect();
     let classes = (!target.classes.is_empty()).then(|| json!(target.classes).to_string());
+    let known: Vec<_> = model
+        .features
+        .iter()
+        .filter_map(|encoder| encoder.known_categories())
+        .map(|(column, known)| (column.to_owned(), json!(known)))
+        .collect();
+    let known = (!known.is_empty()).then(|| json!(serde_json::Map::from_iter(known)).to_string());
     [
         ("save_path", published_as.save_path.clone()),
         ("model_version", published_as.model_version.clone()),
@@ -173,6 +180,7 @@ fn metadata(model: &Model, published_as: &PublishedAs, outputs: &[String]) -> Ve
             "schema",
             Some(json!({ "inputs": inputs, "outputs": outputs }).to_string()),
         ),
+        ("categories", known),
     ]
     .into_iter()
     .filter_map(|(key, value)| {

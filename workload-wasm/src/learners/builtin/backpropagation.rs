@@ -108,6 +108,14 @@ impl Trainer {
     }
 
     /// The layers as they are now.
+    /// How many weights the layers have.
+    pub fn weights(&self) -> usize {
+        self.weights
+            .iter()
+            .map(|weights| weights.values.len())
+            .sum()
+    }
+
     pub fn layers(&self) -> Vec<Layer> {
         let both = self.weights.iter().zip(&self.biases);
         both.map(|(weights, biases)| Layer {

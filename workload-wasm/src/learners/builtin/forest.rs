@@ -94,6 +94,10 @@ impl Forest {
         let all = training
             .weights
             .map_or_else(|| vec![1.0; features.rows], <[f32]>::to_vec);
+        let trees_to_grow = u64::from(self.n_estimators);
+        let mut steps = training
+            .progress
+            .steps("trees", trees_to_grow, training.cells());
         for tree in 0..self.n_estimators {
             let mut random = Random::new(training.seed, u64::from(tree));
             let nodes = match self.bootstrap {
@@ -101,6 +105,7 @@ impl Forest {
                 false => grower.grow(&all, &mut random),
             };
             trees.push(0, &nodes);
+            steps.step();
         }
         let total: f64 = grower.importance.iter().sum();
         Fitted {

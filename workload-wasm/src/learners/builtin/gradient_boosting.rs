@@ -1,7 +1,7 @@
 //! Gradient boosting (Friedman 2001) of trees that are grown leaf by leaf from histograms (Ke et al. 2017, "LightGBM: a
 //! highly efficient gradient boosting decision tree").
 
-use contract::Task;
+use contract::{Task, Warning};
 
 use super::bins::Bins;
 use super::boosting::{Categories, Ground, Grower, Limits, Objective, Quantum, Tree};
@@ -9,6 +9,7 @@ use crate::forms::{Aggregate, Form, Trees};
 use crate::learners::class_weight::weigh;
 use crate::learners::configure::{Defaults, Method};
 use crate::learners::parameters::Parameters;
+use crate::learners::progress::Steps;
 use crate::learners::random::Random;
 use crate::learners::{Cause, Fitted, ParameterError, Training, Wants};
 
@@ -103,7 +104,9 @@ impl Method for Boosting {
             sample: Vec::new(),
         };
         let warnings = run.hold_out();
-        let trees = run.rounds();
+        let rounds = u64::from(self.n_estimators);
+        let cells = training.cells() * run.objective.outputs as u64;
+        let trees = run.rounds(training.progress.steps("rounds", rounds, cells));
         let total: f64 = run.grower.importance.iter().sum();
         Ok(Fitted {
             form: Form::Trees(trees),
@@ -133,7 +136,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Sets rows aside that tell when to stop, where that is wanted.
-    fn hold_out(&mut self) -> Vec<String> {
+    fn hold_out(&mut self) -> Vec<Warning> {
         if self.boosting.early_stopping_rounds.is_none() {
             return Vec::new();
         }
@@ -141,15 +144,16 @@ impl Run<'_> {
         let share = 1.0 - self.boosting.validation_fraction;
         let (kept, validation) = draw(&self.rows, share, random);
         if kept.is_empty() || validation.is_empty() {
-            return vec![
-                "too few rows to set some aside for early stopping; all trees are kept".to_owned(),
-            ];
+            return vec![Warning::new(
+                "no_early_stopping",
+                "too few rows to set some aside for early stopping; all trees are kept",
+            )];
         }
         (self.rows, self.validation) = (kept, validation);
         Vec::new()
     }
 
-    fn rounds(&mut self) -> Trees {
+    fn rounds(&mut self, mut steps: Steps<'_>) -> Trees {
         let outputs = self.objective.outputs;
         let base = self.objective.base.clone();
         let mut trees = Trees::new(self.objective.link(), Aggregate::Sum, base, 1);
@@ -170,6 +174,7 @@ impl Run<'_> {
                 stumps += usize::from(nodes.len() == 1);
                 grown.push((output as u32, nodes));
             }
+            steps.step();
             if stumps == outputs && !chance {
                 // Nor would any tree after these tell rows apart.
                 break;

@@ -1,7 +1,7 @@
 //! k nearest neighbors (Cover and Hart 1967), classification and regression: the fit keeps the training rows, all else
 //! is the form's. There is nothing that an engine could do here; a test holds the form against smartcore's.
 
-use contract::Task;
+use contract::{Task, Warning};
 
 use crate::forms::{Distance, Form, Neighbors, Rows, Targets, Weighting};
 use crate::learners::configure::{Defaults, Method};
@@ -46,10 +46,11 @@ impl Method for Configured {
         let k = (self.n_neighbors as usize).min(rows);
         let mut warnings = Vec::new();
         if k < self.n_neighbors as usize {
-            warnings.push(format!(
+            let message = format!(
                 "n_neighbors = {} was cut to {k}: there are no more training rows",
                 self.n_neighbors
-            ));
+            );
+            warnings.push(Warning::new("parameter_cut", message));
         }
         Ok(Fitted {
             form: Form::Neighbors(Neighbors {

@@ -1,7 +1,7 @@
 //! Logistic regression with L2 regularization, binary and multinomial, by L-BFGS. Loss and gradient come from one pass
 //! over a row-major copy of the features.
 
-use contract::Task;
+use contract::{Task, Warning};
 
 use super::classes;
 use super::lbfgs::minimize;
@@ -66,19 +66,28 @@ impl Method for Configured {
             total,
             decay: 1.0 / (self.c * total),
         };
+        // A pass multiplies only: some tenth of what a cell of a histogram takes.
+        let cells = training.cells() * outputs as u64 / 10;
+        let mut steps = training
+            .progress
+            .steps("steps", u64::from(self.max_iter), cells);
         let minimum = minimize(
             vec![0.0; outputs * problem.stride()],
             self.tol,
             self.max_iter,
-            |at, gradient| problem.loss(at, gradient),
+            |at, gradient| {
+                steps.step();
+                problem.loss(at, gradient)
+            },
         );
         let parameters = minimum.at.chunks_exact(problem.stride());
         let mut warnings = Vec::new();
         if !minimum.converged {
-            warnings.push(format!(
+            let message = format!(
                 "the coefficients did not converge within {} steps; raise max_iter, or lower C",
                 self.max_iter
-            ));
+            );
+            warnings.push(Warning::new("not_converged", message));
         }
         Ok(Fitted {
             form: Form::Linear(Linear {

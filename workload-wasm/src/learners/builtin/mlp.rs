@@ -1,12 +1,13 @@
 //! A small neural network: dense layers with rectifiers, trained on mini-batches by Adam (Kingma and Ba 2015), with
 //! early stopping on a part of the training rows. Weights start as in Glorot and Bengio 2010.
 
-use contract::Task;
+use contract::{Task, Warning};
 
 use super::backpropagation::{Batch, Trainer};
 use crate::forms::{Form, Layer, Link, Network};
 use crate::learners::configure::{Defaults, Method};
 use crate::learners::parameters::Parameters;
+use crate::learners::progress::Steps;
 use crate::learners::random::Random;
 use crate::learners::{Cause, Features, Fitted, ParameterError, Target, Training, Wants};
 
@@ -88,7 +89,14 @@ impl Method for Configured {
         );
         trainer.learning_rate = self.learning_rate_init as f32;
         trainer.alpha = self.alpha as f32;
-        let (layers, warnings) = self.train(&mut trainer, all, rows, validation, &mut random)?;
+        // A weight takes some tenth of what a cell of a histogram takes.
+        let weights = trainer.weights() as u64;
+        let cells = (rows.len() as u64).saturating_mul(weights) / 10;
+        let steps = training
+            .progress
+            .steps("epochs", u64::from(self.epochs), cells);
+        let (layers, warnings) =
+            self.train(&mut trainer, all, rows, validation, &mut random, steps)?;
         let mut network = Network {
             link: goal.link,
             layers,
@@ -112,7 +120,8 @@ impl Configured {
         rows: &mut [u32],
         validation: &[u32],
         random: &mut Random,
-    ) -> Result<(Vec<Layer>, Vec<String>), Cause> {
+        mut steps: Steps<'_>,
+    ) -> Result<(Vec<Layer>, Vec<Warning>), Cause> {
         let mut patience = Patience::new(self.n_iter_no_change, self.tol);
         let mut best = trainer.layers();
         for epoch in 1..=self.epochs {
@@ -135,15 +144,16 @@ impl Configured {
             if patience.improved(loss) || validation.is_empty() {
                 best = trainer.layers();
             }
+            steps.step();
             if patience.exhausted() {
                 return Ok((best, Vec::new()));
             }
         }
-        let warning = format!(
+        let message = format!(
             "the network was still learning after {} epochs; more may help",
             self.epochs
         );
-        Ok((best, vec![warning]))
+        Ok((best, vec![Warning::new("still_learning", message)]))
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use crate::forms::{KernelFunction, Rows};
+use crate::learners::progress::Progress;
 
 /// Kernels of this many pairs are kept: 128 MiB of f32.
 const CACHED_KERNELS: usize = 32 << 20;
@@ -26,6 +27,7 @@ pub(super) struct Dual<'a> {
     pub tol: f64,
     /// Steps, at most.
     pub max_iter: u64,
+    pub progress: Progress<'a>,
 }
 
 pub(super) struct Optimum {
@@ -44,12 +46,16 @@ impl Dual<'_> {
             dual: &self,
         };
         let mut converged = false;
+        // A step is the kernel of a row with all others: each cell some tenth of what one of a histogram takes.
+        let cells = self.rows.values.len() as u64 / 10;
+        let mut steps = self.progress.steps("steps", self.max_iter, cells);
         for _ in 0..self.max_iter {
             let Some((i, j)) = state.select(&mut kernels) else {
                 converged = true;
                 break;
             };
             state.step(i, j, &mut kernels);
+            steps.step();
         }
         Optimum {
             intercept: state.intercept(),

@@ -8,7 +8,7 @@ use crate::forms::{KernelFunction, Rows};
 use crate::learners::configure::{Defaults, Method};
 use crate::learners::parameters::Parameters;
 use crate::learners::svm::{self, KernelParameters, Solution};
-use crate::learners::{Cause, Fitted, ParameterError, Training, Wants};
+use crate::learners::{Cause, Fitted, ParameterError, Progress, Training, Wants};
 
 struct Configured {
     c: f64,
@@ -39,13 +39,19 @@ impl Method for Configured {
         let (codes, classes) = classes(training.target)?;
         let function = self.kernel.function(training.features);
         svm::classify(training, codes, classes, function, |rows, second| {
-            Ok(self.solve(rows, second, function))
+            Ok(self.solve(rows, second, function, training.progress))
         })
     }
 }
 
 impl Configured {
-    fn solve(&self, rows: &Rows, second: &[bool], function: KernelFunction) -> Solution {
+    fn solve(
+        &self,
+        rows: &Rows,
+        second: &[bool],
+        function: KernelFunction,
+        progress: Progress<'_>,
+    ) -> Solution {
         let signs: Vec<f64> = second.iter().map(|s| if *s { 1.0 } else { -1.0 }).collect();
         let optimum = Dual {
             rows,
@@ -55,6 +61,7 @@ impl Configured {
             c: self.c,
             tol: self.tol,
             max_iter: u64::from(self.max_iter),
+            progress,
         }
         .solve();
         let weights = optimum.alphas.iter().zip(&signs).enumerate();

@@ -55,6 +55,7 @@ impl Method for Configured {
             c: self.c,
             tol: self.tol,
             max_iter: u64::from(self.max_iter),
+            progress: training.progress,
         }
         .solve();
         let (above, below) = optimum.alphas.split_at(count);

@@ -15,7 +15,7 @@ use contract::Task;
 use super::{Matrix, matrix};
 use crate::forms::Predictions;
 use crate::learners::random::Random;
-use crate::learners::{Defaults, Feature, Features, Kind, Target, Training, configure};
+use crate::learners::{Defaults, Feature, Features, Kind, Progress, Target, Training, configure};
 
 fn features() -> Features {
     let mut random = Random::new(5, 0);
@@ -55,6 +55,7 @@ fn ours(algorithm: &str, params: &str, task: Task, target: &Target) -> Vec<f32> 
         target,
         weights: None,
         seed: 9,
+        progress: Progress::default(),
     };
     match learner
         .unwrap()

@@ -6,7 +6,9 @@ use contract::Task;
 
 use crate::forms::{Form, Predictions, Split, Trees};
 use crate::learners::random::Random;
-use crate::learners::{Defaults, Feature, Features, Fitted, Kind, Target, Training, configure};
+use crate::learners::{
+    Defaults, Feature, Features, Fitted, Kind, Progress, Target, Training, configure,
+};
 
 fn number(values: Vec<f32>) -> Feature {
     Feature {
@@ -64,6 +66,7 @@ fn fit_weighted(
             target,
             weights,
             seed: 1,
+            progress: Progress::default(),
         })
         .unwrap()
 }
@@ -474,6 +477,7 @@ fn balanced_classes_count_the_same() {
                 target: &target,
                 weights: None,
                 seed: 1,
+                progress: Progress::default(),
             });
             let said = values(&fitted.unwrap(), &features);
             said.iter().skip(1).step_by(2).sum::<f32>() / 1000.0
@@ -509,6 +513,7 @@ fn class_weights_are_one_a_class() {
         target: &target,
         weights: None,
         seed: 1,
+        progress: Progress::default(),
     });
     let message = refused.unwrap_err().to_string();
     assert!(
