@@ -298,7 +298,9 @@ mod tests {
     use contract::Task;
 
     use crate::forms::{Form, Split};
-    use crate::learners::{Defaults, Feature, Features, Fitted, Kind, Target, Training, configure};
+    use crate::learners::{
+        Defaults, Feature, Features, Fitted, Kind, Progress, Target, Training, configure,
+    };
 
     fn fit(algorithm: &str, columns: [Vec<f32>; 2], target: Vec<f32>) -> Fitted {
         let columns = columns.map(|values| Feature {
@@ -318,6 +320,7 @@ mod tests {
             target: &Target::Number(target),
             weights: None,
             seed: 0,
+            progress: Progress::default(),
         };
         learner.unwrap().fit(training).unwrap()
     }
