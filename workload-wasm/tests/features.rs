@@ -188,6 +188,101 @@ fn a_column_that_alone_tells_the_target_is_named_and_left_out_unless_allowed() {
     assert_eq!(metrics.held_out.scores["roc_auc"], 1.0);
 }
 
+/// `signed` is there for winners alone, though not for all, and `expected` is 0 for losers, though not for them alone:
+/// each stays under the guard's bound, and both together tell the target.
+fn leaks_together() -> String {
+    csv("signed,expected,size,y", 1000, |row| {
+        let won = noise(row) > 0.5;
+        let odd = noise(row + 5000) < 0.2;
+        let signed = match won && !odd {
+            true => (row % 7).to_string(),
+            false => String::new(),
+        };
+        let expected = if won || odd && !won { 7 } else { 0 };
+        let expected = if won && odd { 9 } else { expected };
+        format!("{signed},{expected},{},{won}", noise(row + 99))
+    })
+}
+
+#[test]
+fn a_score_that_is_too_good_to_be_true_is_warned_of_unless_allowed() {
+    let metrics = train(&leaks_together(), "").metrics();
+    assert!(metrics.held_out.scores["roc_auc"] >= 0.999);
+    let kinds = |metrics: &Metrics| -> Vec<String> {
+        let warnings = metrics.warning_details.iter();
+        warnings.map(|warning| warning.kind.clone()).collect()
+    };
+    assert_eq!(kinds(&metrics), ["too_good"], "{:?}", metrics.warnings);
+    let warning = &metrics.warnings[0];
+    assert!(
+        warning.contains("`signed` (missing in 100 % of false, "),
+        "{warning}"
+    );
+    assert!(
+        warning.contains("drop = [") && warning.contains("\"expected\""),
+        "{warning}"
+    );
+    let allowed = train(
+        &leaks_together(),
+        "allow_leaky = [\"signed\", \"expected\"]",
+    )
+    .metrics();
+    assert!(kinds(&allowed).is_empty(), "{:?}", allowed.warnings);
+    let dropped = train(&leaks_together(), "drop = [\"signed\"]").metrics();
+    assert!(!kinds(&dropped).contains(&"too_good".to_owned()));
+}
+
+#[test]
+fn a_class_that_is_too_rare_to_be_judged_is_named() {
+    let data = csv("code,x,status", 1000, |row| {
+        let status = match row {
+            0..6 => "void",
+            _ if noise(row) > 0.5 => "open",
+            _ => "shut",
+        };
+        format!("{status},{},{status}", noise(row + 99))
+    });
+    let metrics = train(&data, "target = \"status\"").metrics();
+    assert!(
+        reason(&metrics, "code").contains("alone tells"),
+        "{:?}",
+        metrics.left_out
+    );
+    let warning = &metrics.warning_details[0];
+    assert_eq!(warning.kind, "leakage_not_judged");
+    assert!(warning.message.contains("of `void`"), "{}", warning.message);
+}
+
+#[test]
+fn importances_keep_to_their_budget_most_important_columns_first() {
+    // As good as noise, but for two columns; each node of a forest may look at any.
+    let columns: Vec<String> = (0..600).map(|column| format!("c{column}")).collect();
+    let data = csv(&format!("{},y", columns.join(",")), 400, |row| {
+        let cells: Vec<String> = (0..600)
+            .map(|column| format!("{:.3}", noise(row * 601 + column)))
+            .collect();
+        let y = noise(row * 601 + 17) + noise(row * 601 + 400) > 1.0;
+        format!("{},{y}", cells.join(","))
+    });
+    let specification = "gate.baseline = false\nalgorithm = \"gradient_boosting\"\nimportance = 100\n[params]\nn_estimators = 3000\nnum_leaves = 4\ncolsample_bytree = 0.05";
+    let fixture = Fixture::new("data.csv", &data).specification(specification);
+    let metrics = fixture.trained().metrics();
+    let warning = metrics
+        .warning_details
+        .iter()
+        .find(|warning| warning.kind == "importance_left_out");
+    assert!(warning.is_some(), "{:?}", metrics.warnings);
+    assert!(metrics.importance.len() < 600);
+    let first: Vec<&str> = metrics.importance[..2]
+        .iter()
+        .map(|of| of.column.as_str())
+        .collect();
+    assert!(
+        first.contains(&"c17") && first.contains(&"c400"),
+        "{first:?}"
+    );
+}
+
 #[test]
 fn unseen_categories_and_missing_cells_are_predicted() {
     let data = csv("colour,size,y", 400, |row| {

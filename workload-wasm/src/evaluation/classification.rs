@@ -122,8 +122,8 @@ fn add_probability_scores(
     actual: &[u32],
 ) {
     let rows = || probabilities.chunks_exact(classes).zip(actual);
-    // A probability of 0 is as wrong as single precision can say.
-    let least = f64::from(f32::EPSILON);
+    // scikit-learn's bound for probabilities in double precision.
+    let least = f64::EPSILON;
     let log_loss = mean(rows().map(|(row, class)| {
         -f64::from(row[*class as usize])
             .clamp(least, 1.0 - least)
@@ -220,6 +220,14 @@ mod tests {
                 ("brier", expected_brier),
             ],
         );
+    }
+
+    /// `log_loss([1, 0], [[1.0, 0.0], [1.0, 0.0]])` of scikit-learn 1.9.
+    #[test]
+    fn a_certain_mistake_costs_what_it_does_in_scikit_learn() {
+        let evaluation = evaluate(Task::Binary, &[1.0, 0.0, 1.0, 0.0], 2, &[1, 0]);
+        let found = evaluation.scores["log_loss"];
+        assert!((found - 18.021_826_694_558_577).abs() < 1e-9, "{found}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod classification;
+mod effort;
 mod gates;
 mod importance;
 mod ranking;
@@ -11,8 +12,9 @@ mod scores;
 use contract::{Evaluation, Task};
 
 pub use baseline::baseline;
+pub use effort::Effort;
 pub use gates::{judge, primary};
-pub use importance::{Question, permutation_importance};
+pub use importance::{Importances, Question, permutation_importance};
 pub use ranking::roc_auc;
 pub use scores::{SCORES, Score, score};
 

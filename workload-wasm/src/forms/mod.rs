@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::learners::Features;
 
+mod cost;
 mod kernel;
 mod linear;
 mod link;

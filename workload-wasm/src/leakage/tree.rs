@@ -43,9 +43,6 @@ impl Tree {
         } else {
             tree.grow(&present, &sums, mean, 0, present.len(), DEPTH);
         }
-        if let Some(last) = tree.leaves.last_mut() {
-            last.0 = f32::INFINITY;
-        }
         tree
     }
 
@@ -81,7 +78,13 @@ impl Tree {
             }
             None => {
                 let answer = mean + (sums[to] - sums[from]) / (to - from) as f64;
-                self.leaves.push((present[to - 1].0, answer));
+                let last = present[to - 1].0;
+                // Halfway to the next leaf: values of other rows lie in the gap, too.
+                let bound = present.get(to).map_or(f32::INFINITY, |(next, _)| {
+                    let middle = f32::midpoint(last, *next);
+                    if middle < *next { middle } else { last }
+                });
+                self.leaves.push((bound, answer));
             }
         }
     }

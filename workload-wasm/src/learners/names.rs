@@ -15,6 +15,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("min_child_weight", &["min_sum_hessian_in_leaf"]),
     ("reg_lambda", &["lambda_l2", "lambda", "l2_regularization", "l2_leaf_reg"]),
     ("min_split_gain", &["min_gain_to_split", "gamma"]),
+    ("max_delta_step", &["max_tree_output", "max_leaf_output"]),
     ("learning_rate", &["eta", "shrinkage_rate"]),
     ("subsample", &["bagging_fraction"]),
     ("subsample_freq", &["bagging_freq"]),

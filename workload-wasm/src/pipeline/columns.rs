@@ -3,7 +3,7 @@
 use contract::{LeftOut, Warning};
 
 use crate::features::{NamedSource, sources};
-use crate::leakage::leaks;
+use crate::leakage::{Leak, Verdict, leaks};
 use crate::specification::{Derived, Operation, Specification, SpecificationError};
 use crate::split::Parts;
 use crate::table::{
@@ -146,27 +146,22 @@ impl Choice {
         specification: &Specification,
     ) {
         let seed = specification.split.seed;
-        let Some(leaks) = leaks(table, &parts.train, target, &self.sources, seed) else {
-            self.warnings.push(Warning::new(
-                "leakage_not_judged",
-                "too few training rows to tell whether a column gives the target away",
-            ));
-            return;
-        };
-        for leak in leaks.iter().rev() {
+        let verdict = leaks(table, &parts.train, target, &self.sources, seed);
+        self.warnings.extend(not_judged(&verdict, target));
+        for leak in verdict.leaks.iter().rev() {
             let name = self.sources[leak.index].name.clone();
-            let tells = format!(
-                "it alone tells the target ({} {:.4})",
-                leak.score, leak.value
-            );
-            if specification
-                .allow_leaky
-                .iter()
-                .any(|allowed| allowed.name == name)
-            {
+            let tells = describe_leak(leak, target);
+            let mut allowed = specification.allow_leaky.iter();
+            if allowed.any(|allowed| allowed.name == name) {
                 let message = format!("{name}: {tells}; allow_leaky keeps it");
                 self.warnings
                     .push(Warning::new("leak_allowed", message).in_column(&name));
+            } else if leak.only_suspected {
+                let message = format!(
+                    "{name}: {tells}, and orders the other classes as well; if it is not known when the model is used, drop it, else `allow_leaky` silences this"
+                );
+                self.warnings
+                    .push(Warning::new("leak_suspected", message).in_column(&name));
             } else {
                 self.sources.remove(leak.index);
                 self.left_out.push(LeftOut {
@@ -176,6 +171,46 @@ impl Choice {
             }
         }
     }
+}
+
+/// Labels that a message shows.
+const MOST_LABELS: usize = 5;
+
+fn labels(classes: &[u32], target: &TargetColumn) -> String {
+    let label = |class: &u32| target.model.classes.get(*class as usize);
+    let shown = classes.iter().filter_map(label).take(MOST_LABELS);
+    let mut shown: Vec<String> = shown.map(|label| format!("`{label}`")).collect();
+    if classes.len() > MOST_LABELS {
+        shown.push(format!("{} more", classes.len() - MOST_LABELS));
+    }
+    shown.join(", ")
+}
+
+fn describe_leak(leak: &Leak, target: &TargetColumn) -> String {
+    let what = match leak.classes.as_slice() {
+        [] => "the target".to_owned(),
+        classes => format!("{} from the other classes", labels(classes, target)),
+    };
+    format!("it alone tells {what} ({} {:.4})", leak.score, leak.value)
+}
+
+/// What the leakage guard could not look at, and why.
+fn not_judged(verdict: &Verdict, target: &TargetColumn) -> Option<Warning> {
+    let message = match verdict.not_judged.as_slice() {
+        [] if verdict.too_few_rows => {
+            "too few training rows to tell whether a column gives the target away".to_owned()
+        }
+        [] => return None,
+        classes => {
+            let rows: usize = classes.iter().map(|(_, rows)| rows).sum();
+            let classes: Vec<u32> = classes.iter().map(|(class, _)| *class).collect();
+            format!(
+                "too few training rows ({rows}) of {} to tell whether a column gives it away",
+                labels(&classes, target)
+            )
+        }
+    };
+    Some(Warning::new("leakage_not_judged", message))
 }
 
 fn reason(

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Evaluation, Feature, FeatureKind, Metrics, Primary};
+use contract::{Evaluation, Feature, FeatureKind, Metrics, Primary, Warning};
 
 use super::PipelineError;
 use super::fit::Recipe;
 use super::prepare::Prepared;
 use crate::evaluation::{
-    Question, Score, baseline, evaluate, judge, permutation_importance, primary,
+    Importances, Question, Score, baseline, evaluate, judge, permutation_importance, primary,
 };
 use crate::export::Model;
 use crate::forms::Predictions;
@@ -80,7 +80,9 @@ pub(super) fn measure(
     prepared: &Prepared,
     specification: &Specification,
     model: &Model,
+    own_importance: Option<&[f64]>,
     predictions: &Predictions,
+    log: &mut Log<'_>,
 ) -> Result<Metrics, PipelineError> {
     let target = &prepared.target;
     let task = target.model.task;
@@ -106,19 +108,15 @@ pub(super) fn measure(
         target,
         held_out: &parts.held_out,
         encoders: &model.features,
+        own: own_importance,
         form: &model.model,
         score,
     };
-    let importance = if specification.importance > 0 {
-        permutation_importance(
-            question,
-            &inputs,
-            specification.importance,
-            specification.split.seed,
-        )
-    } else {
-        Vec::new()
+    let importances = match specification.importance {
+        0 => Importances::default(),
+        repeats => permutation_importance(question, &inputs, repeats, specification.split.seed),
     };
+    describe_effort(&importances, log);
     Ok(Metrics {
         contract: contract::CONTRACT,
         task,
@@ -144,12 +142,33 @@ pub(super) fn measure(
         cross_validation_spread: BTreeMap::new(),
         primary,
         gates,
-        importance,
+        importance: importances.columns,
         impurity_importance: Vec::new(),
         onnx_left_out: None,
         warnings: Vec::new(),
         warning_details: Vec::new(),
     })
+}
+
+/// Says what the budget left out of the importances.
+fn describe_effort(importances: &Importances, log: &mut Log<'_>) {
+    let Some((asked, made)) = importances.efforts else {
+        return;
+    };
+    if (made.rows, made.repeats) != (asked.rows, asked.repeats) {
+        log.say(format_args!(
+            "importance: columns are shuffled {} times among {} held-out rows, not {} times among {}: this model takes long to predict",
+            made.repeats, made.rows, asked.repeats, asked.rows
+        ));
+    }
+    if made.columns < asked.columns {
+        let message = format!(
+            "importance: only the {} columns that matter most to the learner were shuffled; the other {} would take long and have none (`importance = 0` leaves all out)",
+            made.columns,
+            asked.columns - made.columns
+        );
+        log.warn([Warning::new("importance_left_out", message)]);
+    }
 }
 
 fn primary_of(

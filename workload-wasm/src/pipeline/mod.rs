@@ -9,6 +9,7 @@ mod measure;
 mod outputs;
 mod predict;
 mod prepare;
+mod too_good;
 mod train;
 
 use std::path::Path;

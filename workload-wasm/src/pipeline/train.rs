@@ -9,6 +9,7 @@ use super::learner::{check_gates, idle_flags, learner};
 use super::measure::{cross_validate, measure};
 use super::outputs::{model, write, write_onnx};
 use super::prepare::prepare;
+use super::too_good::too_good;
 use crate::environment::{Environment, Setting};
 use crate::learners::Progress;
 use crate::log::Log;
@@ -75,6 +76,7 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
     }
     log.warn(idle_flags(environment, learner.as_ref()));
     let impurity_importance = impurity_importance(&fitted);
+    let own_importance = fitted.importance.take();
     let folds = cross_validate(&recipe, &prepared, &specification, log)?;
     let model = model(&prepared, fitted, learner.as_ref());
     let predictions = model.predict(&prepared.table, &prepared.parts.held_out);
@@ -94,11 +96,19 @@ pub fn train(environment: &Environment, log: &mut Log<'_>) -> Result<Trained, Pi
         cross_validation,
         cross_validation_spread,
         impurity_importance,
-        ..measure(&prepared, &specification, &model, &predictions)?
+        ..measure(
+            &prepared,
+            &specification,
+            &model,
+            own_importance.as_deref(),
+            &predictions,
+            log,
+        )?
     };
     let folds = metrics.cross_validation.as_ref();
     let mean = folds.and_then(|folds| folds.scores.get(&metrics.primary.name));
     metrics.primary.validation = metrics.primary.validation.or(mean.copied());
+    log.warn(too_good(&metrics, &prepared, &specification));
     metrics.set_warnings(log.warnings().to_vec());
     metrics.onnx_left_out = not_exported.map(|reason| reason.to_string());
     describe(&metrics, log);

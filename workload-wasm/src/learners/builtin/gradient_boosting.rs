@@ -16,11 +16,16 @@ use crate::learners::{Cause, Fitted, ParameterError, Training, Wants};
 /// Streams of random numbers besides those of the rounds.
 const BINNING: u64 = u64::MAX;
 const VALIDATION: u64 = u64::MAX - 1;
+/// A Newton step of a class goes so far, in log odds: where nearly all rows of a leaf are certain, its Hessian is close to
+/// 0 and says nothing of how far to go. Without a bound the loss of rare classes grows from tree to tree.
+const MAX_STEP_OF_CLASSES: f64 = 10.0;
 
 struct Boosting {
     n_estimators: u32,
     learning_rate: f64,
     limits: Limits,
+    /// No leaf of a tree says more than this, before it is shrunk; 0 bounds nothing.
+    max_delta_step: f64,
     subsample: f64,
     subsample_freq: u32,
     colsample_bytree: f64,
@@ -54,6 +59,14 @@ pub(in crate::learners) fn make(
                     as usize,
             },
         },
+        max_delta_step: parameters.number(
+            "max_delta_step",
+            match task {
+                Task::Binary | Task::Multiclass => MAX_STEP_OF_CLASSES,
+                Task::Regression => 0.0,
+            },
+            0.0..=1e30,
+        )?,
         subsample: parameters.number("subsample", 1.0, 1e-3..=1.0)?,
         subsample_freq: parameters.integer("subsample_freq", 1, 0..=100_000)?,
         colsample_bytree: parameters.number("colsample_bytree", 1.0, 1e-3..=1.0)?,
@@ -222,14 +235,27 @@ impl Run<'_> {
         tree.nodes(self.bins, &values)
     }
 
-    /// What each leaf says, shrunk.
+    /// What each leaf says, shrunk. A tree without a split found nothing and says nothing, as in LightGBM.
     fn values(&self, tree: &Tree, quantum: Quantum) -> Vec<f64> {
-        let limits = &self.boosting.limits;
+        if tree.leaves.len() < 2 {
+            return vec![0.0; tree.leaves.len()];
+        }
+        let Boosting {
+            learning_rate,
+            max_delta_step,
+            ref limits,
+            ..
+        } = *self.boosting;
+        let bound = match max_delta_step {
+            0.0 => f64::INFINITY,
+            // Sums are in units of the target.
+            bound => bound / self.objective.unit,
+        };
         let leaves = tree.leaves.iter();
         leaves
             .map(|leaf| {
                 let step = self.objective.step(leaf.sums, quantum, limits.reg_lambda);
-                self.boosting.learning_rate * step
+                learning_rate * step.clamp(-bound, bound)
             })
             .collect()
     }

@@ -12,6 +12,10 @@ use crate::forms::Node;
 use crate::learners::Features;
 use crate::learners::random::Random;
 
+/// Splits whose decreases of impurity differ by less than this share of them are equally good. The sums of equal parts are
+/// added up in another order by each column, so that rounding alone tells them apart.
+const TIE: f64 = 1e-9;
+
 /// What keeps a tree from growing on, and how it chooses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -159,16 +163,17 @@ impl<'a, G: Goal> Grower<'a, G> {
         let constant = &mut self.constant;
         constant.clear();
         let mut known_constant = columns - undrawn.len();
+        let unsplit = self.goal.score(&sums);
+        let better = |score: f64, best: f64| score - best > TIE * (best - unsplit).abs();
         let mut best: Option<Split> = None;
         let mut drawn = 0;
         let mut varying = 0;
         // As scikit-learn has it: constant columns count among the drawn ones, but one that varies is among them.
         while (drawn < self.limits.max_features || varying == 0) && !undrawn.is_empty() {
             drawn += 1;
-            let place = match self.limits.max_features < columns {
-                true => random.below((known_constant + undrawn.len()) as u32) as usize,
-                false => known_constant,
-            };
+            // In random order even where all are drawn: columns that part the rows alike take turns, so that a forest's
+            // trees differ.
+            let place = random.below((known_constant + undrawn.len()) as u32) as usize;
             let Some(place) = place.checked_sub(known_constant) else {
                 known_constant -= 1;
                 continue;
@@ -189,15 +194,19 @@ impl<'a, G: Goal> Grower<'a, G> {
                 Found::Best(split) => {
                     varying += 1;
                     if let Some(split) = split
-                        && best.is_none_or(|best| split.score > best.score)
+                        && best.is_none_or(|best| better(split.score, best.score))
                     {
                         best = Some(split);
                     }
                 }
             }
         }
-        let best = best?;
-        self.importance[best.feature as usize] += best.score - self.goal.score(&sums);
+        let mut best = best?;
+        if !self.limits.random_thresholds {
+            let values = &self.features.columns[best.feature as usize].values;
+            best.center(rows, values);
+        }
+        self.importance[best.feature as usize] += best.score - unsplit;
         let varying = match constant.is_empty() {
             true => Rc::clone(&open.varying),
             false => {

@@ -4,7 +4,7 @@ use super::bins::{Binned, MISSING, between, key, value};
 use super::bundles::{BundleSums, Bundles, Place};
 use super::goal::Goal;
 use super::scan::{Missing, Scan};
-use super::sums::{each, ends, on_left};
+use super::sums::{each, ends, gap, on_left};
 use crate::learners::random::Random;
 
 /// Up to so many rows a split is looked for among their own values: sorting them is quicker than going through bins, and
@@ -28,6 +28,16 @@ impl Split {
     #[inline(always)]
     pub fn goes_left(&self, value: f32) -> bool {
         (value <= self.threshold) | (self.missing_left & value.is_nan())
+    }
+
+    /// Puts the threshold halfway between the values on both sides that are next to it, as scikit-learn does. Bins tell
+    /// which rows go where, not how far apart these are, and that matters where a column's values lie far apart.
+    pub fn center(&mut self, rows: &[u32], values: &[f32]) {
+        let (low, high) = gap(rows, values, self.threshold);
+        // Where only missing values go right, there is no gap.
+        if low.is_finite() && high.is_finite() {
+            self.threshold = between(low, high);
+        }
     }
 }
 
@@ -198,10 +208,7 @@ impl<'a, G: Goal> Search<'a, G> {
         }
         histogram[before] = G::ZERO;
         scan.consider_missing();
-        // Halfway between the bins on both sides.
-        Found::Best(scan.split(column.feature, |(low, high)| {
-            column.binned.bounds[(low + high - 1) / 2]
-        }))
+        Found::Best(scan.split(column.feature, |(low, _)| column.binned.bounds[low]))
     }
 
     /// Adds the rows up by their bins, marks the bins that are not empty, and counts the rows of each where they are to
@@ -282,5 +289,77 @@ impl<'a, G: Goal> Search<'a, G> {
         }
         scan.consider_missing();
         Found::Best(scan.split(column.feature, |_| threshold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use contract::Task;
+
+    use crate::forms::{Form, Split};
+    use crate::learners::{
+        Defaults, Feature, Features, Fitted, Kind, Progress, Target, Training, configure,
+    };
+
+    fn fit(algorithm: &str, columns: [Vec<f32>; 2], target: Vec<f32>) -> Fitted {
+        let columns = columns.map(|values| Feature {
+            name: "x".to_owned(),
+            kind: Kind::Number,
+            values,
+        });
+        let features = Features {
+            rows: target.len(),
+            columns: columns.to_vec(),
+        };
+        let parameters = "max_depth = 2".parse().unwrap();
+        let task = Task::Regression;
+        let learner = configure(algorithm, None, task, &parameters, Defaults::default());
+        let training = Training {
+            features: &features,
+            target: &Target::Number(target),
+            weights: None,
+            seed: 0,
+            progress: Progress::default(),
+        };
+        learner.unwrap().fit(training).unwrap()
+    }
+
+    /// scikit-learn's `DecisionTreeRegressor(max_depth=2)` has the same thresholds.
+    #[test]
+    fn a_threshold_lies_in_the_middle_of_a_gap_by_value() {
+        // In the node on the right, 200 rows lie at the lower end of the second column and 200 far above; the 600 rows
+        // that fill the gap are in the node on the left.
+        let place = |row: u32| match row {
+            0..600 => 1000.0 + row as f32,
+            600..800 => (row - 600) as f32,
+            _ => 9000.0 + row as f32,
+        };
+        let rows = || 0..1000_u32;
+        let node = rows().map(|row| (row / 600 * 10) as f32 + 7.0).collect();
+        let target = rows().map(|row| match row {
+            0..600 => 0.0,
+            600..800 => 50.0,
+            _ => 60.0,
+        });
+        let columns = [node, rows().map(place).collect()];
+        let Form::Trees(trees) = fit("decision_tree", columns, target.collect()).form else {
+            panic!("no trees");
+        };
+        let thresholds = trees.threshold.iter().zip(&trees.split);
+        let thresholds: Vec<f32> = thresholds
+            .filter(|(_, split)| **split != Split::Leaf)
+            .map(|(threshold, _)| *threshold)
+            .collect();
+        assert_eq!(thresholds, [12.0, 4999.5]);
+    }
+
+    #[test]
+    fn columns_that_part_rows_alike_take_turns_in_a_forest() {
+        let column: Vec<f32> = (0..100).map(|row| row as f32).collect();
+        let target = column.iter().map(|value| value.powi(3)).collect();
+        let fitted = fit("random_forest", [column.clone(), column], target);
+        let importance = fitted.importance.unwrap();
+        assert!((importance[0] - 0.5).abs() < 0.15, "{importance:?}");
     }
 }

@@ -103,3 +103,48 @@ pub(super) fn ends(rows: &[u32], values: &[f32]) -> (f32, f32, usize) {
     let most = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
     (least, most, absent)
 }
+
+/// The largest of some rows' values up to and with the threshold, and the smallest above it; infinite where there is none.
+pub(super) fn gap(rows: &[u32], values: &[f32], threshold: f32) -> (f32, f32) {
+    let (mut low, mut high) = ([f32::NEG_INFINITY; LANES], [f32::INFINITY; LANES]);
+    let mut look = |lane: usize, row: u32| {
+        let number = values[row as usize];
+        // None of it is true of a missing value.
+        low[lane] = if (number <= threshold) & (number > low[lane]) {
+            number
+        } else {
+            low[lane]
+        };
+        high[lane] = if (number > threshold) & (number < high[lane]) {
+            number
+        } else {
+            high[lane]
+        };
+    };
+    let (chunks, last) = rows.as_chunks::<STEP>();
+    for rows in chunks {
+        for (index, row) in rows.iter().enumerate() {
+            look(index % LANES, *row);
+        }
+    }
+    last.iter().for_each(|row| look(0, *row));
+    (
+        low.into_iter().fold(f32::NEG_INFINITY, f32::max),
+        high.into_iter().fold(f32::INFINITY, f32::min),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_lies_between_the_values_of_the_rows_on_both_sides() {
+        let mut values: Vec<f32> = (0..50).map(|value| value as f32).collect();
+        values[7] = f32::NAN;
+        let rows: Vec<u32> = (0..50).filter(|row| row % 10 > 3).collect();
+        assert_eq!(gap(&rows, &values, 31.5), (29.0, 34.0));
+        assert_eq!(gap(&rows, &values, f32::MAX), (49.0, f32::INFINITY));
+        assert_eq!(gap(&[7], &values, 1.0), (f32::NEG_INFINITY, f32::INFINITY));
+    }
+}

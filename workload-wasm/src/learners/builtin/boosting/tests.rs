@@ -180,6 +180,74 @@ fn no_leaf_has_fewer_rows_than_asked_for_whatever_they_weigh_in_hessians() {
     assert!(reached.iter().all(|rows| *rows >= 50), "{reached:?}");
 }
 
+/// Groups of 24 rows; 25 groups in a row are of one of two classes, but for the first group: three of its rows are all that there are of a third.
+fn rare(rows: usize) -> (Features, Target) {
+    let group = |row: usize| row / 24;
+    let codes = (0..rows).map(|row| match row {
+        0..3 => 2,
+        _ => group(row) as u32 / 25 % 2,
+    });
+    let target = Target::Classes {
+        codes: codes.collect(),
+        classes: 3,
+    };
+    let groups = (0..rows).map(|row| group(row) as f32).collect();
+    (features(vec![number(groups)]), target)
+}
+
+#[test]
+fn rare_classes_do_not_make_the_loss_grow() {
+    let (features, target) = rare(6000);
+    let Target::Classes { codes, .. } = &target else {
+        panic!("classes")
+    };
+    let loss = |params: &str| {
+        let said = values(&fit(params, &features, &target), &features);
+        let rows = said.chunks_exact(3).zip(codes);
+        let losses = rows.map(|(row, code)| -f64::from(row[*code as usize].max(1e-15)).ln());
+        losses.sum::<f64>() / codes.len() as f64
+    };
+    let mut last = loss("n_estimators = 1");
+    for trees in [10, 100] {
+        let now = loss(&format!("n_estimators = {trees}"));
+        assert!(now < last, "{trees}: {now}, {last} before");
+        last = now;
+    }
+    // What LightGBM does: no bound.
+    let unbounded = loss("n_estimators = 100\nmax_delta_step = 0");
+    assert!(unbounded > 10.0 * last, "{unbounded} {last}");
+}
+
+#[test]
+fn no_leaf_says_more_than_the_bound() {
+    let training = features(vec![number((0..100).map(|row| row as f32).collect())]);
+    let target = Target::Number((0..100).map(|row| (row / 50 * 100) as f32).collect());
+    let fitted = fit(
+        "n_estimators = 1\nlearning_rate = 0.5\nmax_delta_step = 20.0",
+        &training,
+        &target,
+    );
+    // 50 on both sides of the mean: cut to 20, and halved.
+    let said = values(&fitted, &training);
+    assert!((said[0] - 40.0).abs() < 1e-4 && (said[99] - 60.0).abs() < 1e-4);
+}
+
+#[test]
+fn a_tree_that_finds_no_split_says_nothing() {
+    let (features, target) = noisy(300, 2);
+    let fitted = fit(
+        "n_estimators = 3\nmin_child_samples = 400\nsubsample = 0.5",
+        &features,
+        &target,
+    );
+    let said = values(&fitted, &features);
+    let Target::Classes { codes, .. } = &target else {
+        panic!("classes")
+    };
+    let share = codes.iter().sum::<u32>() as f32 / 300.0;
+    assert!((said[1] - share).abs() < 1e-6, "{} {share}", said[1]);
+}
+
 #[test]
 fn missing_values_go_where_they_gain_most() {
     let mut column: Vec<f32> = (0..300).map(|row| (row % 100) as f32).collect();
