@@ -146,30 +146,33 @@ fn what_predicts_in_an_exchanged_folder_reads_and_writes_nothing_elsewhere() {
     assert_eq!(output.status.code(), Some(15), "{}", said(&output));
 }
 
-/// Starts a prediction that does not end, and waits for its unfinished file.
-fn endless_prediction(shelf: &Shelf, before: &[String]) -> (std::process::Child, Vec<String>) {
-    let home = shelf.home.path();
-    let child = Command::new(RUNNER)
+/// Kills a prediction that does not end, once something else than `before` lies where its file is to be. Returns what does.
+fn killed_prediction(shelf: &Shelf, before: &[String]) -> Vec<String> {
+    let out = shelf.home.path().join("out");
+    let lies_there = || -> Vec<String> {
+        let entries = fs::read_dir(&out).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    let mut child = Command::new(RUNNER)
         .args(["predict", "m@1", "--store", "store", "--data", "rows.csv"])
         .args(["--out", "out/predicted.csv"])
         .env_clear()
-        .current_dir(home)
+        .current_dir(shelf.home.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let begin = Instant::now();
-    loop {
-        let entries = fs::read_dir(home.join("out")).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let names: Vec<String> = names.collect();
-        if !names.is_empty() && names != before {
-            std::thread::sleep(Duration::from_millis(300));
-            return (child, names);
-        }
-        assert!(begin.elapsed() < PATIENCE, "it does not start");
+    while lies_there() == before && begin.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(10));
     }
+    // What an earlier one left is gone before this one makes its own.
+    std::thread::sleep(Duration::from_millis(500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    lies_there()
 }
 
 #[test]
@@ -178,14 +181,11 @@ fn what_a_killed_prediction_leaves_is_removed_by_the_next() {
     fs::write(shelf.home.path().join("rows.csv"), "x,y\n1,1\n2,2\n3,2\n").unwrap();
     fs::create_dir(shelf.home.path().join("out")).unwrap();
     trained_by(&shelf, "endless_loop");
-    let (mut child, first) = endless_prediction(&shelf, &[]);
+    let first = killed_prediction(&shelf, &[]);
     assert!(first[0].starts_with(".predictions-"), "{first:?}");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let (mut child, second) = endless_prediction(&shelf, &first);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let second = killed_prediction(&shelf, &first);
     assert_eq!(second.len(), 1, "{first:?} {second:?}");
+    assert_ne!(first, second);
 }
 
 /// Puts a model into the store that a guest trained, with its module.
@@ -201,8 +201,11 @@ fn trained_by(shelf: &Shelf, guest: &str) {
     fs::write(shelf.path(&place), module).unwrap();
 }
 
+/// What a message calls it, and what makes it.
+type Kind = (&'static str, fn(&Path));
+
 /// What may lie in the place of a file.
-const KINDS: [(&str, fn(&Path)); 4] = [
+const KINDS: [Kind; 4] = [
     ("symbolic link", |path| symlink("nowhere", path).unwrap()),
     ("symbolic link", |path| {
         symlink("../old-alias.json", path).unwrap();
