@@ -226,10 +226,13 @@ fn compiling_ahead_has_the_limits_that_compiling_has() {
     };
     not_compiled(many(50_000).args(["--timeout", "10ms"]), "--timeout");
     // An estimate of some 2 GiB: within the 4 that are the limit by default, but not in a task that has no more than one.
-    let large = || many(300_000).args(["--timeout", "10ms"]);
-    not_compiled(large(), "--timeout");
-    not_compiled(large().args(["--memory", "64MiB"]), "1 GiB is the limit");
-    let small = large()
+    let large = |timeout| many(300_000).args(["--timeout", timeout]);
+    not_compiled(large("1s"), "--timeout");
+    not_compiled(
+        large("60s").args(["--memory", "64MiB"]),
+        "1 GiB is the limit",
+    );
+    let small = large("60s")
         .env("NOMAD_ALLOC_ID", "a")
         .env("NOMAD_MEMORY_LIMIT", "512");
     not_compiled(small, "1 GiB is the limit");
