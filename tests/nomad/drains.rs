@@ -116,7 +116,7 @@ pub fn stopped(cluster: &mut Cluster, _: &Gcs) {
 
 pub fn without_a_place(cluster: &mut Cluster, _: &Gcs) {
     let spec = specification(cluster, 4, 0.5, "");
-    let mut place = |variables: &str, version: &str| {
+    let place = |variables: &str, version: &str| {
         cluster.register(&format!("{}\n{variables}", in_folder(cluster)));
         let more = ["--model-version", version, "--place-within", "12s"];
         let (status, json, stderr) = ended(dispatching(cluster, "place", &spec, &more));
@@ -137,13 +137,13 @@ pub fn without_a_place(cluster: &mut Cluster, _: &Gcs) {
 }
 
 pub fn out_of_memory(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(&format!("{}\nmemory = 12", in_folder(cluster)));
+    cluster.register(&format!("{}\nmemory = 16", in_folder(cluster)));
     let spec = specification(cluster, 4, 0.5, "");
     let (status, json) = waited(cluster, "memory", &spec, &[]);
     assert_eq!(status, 21, "{json:#}");
     assert_eq!(json["versions"][0]["exit_code"], 137, "{json:#}");
     let reason = json["versions"][0]["reason"].as_str().unwrap();
-    let says = ["killed", "its limit is 12 MiB", "the job's variable `memory`"];
+    let says = ["killed", "its limit is 16 MiB", "the job's variable `memory`"];
     assert!(says.iter().all(|each| reason.contains(each)), "{reason}");
 }
 

@@ -12,6 +12,7 @@ use super::output;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
+use crate::report;
 use crate::store::{self, Location, REJECTED, Store, StoreError, Target, data_key, module_key};
 
 #[derive(clap::Args)]
@@ -41,6 +42,9 @@ struct Pushed {
     name: String,
     status: Status,
     url: String,
+    /// Each gate that was missed, with what was wanted and what was there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missed: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -196,6 +200,7 @@ async fn push(store: &dyn Store, path: &Path, manifest: &Manifest) -> Result<Pus
             name: manifest.name.clone(),
             status: Status::GateNotMet,
             url: store::record_rejected(store, path).await?,
+            missed: report::missed(manifest),
         });
     }
     let published = store::publish(store, path).await?;
@@ -207,6 +212,7 @@ async fn push(store: &dyn Store, path: &Path, manifest: &Manifest) -> Result<Pus
             Status::Published
         },
         url: published.url,
+        missed: Vec::new(),
     })
 }
 
@@ -217,11 +223,14 @@ fn print(pushed: &[Pushed], json: bool) -> Result<(), Error> {
     let mut table = output::table(&[]);
     for done in pushed {
         let status = match done.status {
-            Status::Published => "published",
-            Status::AlreadyPublished => "was there already",
-            Status::GateNotMet => "missed a gate: recorded, not published",
+            Status::Published => "published".to_owned(),
+            Status::AlreadyPublished => "was there already".to_owned(),
+            Status::GateNotMet => {
+                let missed = done.missed.join("; ");
+                format!("missed a gate: recorded, not published ({missed})")
+            }
         };
-        table.add_row([status, done.url.as_str()]);
+        table.add_row([status.as_str(), done.url.as_str()]);
     }
     output::print(table)
 }

@@ -332,7 +332,7 @@ mod tests {
         let grid = grid(text).unwrap().unwrap();
         for (text, sliced) in [("2..4", vec![2, 3, 4]), ("1..2,4..4", vec![1, 2, 4])] {
             assert_eq!(grid.named(text).unwrap(), sliced);
-            assert_eq!(super::points_text(&sliced), text);
+            assert_eq!(points_text(&sliced), text);
         }
         for wrong in ["0..2", "4..6", "3", "4..2", "a..b", "1..2,", "1..3,3..4", "4..5,1..2"] {
             assert!(grid.named(wrong).is_err(), "{wrong}");
