@@ -311,7 +311,9 @@ fn requests_name_the_namespace_and_a_long_name_is_shortened_in_messages() {
 #[test]
 fn a_server_that_was_away_is_waited_for_and_mentioned() {
     let nomad = Nomad::start();
-    nomad.fault(3, "POST", Fault::LostResponse);
+    nomad.fault(6, "POST", Fault::LostResponse);
+    // Started again, it does not know its tokens at first.
+    nomad.fault(2, "POST", Fault::Status(403));
     let ended = dispatch(&nomad)
         .args(["--versions", "1..2"])
         .run()

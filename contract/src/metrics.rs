@@ -190,6 +190,20 @@ pub struct Gate {
     pub met: bool,
 }
 
+impl Gate {
+    /// Threshold and value as texts, with `digits` decimals or as many as tell them apart: 0.99999 is less than 1.
+    #[must_use]
+    pub fn shown(&self, digits: usize) -> (String, String) {
+        let (threshold, value) = (self.threshold, self.value);
+        let texts = (digits..=17)
+            .map(|digits| (format!("{threshold:.digits$}"), format!("{value:.digits$}")));
+        let mut apart = texts.filter(|(left, right)| threshold == value || left != right);
+        apart
+            .next()
+            .unwrap_or_else(|| (threshold.to_string(), value.to_string()))
+    }
+}
+
 /// How much a column tells: how much the primary score suffers when its held-out values are shuffled (Breiman 2001), or
 /// its share of what all splits gained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

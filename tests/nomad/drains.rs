@@ -149,7 +149,7 @@ pub fn without_a_place(cluster: &mut Cluster, _: &Gcs) {
 }
 
 pub fn out_of_memory(cluster: &mut Cluster, _: &Gcs) {
-    cluster.register(&format!("{}\nmemory = 12", in_folder(cluster)));
+    cluster.register(&format!("{}\nmemory = 16", in_folder(cluster)));
     let spec = specification(cluster, 4, 0.5, "");
     let (status, json) = waited(cluster, "memory", &spec, &[]);
     assert_eq!(status, 21, "{json:#}");
@@ -157,7 +157,7 @@ pub fn out_of_memory(cluster: &mut Cluster, _: &Gcs) {
     let reason = json["versions"][0]["reason"].as_str().unwrap();
     let says = [
         "killed",
-        "its limit is 12 MiB",
+        "its limit is 16 MiB",
         "the job's variable `memory`",
     ];
     assert!(says.iter().all(|each| reason.contains(each)), "{reason}");

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::nomad::Nomad;
 use crate::platform::{NamedFolder, is_foreign};
+use crate::report;
 use crate::store::{
     self, LocalFile, Location, REJECTED, Store, StoreError, Target, data_key, module_key,
 };
@@ -79,6 +80,9 @@ struct Pushed {
     name: String,
     status: Status,
     url: String,
+    /// Each gate that was missed, with what was wanted and what was there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missed: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -258,6 +262,7 @@ async fn push(
             name: manifest.name.clone(),
             status: Status::GateNotMet,
             url: store::record_rejected(store, folder).await?,
+            missed: report::missed(manifest),
         });
     }
     let published = store::publish(store, folder).await?;
@@ -269,6 +274,7 @@ async fn push(
             Status::Published
         },
         url: published.url,
+        missed: Vec::new(),
     })
 }
 
@@ -279,11 +285,14 @@ fn print(pushed: &[Pushed], json: bool) -> Result<(), Error> {
     let mut table = output::table(&[]);
     for done in pushed {
         let status = match done.status {
-            Status::Published => "published",
-            Status::AlreadyPublished => "was there already",
-            Status::GateNotMet => "missed a gate: recorded, not published",
+            Status::Published => "published".to_owned(),
+            Status::AlreadyPublished => "was there already".to_owned(),
+            Status::GateNotMet => {
+                let missed = done.missed.join("; ");
+                format!("missed a gate: recorded, not published ({missed})")
+            }
         };
-        table.add_row([status, done.url.as_str()]);
+        table.add_row([status.as_str(), done.url.as_str()]);
     }
     output::print(table)
 }

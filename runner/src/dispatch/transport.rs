@@ -1,7 +1,7 @@
 //! One request to Nomad and its answer: where, with which token, how often it is tried.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -22,14 +22,27 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(20);
 /// How long one that answered before is waited for: it may be restarted, or elect a leader.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// A connection that breaks off is no server that is away.
+const MOMENT: Duration = Duration::from_secs(1);
+/// How long a server that is back may not know the tokens yet that it knew before.
+const SETTLING: Duration = Duration::from_secs(60);
+
 /// Sends requests for one namespace.
 pub struct Transport {
     pub connection: Connection,
     pub namespace: String,
     /// Nomad answered a request of this command.
     reached: AtomicBool,
-    /// Since when it does not answer.
-    away: Mutex<Option<Instant>>,
+    presence: Mutex<Presence>,
+}
+
+/// When a server that had answered did not.
+#[derive(Default)]
+struct Presence {
+    away_since: Option<Instant>,
+    /// The user was told so.
+    said: bool,
+    back_since: Option<Instant>,
 }
 
 /// What a request is for, and the right that it takes.
@@ -44,7 +57,7 @@ impl Transport {
             connection,
             namespace,
             reached: AtomicBool::new(false),
-            away: Mutex::new(None),
+            presence: Mutex::default(),
         }
     }
 
@@ -87,6 +100,7 @@ impl Transport {
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Response, DispatchError> {
         let started = Instant::now();
+        let mut answered = None;
         let mut delays = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(100))
@@ -95,22 +109,21 @@ impl Transport {
             .build();
         loop {
             let problem = match self.once(request()).await {
-                Ok(response) if response.status() == StatusCode::FORBIDDEN => {
-                    return Err(DispatchError::Denied {
-                        what: call.what.clone(),
-                        capability: call.capability,
-                        namespace: self.namespace.clone(),
-                    });
-                }
                 Ok(response) => return Ok(response),
+                Err(Problem::Denied) if !self.is_settling() => return Err(self.denied(call)),
                 Err(problem) => problem,
             };
-            let patience = match problem {
-                Problem::Connection(_) if self.reached.load(Ordering::Relaxed) => PATIENCE,
-                _ => FIRST_PATIENCE,
+            // What a server says that is back again has a time of its own.
+            let (since, patience) = match problem {
+                Problem::Connection(_) => {
+                    answered = None;
+                    let reached = self.reached.load(Ordering::Relaxed);
+                    (started, if reached { PATIENCE } else { FIRST_PATIENCE })
+                }
+                _ => (*answered.get_or_insert_with(Instant::now), FIRST_PATIENCE),
             };
             let delay = delays.next().unwrap_or(patience);
-            if started.elapsed() + delay > patience {
+            if since.elapsed() + delay > patience {
                 return Err(self.given_up(call, problem));
             }
             let seconds = delay.as_secs_f64();
@@ -127,6 +140,9 @@ impl Transport {
         })?;
         self.is_back();
         let status = response.status();
+        if status == StatusCode::FORBIDDEN {
+            return Err(Problem::Denied);
+        }
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             let text = text_of(response).await.unwrap_or_default();
             return Err(Problem::Status { status, text });
@@ -134,11 +150,15 @@ impl Transport {
         Ok(response)
     }
 
-    /// Says once that a server that answered before does not answer.
+    /// Says once that a server that answered before does not answer, unless it is for a moment only.
     fn is_away(&self, problem: &Problem) {
-        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        if away.is_none() && self.reached.load(Ordering::Relaxed) {
-            *away = Some(Instant::now());
+        if !self.reached.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut presence = self.presence();
+        let since = *presence.away_since.get_or_insert_with(Instant::now);
+        if !presence.said && since.elapsed() >= MOMENT {
+            presence.said = true;
             let address = &self.connection.base;
             tracing::warn!(
                 "Nomad at {address} does not answer any more: {problem}; waiting for it, what was dispatched goes on"
@@ -148,10 +168,31 @@ impl Transport {
 
     fn is_back(&self) {
         self.reached.store(true, Ordering::Relaxed);
-        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(since) = away.take() {
-            let seconds = since.elapsed().as_secs_f64();
-            tracing::warn!("Nomad answers again, after {seconds:.0} s");
+        let mut presence = self.presence();
+        if let Some(since) = presence.away_since.take() {
+            presence.back_since = Some(Instant::now());
+            if std::mem::take(&mut presence.said) {
+                let seconds = since.elapsed().as_secs_f64();
+                tracing::warn!("Nomad answers again, after {seconds:.0} s");
+            }
+        }
+    }
+
+    /// A server that was started again answers before it has read its tokens, and takes each for an unknown one.
+    fn is_settling(&self) -> bool {
+        let back = self.presence().back_since;
+        back.is_some_and(|since| since.elapsed() < SETTLING)
+    }
+
+    fn presence(&self) -> MutexGuard<'_, Presence> {
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn denied(&self, call: &Call) -> DispatchError {
+        DispatchError::Denied {
+            what: call.what.clone(),
+            capability: call.capability,
+            namespace: self.namespace.clone(),
         }
     }
 
@@ -162,6 +203,7 @@ impl Transport {
                 problem: with_causes(&error),
             },
             Problem::Status { status, text } => call.failed(status, &text),
+            Problem::Denied => self.denied(call),
         }
     }
 
@@ -217,6 +259,8 @@ enum Problem {
     Connection(reqwest::Error),
     #[error("{status} {text}")]
     Status { status: StatusCode, text: String },
+    #[error("the right is missing")]
+    Denied,
 }
 
 /// reqwest's own words leave out what is below them.

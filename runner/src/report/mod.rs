@@ -265,25 +265,13 @@ fn score(value: Option<&f64>) -> String {
 pub fn gate_line(gate: &Gate) -> String {
     let relation = if gate.higher_is_better { ">=" } else { "<=" };
     let verdict = if gate.met { "met" } else { "NOT met" };
-    let (threshold, value) = told_apart(gate.threshold, gate.value);
+    // As many as other scores have.
+    let digits = if gate.threshold.abs() >= 1000.0 { 1 } else { 4 };
+    let (threshold, value) = gate.shown(digits);
     format!(
         "{} {relation} {threshold}: {verdict} ({value})",
         metric_name(&gate.metric),
     )
-}
-
-/// Both numbers with as many digits as tell them apart, and no fewer than other scores have: 0.99999 is less than 1.
-fn told_apart(left: f64, right: f64) -> (String, String) {
-    let few = |value: f64| score(Some(&value));
-    let (short_left, short_right) = (few(left), few(right));
-    if short_left != short_right || left == right {
-        return (short_left, short_right);
-    }
-    let longer = (5..=17).map(|digits| (format!("{left:.digits$}"), format!("{right:.digits$}")));
-    let mut different = longer.filter(|(left, right)| left != right);
-    different
-        .next()
-        .unwrap_or_else(|| (left.to_string(), right.to_string()))
 }
 
 /// `model.onnx says the same of 937 rows (within 6.0e-8, 8 ties)`.
@@ -378,6 +366,32 @@ mod tests {
         ] {
             assert_eq!(metric_name(name), shown);
         }
+    }
+
+    #[test]
+    fn a_gate_shows_as_many_digits_as_tell_its_score_from_its_threshold() {
+        let line = |threshold: f64, value: f64| {
+            gate_line(&Gate {
+                metric: "roc_auc".to_owned(),
+                threshold,
+                higher_is_better: true,
+                value,
+                met: value >= threshold,
+            })
+        };
+        assert_eq!(line(0.7, 0.65), "roc_auc >= 0.7000: NOT met (0.6500)");
+        assert_eq!(line(1.0, 0.99999), "roc_auc >= 1.00000: NOT met (0.99999)");
+        assert_eq!(
+            line(1500.0, 1499.999),
+            "roc_auc >= 1500.000: NOT met (1499.999)"
+        );
+        assert_eq!(line(0.8, 0.8), "roc_auc >= 0.8000: met (0.8000)");
+        let next = 1.0_f64.next_down();
+        assert!(
+            line(1.0, next).ends_with("NOT met (0.9999999999999999)"),
+            "{}",
+            line(1.0, next)
+        );
     }
 
     #[test]

@@ -157,16 +157,15 @@ fn describe(metrics: &Metrics, log: &mut Log<'_>) {
 }
 
 fn describe_gate(gate: &Gate) -> String {
+    let (threshold, value) = gate.shown(4);
     format!(
-        "{} is {:.4}, {} {:.4}: {}",
+        "{} is {value}, {} {threshold}: {}",
         gate.metric,
-        gate.value,
         if gate.higher_is_better {
             "wanted at least"
         } else {
             "wanted at most"
         },
-        gate.threshold,
         if gate.met { "met" } else { "not met" }
     )
 }
