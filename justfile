@@ -120,6 +120,20 @@ compare-learners *options: _toolchain
     cargo build --release --locked --package workload-wasm --example fit
     "$NOMAD_RUNNER_VENV/bin/python" tests/learners/compare.py --fit "$CARGO_TARGET_DIR/release/examples/fit" {{ options }}
 
+# A fixed sample of 200 tables; `just tables --all` takes every one, `just tables --only Ecdat/` those of a name. tests/tables
+# says by which rules they are chosen, and explained.toml which differences have a reason.
+[doc('Public tables through three learners, beside scikit-learn on the same rows (half an hour)')]
+[group('check')]
+tables *options: build guest
+    #!/usr/bin/env bash
+    set -euo pipefail
+    venv=$NOMAD_RUNNER_VENV/tables
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/tables/requirements.txt
+    # Without what it depends on: its tables are files.
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps islp==0.6.0
+    "$venv/bin/python" tests/tables/tables.py --runner dist/runner --module {{ module }} {{ options }}
+
 # RUNNER is the static one of `just dist`, unless another is given. Of 20 runs; the first compiles and is left out.
 [doc('What a run on the sample data takes besides fetching and the guest, in ms')]
 [group('check')]

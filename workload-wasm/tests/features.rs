@@ -198,7 +198,7 @@ fn leaks_together() -> String {
             true => (row % 7).to_string(),
             false => String::new(),
         };
-        let expected = if won || odd && !won { 7 } else { 0 };
+        let expected = if won || odd { 7 } else { 0 };
         let expected = if won && odd { 9 } else { expected };
         format!("{signed},{expected},{},{won}", noise(row + 99))
     })

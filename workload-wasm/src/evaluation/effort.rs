@@ -2,7 +2,7 @@
 const BUDGET: u64 = 500_000_000;
 /// More rows than this make an importance no clearer, and fewer than that say little.
 const MOST_ROWS: usize = 1_000;
-const FEWEST_ROWS: usize = 250;
+const FEWEST_ROWS: usize = 100;
 
 /// How permutation importances are measured. Work is counted, never timed: equal inputs give equal importances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,9 @@ mod tests {
         };
         assert_eq!(cut(20_000), (1, 1_000, 20));
         assert_eq!(cut(50_000), (1, 500, 20));
-        assert_eq!(cut(200_000), (1, 250, 10));
+        assert_eq!(cut(200_000), (1, 125, 20));
+        assert_eq!(cut(500_000), (1, 100, 10));
         // One column is always looked at.
-        assert_eq!(cut(u64::MAX), (1, 250, 1));
+        assert_eq!(cut(u64::MAX), (1, 100, 1));
     }
 }

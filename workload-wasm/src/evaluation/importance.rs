@@ -26,6 +26,8 @@ pub struct Question<'a> {
 pub struct Importances {
     /// Sorted, largest first.
     pub columns: Vec<Importance>,
+    /// The learner tells which columns are important to it, so that these came first.
+    pub ordered: bool,
     /// What was asked for, and what the budget allowed.
     pub efforts: Option<(Effort, Effort)>,
 }
@@ -41,7 +43,9 @@ pub fn permutation_importance(
     repeats: u64,
     seed: u64,
 ) -> Importances {
-    let (order, unused) = question.order(columns);
+    let influence = question.influence();
+    let ordered = question.own.is_some() || influence.is_some();
+    let (order, unused) = question.order(columns, influence.as_deref());
     let asked = Effort::asked(order.len(), question.held_out.len(), repeats);
     let widths = question
         .encoders
@@ -83,6 +87,7 @@ pub fn permutation_importance(
     found.sort_by(|left, right| right.importance.total_cmp(&left.importance));
     Importances {
         columns: found,
+        ordered,
         efforts: Some((asked, effort)),
     }
 }
@@ -98,28 +103,31 @@ fn sample(held_out: &[u32], most: usize, seed: u64) -> Vec<u32> {
 }
 
 impl Question<'_> {
+    /// How much what is made by each encoder moves a prediction, if the form tells.
+    fn influence(&self) -> Option<Vec<f64>> {
+        let widths = || self.encoders.iter().map(|encoder| encoder.encoding.width());
+        let mut values = self.form.influence(widths().sum())?.into_iter();
+        let sums = widths().map(|width| values.by_ref().take(width).sum());
+        Some(sums.collect())
+    }
+
     /// The columns that the model looks at, the most important to the learner first, and the others. Where it says
     /// nothing, they keep their order.
-    fn order<'c>(&self, columns: &[&'c str]) -> (Vec<&'c str>, Vec<&'c str>) {
-        let widths = || self.encoders.iter().map(|encoder| encoder.encoding.width());
-        let influence = self.form.influence(widths().sum()).map(|influence| {
-            let mut values = influence.into_iter();
-            let sums = widths().map(|width| values.by_ref().take(width).sum());
-            sums.collect::<Vec<f64>>()
-        });
+    fn order<'c>(
+        &self,
+        columns: &[&'c str],
+        influence: Option<&[f64]>,
+    ) -> (Vec<&'c str>, Vec<&'c str>) {
         let of = |shares: &[f64], column: &str| -> f64 {
             let both = self.encoders.iter().zip(shares);
             both.filter(|(encoder, _)| encoder.source.columns().contains(&column))
                 .map(|(_, share)| share)
                 .sum()
         };
-        let is_used = |column: &&str| {
-            let influence = influence.as_ref();
-            influence.is_none_or(|influence| of(influence, column) > 0.0)
-        };
+        let is_used = |column: &&str| influence.is_none_or(|influence| of(influence, column) > 0.0);
         let (mut used, unused): (Vec<&str>, Vec<&str>) =
             columns.iter().copied().partition(|column| is_used(column));
-        if let Some(shares) = self.own.or(influence.as_deref()) {
+        if let Some(shares) = self.own.or(influence) {
             used.sort_by_cached_key(|column| {
                 // Shares are not negative: their bits have their order.
                 std::cmp::Reverse(of(shares, column).max(0.0).to_bits())

@@ -78,3 +78,32 @@ impl Form {
         Some(influence)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forms::{Aggregate, Linear, Link, Node, Trees};
+
+    #[test]
+    fn a_column_that_no_split_and_no_coefficient_looks_at_has_no_influence() {
+        let mut trees = Trees::new(Link::Identity, Aggregate::Mean, vec![0.0], 1);
+        let split = Node::Threshold {
+            feature: 2,
+            threshold: 0.5,
+            missing_left: false,
+            left: 1,
+            right: 2,
+        };
+        trees.push(0, &[split, Node::Leaf(vec![1.0]), Node::Leaf(vec![2.0])]);
+        let trees = Form::Trees(trees);
+        assert_eq!(trees.influence(3), Some(vec![0.0, 0.0, 1.0]));
+        let linear = Form::Linear(Linear {
+            link: Link::Softmax,
+            coefficients: vec![vec![0.0, -2.0], vec![0.0, 3.0]],
+            intercepts: vec![0.0; 2],
+        });
+        assert_eq!(linear.influence(2), Some(vec![0.0, 5.0]));
+        assert_eq!(linear.cost(), 4);
+        assert!(trees.cost() > 0);
+    }
+}

@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(verdict.not_judged[0].1, 4);
         assert!(!verdict.too_few_rows);
         // The same with two classes: eleven positives of 400.
-        let rare = |row: u32| f32::from(u8::from(row % 37 == 0));
+        let rare = |row: u32| f32::from(u8::from(row.is_multiple_of(37)));
         let (found, verdict) = judged(vec![
             column("y", rare),
             column("code", rare),

@@ -157,14 +157,18 @@ fn describe_effort(importances: &Importances, log: &mut Log<'_>) {
     };
     if (made.rows, made.repeats) != (asked.rows, asked.repeats) {
         log.say(format_args!(
-            "importance: columns are shuffled {} times among {} held-out rows, not {} times among {}: this model takes long to predict",
+            "importance: columns are shuffled {} time(s) among {} held-out rows, not {} among {}: this model takes long to predict",
             made.repeats, made.rows, asked.repeats, asked.rows
         ));
     }
     if made.columns < asked.columns {
         let message = format!(
-            "importance: only the {} columns that matter most to the learner were shuffled; the other {} would take long and have none (`importance = 0` leaves all out)",
+            "importance: only the {} columns {} were shuffled; the other {} would take long and have none (`importance = 0` leaves all out)",
             made.columns,
+            match importances.ordered {
+                true => "that matter most to the learner",
+                false => "that come first in the data",
+            },
             asked.columns - made.columns
         );
         log.warn([Warning::new("importance_left_out", message)]);
