@@ -38,6 +38,7 @@ pub fn leaves_in_turn(files: &[(&str, &[u8])], later: &[(&str, &[u8])]) -> Vec<u
         .unwrap();
         at = text + bytes.len();
     }
+    let pages = at / 65536 + 1;
     // The folders' descriptors start at 3, and only one of them can be written to.
     let module = format!(
         r#"(module
@@ -45,7 +46,7 @@ pub fn leaves_in_turn(files: &[(&str, &[u8])], later: &[(&str, &[u8])]) -> Vec<u
             (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
           (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
           (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
-          (memory (export "memory") 4)
+          (memory (export "memory") {pages})
           {parts}
           ;; By counting: whoever sleeps in a training goes on at once.
           (func $wait (local $left i64)
