@@ -47,27 +47,26 @@ pub(super) fn connect(location: &Location, options: &Options) -> Result<Connecte
     };
     let root = format!("/{prefix}/");
     let mut transport = Transport::new(options)?;
-    let mut uploads = None;
-    let (operator, revisions) = match scheme {
+    let (operator, revisions, uploads) = match scheme {
         Scheme::Gs => {
             let endpoint = google_endpoint(options);
             transport.google = google_credentials(options, &transport)?.map(Arc::new);
-            uploads = Some(Uploads {
+            let uploads = Uploads {
                 transport: transport.clone(),
                 endpoint: endpoint.clone(),
                 bucket: bucket.clone(),
                 prefix: root[1..].trim_start_matches('/').to_owned(),
-            });
+            };
             // We sign ourselves: the library would ask for a new token with each request of a service account.
             let builder = Gcs::default().bucket(bucket).root(&root).skip_signature();
             let builder = builder.endpoint(&endpoint);
             let operator = made(Operator::new(builder), "gs", bucket)?;
-            (operator, Revisions::Generation)
+            (operator, Revisions::Generation, Some(uploads))
         }
         #[cfg(feature = "s3")]
-        Scheme::S3 => (s3(bucket, &root, options)?, Revisions::ETag),
+        Scheme::S3 => (s3(bucket, &root, options)?, Revisions::ETag, None),
         #[cfg(feature = "azblob")]
-        Scheme::Az => (azure(bucket, &root, options)?, Revisions::ETag),
+        Scheme::Az => (azure(bucket, &root, options)?, Revisions::ETag, None),
         #[cfg(not(all(feature = "s3", feature = "azblob")))]
         _ => {
             return Err(StoreError::UnknownScheme {
