@@ -25,11 +25,13 @@ const POWERS_U64: [u64; 9] = [
 pub(crate) fn plain(bytes: &[u8]) -> Option<(f32, usize)> {
     let negative = *bytes.first()? == b'-';
     let mut at = usize::from(negative);
-    let (mut digits, whole) = leading_digits(bytes, at, 0)?;
-    // What begins with zeros may be a code.
-    if whole >= 3 && bytes[at] == b'0' {
+    // A 0 and two more digits may be a code. Told by one comparison before the digits are counted: a branch that waits for
+    // their count costs a fifth of the time.
+    let start = u32::from_le_bytes(*bytes.get(at..)?.first_chunk::<4>()?);
+    if start & 0x00f0_f0ff == 0x0030_3030 && is_code_at(bytes, at) {
         return None;
     }
+    let (mut digits, whole) = leading_digits(bytes, at, 0)?;
     at += whole;
     let mut count = whole;
     let mut decimals = 0;
@@ -44,6 +46,15 @@ pub(crate) fn plain(bytes: &[u8]) -> Option<(f32, usize)> {
     }
     let value = nearest(digits, decimals)?;
     Some((if negative { -value } else { value }, at))
+}
+
+/// Whether there are three digits from `at` on; the first is 0.
+#[cold]
+#[inline(never)]
+fn is_code_at(bytes: &[u8], at: usize) -> bool {
+    bytes
+        .get(at..at + 3)
+        .is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
 }
 
 /// Appends the digits from `at` on to `before`; wraps around when there are more than fit, which the caller

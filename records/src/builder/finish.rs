@@ -181,9 +181,12 @@ impl Builder {
             Values::Time { .. } => Type::Time,
             Values::Text(_) => Type::Text,
         };
-        note.cells = values.present() + met.odd.cells();
-        if note.kind == Type::Text {
+        // Counting is for what is told alone.
+        if self.declared.is_some() || !met.odd.is_empty() || !met.tokens.is_empty() {
             note.cells = values.present();
+        }
+        if note.kind != Type::Text {
+            note.cells += met.odd.cells();
         }
         note.is_declared = self.declared.is_some();
         note.numbers_in_strings = self.strings && note.kind == Type::Number && !note.is_declared;

@@ -211,11 +211,22 @@ impl Texts {
     }
 }
 
-/// Whether it is a number in another form. Words and ids are told by their letters at once.
+/// Whether it is a number in another form. Words and ids are told at once: little stands around the digits of a number,
+/// and no letter among them.
 fn is_form(text: &str) -> bool {
-    const MOST_LETTERS: usize = 6;
-    let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
-    letters <= MOST_LETTERS && other_form(text).is_some()
+    const MOST_AROUND: usize = 6;
+    let bytes = text.as_bytes();
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    let (Some(first), Some(last)) = (
+        bytes.iter().position(is_digit),
+        bytes.iter().rposition(is_digit),
+    ) else {
+        return false;
+    };
+    first <= MOST_AROUND
+        && bytes.len() - last - 1 <= MOST_AROUND
+        && !bytes[first..last].iter().any(u8::is_ascii_alphabetic)
+        && other_form(text).is_some()
 }
 
 fn times_of(classes: &[Class]) -> Judgement {

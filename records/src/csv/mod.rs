@@ -15,7 +15,7 @@ use crate::rules::Rules;
 use crate::table::Table;
 pub(crate) use header::Header;
 use header::add_columns;
-use span::{End, Span, blank_line, span, unquote};
+use span::{End, blank_line, span, unquote};
 
 #[derive(Debug, Default)]
 pub(crate) struct Csv {
@@ -173,6 +173,7 @@ impl Csv {
 
     /// Reads the row that begins at `at`, and gives where the next one does; `None` when the window does not hold
     /// all of it.
+    #[inline(never)]
     fn row(
         &mut self,
         window: Window<'_>,
@@ -199,29 +200,48 @@ impl Csv {
                 at += length + 1;
                 continue;
             }
-            let span = match span(window, at, self.separator) {
-                Ok(Some(span)) => span,
-                Ok(None) => return Ok(None),
-                Err(problem) => return Err(table.in_cell(index, problem)),
-            };
-            if (span.end == End::Row) != (index == last) {
-                return self.ragged(window, index, &span, table);
+            match self.cell(window, at, index, table)? {
+                Some((next, is_last)) if is_last == (index == last) => at = next,
+                Some(_) => return self.ragged(window, at, index, table),
+                None => return Ok(None),
             }
-            let mut text = unquote(&mut self.unquoted, window, &span);
-            if self.rules >= Rules::Two && !span.is_quoted {
-                let inner = trimmed(text);
-                self.row_nuls += u64::from(inner.len() < text.len() && has_nul_around(text));
-                text = inner;
-            }
-            let cell = if self.separator == b';' {
-                Cell::PlainWithComma(text)
-            } else {
-                Cell::Plain(text)
-            };
-            table.push(index, cell)?;
-            at = span.next;
         }
         Ok(Some(at))
+    }
+
+    /// Reads the cell that begins at `at`, and gives where the next one does and whether it ends the row; `None` when the
+    /// window does not hold all of it. Apart from the short way, which it would slow down.
+    #[inline(never)]
+    fn cell(
+        &mut self,
+        window: Window<'_>,
+        at: usize,
+        index: usize,
+        table: &mut Table<'_>,
+    ) -> Result<Option<(usize, bool)>, ReadError> {
+        let span = match span(window, at, self.separator) {
+            Ok(Some(span)) => span,
+            Ok(None) => return Ok(None),
+            Err(problem) => return Err(table.in_cell(index, problem)),
+        };
+        let is_last = span.end == End::Row;
+        // A ragged row is an error of its own, whatever its cells hold.
+        if is_last != (index + 1 == table.columns.len()) {
+            return Ok(Some((span.next, is_last)));
+        }
+        let mut text = unquote(&mut self.unquoted, window, &span);
+        if self.rules >= Rules::Two && !span.is_quoted {
+            let inner = trimmed(text);
+            self.row_nuls += u64::from(inner.len() < text.len() && has_nul_around(text));
+            text = inner;
+        }
+        let cell = if self.separator == b';' {
+            Cell::PlainWithComma(text)
+        } else {
+            Cell::Plain(text)
+        };
+        table.push(index, cell)?;
+        Ok(Some((span.next, is_last)))
     }
 
     /// The error of a row that has fewer or more cells than the header.
@@ -229,13 +249,12 @@ impl Csv {
     fn ragged(
         &self,
         window: Window<'_>,
+        mut at: usize,
         index: usize,
-        span_of_index: &Span,
         table: &Table<'_>,
     ) -> Result<Option<usize>, ReadError> {
-        let mut cells = index + 1;
-        let mut end = span_of_index.end;
-        let mut at = span_of_index.next;
+        let mut cells = index;
+        let mut end = End::Cell;
         while end == End::Cell {
             let Some(next) =
                 span(window, at, self.separator).map_err(|problem| table.here(problem.into()))?
