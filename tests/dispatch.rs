@@ -297,7 +297,7 @@ fn a_server_that_was_away_is_waited_for_and_mentioned() {
     // Started again, it does not know its tokens at first.
     nomad.fault(2, "POST", Fault::Status(403));
     let ended = dispatch(&nomad).args(["--versions", "1..2"]).run().ends_with(0);
-    ended.says(["does not answer any more", "Nomad answers again"]);
+    ended.says(["does not answer any more", "and answers again"]);
     assert_eq!(nomad.versions(), ["1", "2"]);
 }
 
