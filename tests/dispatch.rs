@@ -318,7 +318,7 @@ fn a_server_that_was_away_is_waited_for_and_mentioned() {
         .args(["--versions", "1..2"])
         .run()
         .ends_with(0);
-    ended.says(["does not answer any more", "Nomad answers again"]);
+    ended.says(["does not answer any more", "and answers again"]);
     assert_eq!(nomad.versions(), ["1", "2"]);
 }
 

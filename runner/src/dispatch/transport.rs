@@ -171,9 +171,10 @@ impl Transport {
         let mut presence = self.presence();
         if let Some(since) = presence.away_since.take() {
             presence.back_since = Some(Instant::now());
-            if std::mem::take(&mut presence.said) {
+            presence.said = false;
+            if since.elapsed() >= MOMENT {
                 let seconds = since.elapsed().as_secs_f64();
-                tracing::warn!("Nomad answers again, after {seconds:.0} s");
+                tracing::warn!("Nomad was away for {seconds:.0} s and answers again");
             }
         }
     }
