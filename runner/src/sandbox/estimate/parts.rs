@@ -217,9 +217,11 @@ impl Parts {
 
     fn data(&mut self, data: &Data<'_>) {
         if let DataKind::Active { offset_expr, .. } = &data.kind {
-            self.expression(offset_expr);
-            self.contents
-                .add(constant(offset_expr), data.data.len() as u64);
+            let place = constant(offset_expr);
+            if place.is_none() {
+                self.expression(offset_expr);
+            }
+            self.contents.add(place, data.data.len() as u64);
         }
     }
 
