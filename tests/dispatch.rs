@@ -256,7 +256,9 @@ fn a_job_that_is_registered_again_half_way_is_noticed() {
 fn another_version_of_the_job_than_was_asked_for_is_named() {
     let nomad = Nomad::start();
     let ended = dispatch(&nomad).args(["--job-version", "9"]).run();
-    let ended = ended.ends_with(19).says(["has version 3", "not 9", "--job-version"]);
+    let ended = ended
+        .ends_with(19)
+        .says(["has version 3", "not 9", "--job-version"]);
     assert!(!ended.stderr().contains("again in"), "{}", ended.stderr());
     assert!(nomad.versions().is_empty());
 }
@@ -264,8 +266,14 @@ fn another_version_of_the_job_than_was_asked_for_is_named() {
 #[test]
 fn a_priority_is_passed_on_and_makes_no_other_work() {
     let nomad = Nomad::start();
-    dispatch(&nomad).args(["--priority", "70"]).run().ends_with(0);
-    dispatch(&nomad).args(["--versions", "1..2"]).run().ends_with(0);
+    dispatch(&nomad)
+        .args(["--priority", "70"])
+        .run()
+        .ends_with(0);
+    dispatch(&nomad)
+        .args(["--versions", "1..2"])
+        .run()
+        .ends_with(0);
     let priorities: Vec<Option<u64>> = {
         let state = nomad.state();
         state.children.iter().map(|child| child.priority).collect()
@@ -280,13 +288,23 @@ fn requests_name_the_namespace_and_a_long_name_is_shortened_in_messages() {
     trained.run().ends_with(0);
     let namespaces: Vec<String> = {
         let state = nomad.state();
-        state.seen.iter().map(|request| request.query["namespace"].clone()).collect()
+        state
+            .seen
+            .iter()
+            .map(|request| request.query["namespace"].clone())
+            .collect()
     };
-    assert!(namespaces.iter().all(|namespace| namespace == "training"), "{namespaces:?}");
+    assert!(
+        namespaces.iter().all(|namespace| namespace == "training"),
+        "{namespaces:?}"
+    );
     let long = format!("sales-{}-prediction", "x".repeat(5_000));
     let ended = dispatch(&nomad).arg(&long).run().ends_with(19);
     let message = ended.stderr();
-    assert!(message.contains("sales-x") && message.contains("x-prediction"), "{message}");
+    assert!(
+        message.contains("sales-x") && message.contains("x-prediction"),
+        "{message}"
+    );
     assert!(message.len() < 400, "{message}");
 }
 
@@ -296,7 +314,10 @@ fn a_server_that_was_away_is_waited_for_and_mentioned() {
     nomad.fault(6, "POST", Fault::LostResponse);
     // Started again, it does not know its tokens at first.
     nomad.fault(2, "POST", Fault::Status(403));
-    let ended = dispatch(&nomad).args(["--versions", "1..2"]).run().ends_with(0);
+    let ended = dispatch(&nomad)
+        .args(["--versions", "1..2"])
+        .run()
+        .ends_with(0);
     ended.says(["does not answer any more", "and answers again"]);
     assert_eq!(nomad.versions(), ["1", "2"]);
 }

@@ -100,18 +100,12 @@ const TESTS: &[(&str, Test)] = &[
         "a_stopped_version_is_reported_and_made_by_a_retry",
         drains::stopped,
     ),
-    (
-        "why_no_client_has_a_place_is_said",
-        drains::without_a_place,
-    ),
+    ("why_no_client_has_a_place_is_said", drains::without_a_place),
     (
         "a_task_that_needs_too_much_memory_says_so",
         drains::out_of_memory,
     ),
-    (
-        "the_job_works_in_another_namespace",
-        drains::namespace,
-    ),
+    ("the_job_works_in_another_namespace", drains::namespace),
     (
         "garbage_collection_and_an_agent_that_is_away_lose_nothing",
         drains::forgotten,

@@ -35,7 +35,10 @@ pub async fn find(plan: &Plan, prepared: &Prepared) -> Result<HashMap<usize, Out
     let Some(first) = plan.runs.first() else {
         return Ok(HashMap::new());
     };
-    let versions = plan.runs.iter().map(|run| run.version.model_version.as_str());
+    let versions = plan
+        .runs
+        .iter()
+        .map(|run| run.version.model_version.as_str());
     let runs = Versions::of(first.version.save_path.as_str(), versions);
     let models = runs.candidates(&*store, "", "/").await?;
     let rejected = runs

@@ -132,7 +132,11 @@ impl World {
 
     fn tokens(&self) -> Vec<String> {
         let state = self.nomad.state();
-        state.children.iter().map(|child| child.token.clone()).collect()
+        state
+            .children
+            .iter()
+            .map(|child| child.token.clone())
+            .collect()
     }
 }
 
@@ -142,7 +146,10 @@ fn grid(text: &[u8]) -> Grid {
 }
 
 fn once(versions: &[&str]) -> BTreeMap<String, usize> {
-    versions.iter().map(|version| ((*version).to_owned(), 1)).collect()
+    versions
+        .iter()
+        .map(|version| ((*version).to_owned(), 1))
+        .collect()
 }
 
 /// Of the version, in what `--wait --json` printed.
@@ -168,7 +175,11 @@ fn who_stopped_a_version_is_told_and_without_a_store_nothing_is_dispatched_again
     assert_eq!(of(&ended, "2")["by"], "operator");
     let reason = of(&ended, "2")["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("stopped by an operator"), "{reason}");
-    assert_eq!(of(&ended, "3")["status"], "stored", "its tasks had ended well");
+    assert_eq!(
+        of(&ended, "3")["status"],
+        "stored",
+        "its tasks had ended well"
+    );
     assert_eq!(of(&ended, "4")["status"], "failed");
     assert_eq!(ended["counts"]["stopped"], 2);
     assert_eq!(world.nomad.versions().len(), 4);
@@ -178,12 +189,20 @@ fn who_stopped_a_version_is_told_and_without_a_store_nothing_is_dispatched_again
 fn a_drained_version_is_dispatched_again_when_its_allocation_has_ended() {
     let world = World::new();
     world.fates("1", [Fate::Stopped(DRAIN, 2), Fate::Stopped(DRAIN, 1)]);
-    let ended = world.dispatch().args(["--versions", "1..2", "--wait"]).run();
-    let ended = ended.ends_with(0).says(["stopped by a node drain", "2 of at most 2 times"]);
+    let ended = world
+        .dispatch()
+        .args(["--versions", "1..2", "--wait"])
+        .run();
+    let ended = ended
+        .ends_with(0)
+        .says(["stopped by a node drain", "2 of at most 2 times"]);
     assert_eq!(of(&ended.json(), "1")["status"], "stored");
     assert_eq!(world.models(), once(&["1", "2"]));
     assert_eq!(world.nomad.versions(), ["1", "2", "1", "1"]);
-    assert!(world.nomad.state().beside.is_empty(), "the one before still ran");
+    assert!(
+        world.nomad.state().beside.is_empty(),
+        "the one before still ran"
+    );
     let mut tokens = world.tokens();
     tokens.sort();
     tokens.dedup();
@@ -198,15 +217,27 @@ fn a_drained_version_is_dispatched_again_when_its_allocation_has_ended() {
 fn a_version_is_dispatched_again_for_drains_at_most_twice() {
     let world = World::new();
     world.fates("1", (0..5).map(|_| Fate::Stopped(DRAIN, 0)));
-    let drained = || world.dispatch().args(["--versions", "1..1", "--wait"]).run();
+    let drained = || {
+        world
+            .dispatch()
+            .args(["--versions", "1..1", "--wait"])
+            .run()
+    };
     let ended = drained().ends_with(21).json();
     assert_eq!(of(&ended, "1")["by"], "node_drain");
     assert_eq!(world.nomad.versions().len(), 3);
     drained().ends_with(21);
-    assert_eq!(world.nomad.versions().len(), 3, "given again it is the same command");
+    assert_eq!(
+        world.nomad.versions().len(),
+        3,
+        "given again it is the same command"
+    );
     // What an operator stopped is meant to be stopped.
     world.fates("2", [Fate::Stopped(JOB_STOP, 0)]);
-    let ended = world.dispatch().args(["--model-version", "2", "--wait"]).run();
+    let ended = world
+        .dispatch()
+        .args(["--model-version", "2", "--wait"])
+        .run();
     assert_eq!(of(&ended.ends_with(21).json(), "2")["by"], "operator");
     assert_eq!(world.nomad.versions().len(), 4);
 }
@@ -227,7 +258,10 @@ fn a_drained_version_that_another_dispatch_made_is_not_made_twice() {
         }
         .publish();
     }
-    let ended = world.dispatch().args(["--versions", "1..2", "--wait"]).run();
+    let ended = world
+        .dispatch()
+        .args(["--versions", "1..2", "--wait"])
+        .run();
     let ended = ended.ends_with(5).json();
     assert_eq!(of(&ended, "1")["status"], "stored");
     assert_eq!(of(&ended, "2")["status"], "gate_not_met");
@@ -253,13 +287,22 @@ fn of_a_part_of_a_grid_only_what_is_missing_is_dispatched_again() {
             store: &store,
             job: "sales-close-prediction/dispatch-11-global",
             version: &format!("7.{point}"),
-            specification: Some(grid(GRID.as_bytes()).point(point).unwrap().specification.origin),
+            specification: Some(
+                grid(GRID.as_bytes())
+                    .point(point)
+                    .unwrap()
+                    .specification
+                    .origin,
+            ),
             met: point == 2,
         }
         .publish();
     }
     let run = || {
-        let runner = world.dispatch().file("grid.toml", GRID).args(["--spec", "grid.toml"]);
+        let runner = world
+            .dispatch()
+            .file("grid.toml", GRID)
+            .args(["--spec", "grid.toml"]);
         runner.args(["--model-version", "7", "--per-allocation", "5", "--wait"])
     };
     let ended = run().run().ends_with(21).json();
@@ -271,7 +314,11 @@ fn of_a_part_of_a_grid_only_what_is_missing_is_dispatched_again() {
     run().arg("--retry-failed").run().ends_with(5);
     assert_eq!(world.models(), once(&["7.1", "7.2", "7.3", "7.5"]));
     let state = world.nomad.state();
-    let points: Vec<&str> = state.children.iter().map(|each| each.meta["points"].as_str()).collect();
+    let points: Vec<&str> = state
+        .children
+        .iter()
+        .map(|each| each.meta["points"].as_str())
+        .collect();
     assert_eq!(points, ["1..5", "1..1,3..3,5..5", "1..1,3..3,5..5"]);
 }
 
@@ -280,7 +327,12 @@ fn what_failed_is_dispatched_again_alone_as_often_as_it_is_asked_for() {
     let world = World::new();
     let failed = || Fate::Failed("train", 10, "Exit Code: 10");
     world.fates("2", [failed(), Fate::OutOfMemory, Fate::Complete]);
-    let plain = || world.dispatch().args(["--versions", "1..3", "--wait"]).run();
+    let plain = || {
+        world
+            .dispatch()
+            .args(["--versions", "1..3", "--wait"])
+            .run()
+    };
     plain().ends_with(21);
     // Nomad knows the token: the same command has the same failure.
     plain().ends_with(21);
@@ -288,7 +340,10 @@ fn what_failed_is_dispatched_again_alone_as_often_as_it_is_asked_for() {
 
     let ended = world.retried().ends_with(21).json();
     let reason = of(&ended, "2")["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("its limit is 16 MiB; the job's variable `memory`"), "{reason}");
+    assert!(
+        reason.contains("its limit is 16 MiB; the job's variable `memory`"),
+        "{reason}"
+    );
     assert_eq!(world.nomad.versions(), ["1", "2", "3", "2"]);
     world.retried().ends_with(0);
     assert_eq!(world.nomad.versions(), ["1", "2", "3", "2", "2"]);
@@ -306,8 +361,15 @@ fn a_retry_needs_the_store_and_leaves_alone_what_goes_on_or_has_a_verdict() {
     without.run().ends_with(2).says(["--store"]);
     world.fates("1", [Fate::Runs]);
     world.fates("2", [Fate::Failed("storeModel_GCP", 5, "Exit Code: 5")]);
-    world.fates("3", [Fate::Failed("train", 12, "Exit Code: 12"), Fate::Runs]);
-    world.dispatch().args(["--versions", "1..3"]).run().ends_with(0);
+    world.fates(
+        "3",
+        [Fate::Failed("train", 12, "Exit Code: 12"), Fate::Runs],
+    );
+    world
+        .dispatch()
+        .args(["--versions", "1..3"])
+        .run()
+        .ends_with(0);
     let job = world.nomad.state().children[1].id.clone();
     let store = world.store();
     Task {
@@ -319,7 +381,9 @@ fn a_retry_needs_the_store_and_leaves_alone_what_goes_on_or_has_a_verdict() {
     }
     .publish();
     let retry = || {
-        let runner = world.dispatch().args(["--versions", "1..3", "--retry-failed"]);
+        let runner = world
+            .dispatch()
+            .args(["--versions", "1..3", "--retry-failed"]);
         runner.run().ends_with(0).json()
     };
     let ended = retry();
@@ -333,14 +397,21 @@ fn a_retry_needs_the_store_and_leaves_alone_what_goes_on_or_has_a_verdict() {
     assert_eq!(already, [true, false]);
     assert_eq!(world.nomad.versions(), ["1", "2", "3", "3"]);
     retry();
-    assert_eq!(world.nomad.versions().len(), 4, "what was dispatched again goes on");
+    assert_eq!(
+        world.nomad.versions().len(),
+        4,
+        "what was dispatched again goes on"
+    );
 }
 
 #[test]
 fn what_nomad_has_forgotten_is_known_by_the_store() {
     let world = World::new();
     world.fates("2", [Fate::Failed("train", 10, "Exit Code: 10")]);
-    let plain = world.dispatch().args(["--versions", "1..3", "--wait"]).run();
+    let plain = world
+        .dispatch()
+        .args(["--versions", "1..3", "--wait"])
+        .run();
     plain.ends_with(21);
     for child in &mut world.nomad.state().children {
         child.forgotten = true;
@@ -352,7 +423,10 @@ fn what_nomad_has_forgotten_is_known_by_the_store() {
     // Collected while it was waited for: the claim still names the model.
     let world = World::new();
     world.nomad.state().collects = true;
-    let plain = world.dispatch().args(["--versions", "1..3", "--wait"]).run();
+    let plain = world
+        .dispatch()
+        .args(["--versions", "1..3", "--wait"])
+        .run();
     let ended = plain.ends_with(0).json();
     assert_eq!(ended["counts"]["stored"], 3);
 }

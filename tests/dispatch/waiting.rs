@@ -200,15 +200,24 @@ fn why_there_is_no_place_on_a_client_is_said_and_the_wait_ends() {
 #[test]
 fn without_a_place_for_ten_seconds_the_reason_is_said_while_it_waits() {
     let nomad = Nomad::start();
-    let nowhere = Fate::Unplaced(json!({"NodesEvaluated": 0, "NodePool": "training", "NodesAvailable": {}}));
-    nomad.state().next.insert("1".to_owned(), [nowhere, Fate::Complete].into());
+    let nowhere =
+        Fate::Unplaced(json!({"NodesEvaluated": 0, "NodePool": "training", "NodesAvailable": {}}));
+    nomad
+        .state()
+        .next
+        .insert("1".to_owned(), [nowhere, Fate::Complete].into());
     let placed = nomad.clone();
     let freed = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_secs(13));
         placed.state().children[0].place();
     });
-    let ended = dispatch(&nomad).args(["--versions", "1..1", "--wait"]).run();
+    let ended = dispatch(&nomad)
+        .args(["--versions", "1..1", "--wait"])
+        .run();
     freed.join().unwrap();
-    let says = ["no client in node pool training is ready and eligible", "nomad node status"];
+    let says = [
+        "no client in node pool training is ready and eligible",
+        "nomad node status",
+    ];
     ended.ends_with(0).says(says);
 }

@@ -19,7 +19,13 @@ pub fn dispatching(cluster: &Cluster, save_path: &str, spec: &str, more: &[&str]
 fn command(cluster: &Cluster, save_path: &str, spec: &str, more: &[&str]) -> Command {
     let mut command = cluster.command(env!("CARGO_BIN_EXE_runner"));
     command
-        .args(["dispatch", "--json", "--wait", "--gcp-bucket-path", "unused"])
+        .args([
+            "dispatch",
+            "--json",
+            "--wait",
+            "--gcp-bucket-path",
+            "unused",
+        ])
         .args(["--save-path", save_path, "--spec", spec, "--data"])
         .arg(format!("{}/opportunityHistory.json", cluster.files_address))
         .args(more)
@@ -31,8 +37,8 @@ fn command(cluster: &Cluster, save_path: &str, spec: &str, more: &[&str]) -> Com
 /// Its status, what it printed, and what it said on stderr.
 pub fn ended(child: Child) -> (i32, Value, String) {
     let output = child.wait_with_output().unwrap();
-    let json =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}: {}", output.status, said(&output)));
+    let json = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}: {}", output.status, said(&output)));
     let stderr = String::from_utf8(output.stderr).unwrap();
     (output.status.code().unwrap(), json, stderr)
 }
@@ -129,9 +135,15 @@ pub fn without_a_place(cluster: &mut Cluster, _: &Gcs) {
         json["versions"][0]["reason"].as_str().unwrap().to_owned()
     };
     let reason = place("cpu = 900000", "1");
-    assert!(reason.contains("too little left of cpu (1 of 1)"), "{reason}");
+    assert!(
+        reason.contains("too little left of cpu (1 of 1)"),
+        "{reason}"
+    );
     let reason = place("memory = 9000000", "2");
-    assert!(reason.contains("too little left of memory (1 of 1)"), "{reason}");
+    assert!(
+        reason.contains("too little left of memory (1 of 1)"),
+        "{reason}"
+    );
     let reason = place("datacenters = [\"elsewhere\"]", "3");
     assert!(reason.contains("no client"), "{reason}");
 }
@@ -143,7 +155,11 @@ pub fn out_of_memory(cluster: &mut Cluster, _: &Gcs) {
     assert_eq!(status, 21, "{json:#}");
     assert_eq!(json["versions"][0]["exit_code"], 137, "{json:#}");
     let reason = json["versions"][0]["reason"].as_str().unwrap();
-    let says = ["killed", "its limit is 16 MiB", "the job's variable `memory`"];
+    let says = [
+        "killed",
+        "its limit is 16 MiB",
+        "the job's variable `memory`",
+    ];
     assert!(says.iter().all(|each| reason.contains(each)), "{reason}");
 }
 
@@ -151,7 +167,10 @@ pub fn namespace(cluster: &mut Cluster, _: &Gcs) {
     cluster.register(&in_folder(cluster));
     let nomad = |args: &[&str]| {
         let mut command = cluster.command(crate::cluster::binary().unwrap());
-        let output = command.env("NOMAD_NAMESPACE", "training").args(args).output();
+        let output = command
+            .env("NOMAD_NAMESPACE", "training")
+            .args(args)
+            .output();
         let output = output.unwrap();
         assert!(output.status.success(), "{}", said(&output));
     };
@@ -164,10 +183,15 @@ pub fn namespace(cluster: &mut Cluster, _: &Gcs) {
     let more = ["--namespace", "training", "--store", &store];
     let (status, json, stderr) = ended(dispatching(cluster, "namespace", &spec, &more));
     assert_eq!(status, 0, "{json:#}\n{stderr}");
-    assert_eq!(manifests(cluster, "namespace")[0]["nomad"]["namespace"], "training");
+    assert_eq!(
+        manifests(cluster, "namespace")[0]["nomad"]["namespace"],
+        "training"
+    );
     let mut script = cluster.command(crate::repository().join("jobs/dispatch.sh"));
     let url = format!("{}/opportunityHistory.json", cluster.files_address);
-    let script = script.env("NOMAD_NAMESPACE", "training").env("DATA_URL", url);
+    let script = script
+        .env("NOMAD_NAMESPACE", "training")
+        .env("DATA_URL", url);
     let script = script.env("GCP_BUCKET_PATH", "unused").args(["2", &spec]);
     let output = script.env("SAVE_PATH", "namespace").output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
@@ -182,7 +206,16 @@ pub fn forgotten(cluster: &mut Cluster, _: &Gcs) {
     cluster.register(&in_folder(cluster));
     let spec = specification(cluster, 60, 0.5, "");
     let store = cluster.store();
-    let more = ["--versions", "1..6", "--window", "2", "--priority", "70", "--store", &store];
+    let more = [
+        "--versions",
+        "1..6",
+        "--window",
+        "2",
+        "--priority",
+        "70",
+        "--store",
+        &store,
+    ];
     let mut child = dispatching(cluster, "forgotten", &spec, &more);
     let job = training(cluster);
     let path = format!("/v1/job/{}", job.replace('/', "%2F"));
@@ -206,5 +239,8 @@ pub fn another_version_of_the_job(cluster: &mut Cluster, _: &Gcs) {
     let output = cluster.dispatch("version", ["--job-version", "999"]);
     assert_eq!(output.status.code(), Some(19), "{}", said(&output));
     let words = said(&output);
-    assert!(words.contains("not 999") && !words.contains("registered again in"), "{words}");
+    assert!(
+        words.contains("not 999") && !words.contains("registered again in"),
+        "{words}"
+    );
 }

@@ -371,12 +371,7 @@ impl Cluster {
         self.wait_for(12 * PATIENCE, what, check)
     }
 
-    fn wait_for<T>(
-        &self,
-        patience: Duration,
-        what: &str,
-        check: impl Fn(&Self) -> Option<T>,
-    ) -> T {
+    fn wait_for<T>(&self, patience: Duration, what: &str, check: impl Fn(&Self) -> Option<T>) -> T {
         let started = Instant::now();
         loop {
             if let Some(value) = check(self) {

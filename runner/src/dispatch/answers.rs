@@ -93,7 +93,9 @@ impl Job {
                 let checksum = artifact.getter_options.as_ref()?.get("checksum")?;
                 checksum.strip_prefix("sha256:")
             });
-        digests.next().filter(|first| digests.all(|other| other == *first))
+        digests
+            .next()
+            .filter(|first| digests.all(|other| other == *first))
     }
 }
 
@@ -215,7 +217,10 @@ impl TaskEvent {
     #[must_use]
     pub fn oom_killed(&self) -> bool {
         let details = self.details.as_ref();
-        details.and_then(|details| details.get("oom_killed")).map(String::as_str) == Some("true")
+        details
+            .and_then(|details| details.get("oom_killed"))
+            .map(String::as_str)
+            == Some("true")
     }
 }
 

@@ -326,7 +326,10 @@ fn slices(
             let mut keys = with_version(version);
             keys.insert("points".to_owned(), plan::points_text(&points));
             slices.push(Slice {
-                versions: points.iter().map(|point| format!("{version}.{point}")).collect(),
+                versions: points
+                    .iter()
+                    .map(|point| format!("{version}.{point}"))
+                    .collect(),
                 points,
                 keys,
             });
@@ -338,7 +341,9 @@ fn slices(
 /// The same for the same work, so that a command that was interrupted dispatches nothing twice when it is given again.
 fn token(args: &Args, keys: &BTreeMap<String, String>, payload: &[u8]) -> String {
     let fields = [args.job.as_bytes(), args.campaign.as_bytes()].into_iter();
-    let keys = keys.iter().flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]);
+    let keys = keys
+        .iter()
+        .flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]);
     token_of(fields.chain(keys).chain([payload]))
 }
 

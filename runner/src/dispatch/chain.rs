@@ -127,7 +127,9 @@ impl<'a> Chain<'a> {
     /// The versions at these positions, in a few words.
     #[must_use]
     pub fn label(&self, positions: &[usize]) -> String {
-        let versions = positions.iter().filter_map(|at| self.work.versions.get(*at));
+        let versions = positions
+            .iter()
+            .filter_map(|at| self.work.versions.get(*at));
         label(&versions.map(String::as_str).collect::<Vec<_>>())
     }
 
@@ -142,7 +144,12 @@ impl<'a> Chain<'a> {
                 None => (End::not_followed(), self.job()),
             };
             Ended {
-                model_version: self.work.versions.get(position).cloned().unwrap_or_default(),
+                model_version: self
+                    .work
+                    .versions
+                    .get(position)
+                    .cloned()
+                    .unwrap_or_default(),
                 index,
                 job: job.to_owned(),
                 end,

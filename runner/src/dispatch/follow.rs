@@ -166,7 +166,9 @@ impl Region<'_, '_> {
                 token: &token,
                 priority: campaign.priority,
             };
-            let dispatched = api.dispatch(self.pin.region(), &campaign.job, &request).await?;
+            let dispatched = api
+                .dispatch(self.pin.region(), &campaign.job, &request)
+                .await?;
             if dispatched.already {
                 let label = chain.label(&missing);
                 self.pin.check_earlier(api, &dispatched, &label).await?;
@@ -285,7 +287,13 @@ impl Region<'_, '_> {
             };
             for position in chain.missing() {
                 for index in 0..chain.count {
-                    chain.set(index, position, End::NotPlaced { reason: reason.clone() });
+                    chain.set(
+                        index,
+                        position,
+                        End::NotPlaced {
+                            reason: reason.clone(),
+                        },
+                    );
                 }
             }
         }

@@ -16,7 +16,11 @@ const SIGNALS: [i32; 3] = [130, KILLED, 143];
 const KILLED: i32 = 137;
 
 /// What Nomad knows of an allocation, or that it knows none.
-pub async fn told_by_nomad(judge: &Judge<'_>, region: &str, allocation: Option<&Allocation>) -> End {
+pub async fn told_by_nomad(
+    judge: &Judge<'_>,
+    region: &str,
+    allocation: Option<&Allocation>,
+) -> End {
     let Some(allocation) = allocation else {
         return End::Unknown {
             reason: "Nomad has no allocation of it: it was stopped before it had a place, or is forgotten by now"
@@ -70,7 +74,10 @@ pub async fn told_by_nomad(judge: &Judge<'_>, region: &str, allocation: Option<&
 /// is stopped ends `complete`.
 fn stopped(allocation: &Allocation) -> Option<End> {
     let (by, words) = match allocation.desired_status.as_str() {
-        "evict" => (StoppedBy::Preemption, "preempted by a job of higher priority"),
+        "evict" => (
+            StoppedBy::Preemption,
+            "preempted by a job of higher priority",
+        ),
         // The scheduler's own words; there is no field for it.
         "stop" if allocation.desired_description.contains("migrated") => {
             (StoppedBy::NodeDrain, "stopped by a node drain")
@@ -81,11 +88,20 @@ fn stopped(allocation: &Allocation) -> Option<End> {
         "stop" => (StoppedBy::Operator, "stopped by an operator"),
         _ => return None,
     };
-    let states = || allocation.task_states.iter().flatten().map(|(_, state)| state);
+    let states = || {
+        allocation
+            .task_states
+            .iter()
+            .flatten()
+            .map(|(_, state)| state)
+    };
     let ended_well = states().count() > 0 && states().all(|state| state.exit_code() == Some(0));
     // What failed by itself has a reason of its own.
     let failed = states().any(|state| {
-        state.failed && !state.exit_code().is_some_and(|code| SIGNALS.contains(&code))
+        state.failed
+            && !state
+                .exit_code()
+                .is_some_and(|code| SIGNALS.contains(&code))
     });
     if ended_well || failed {
         return None;

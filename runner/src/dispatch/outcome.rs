@@ -148,7 +148,9 @@ impl Judge<'_> {
         if !allocations.iter().all(Allocation::has_ended) {
             return Ok(false);
         }
-        let indices = allocations.iter().map(|each| each.index().saturating_add(1));
+        let indices = allocations
+            .iter()
+            .map(|each| each.index().saturating_add(1));
         chain.count = chain.count.max(indices.max().unwrap_or(0));
         if let Some(store) = self.store {
             self.ask_claims(store, chain, &allocations).await?;
@@ -211,15 +213,15 @@ impl Judge<'_> {
     ) -> Result<(), DispatchError> {
         let mut identities = Vec::new();
         for (index, position) in chain.unsettled() {
-            let identity =
-                Identity::of(self.campaign, self.job, chain.work, position, index)?;
+            let identity = Identity::of(self.campaign, self.job, chain.work, position, index)?;
             identities.push(((index, position), identity));
         }
         chain.asked_store = true;
         if identities.is_empty() {
             return Ok(());
         }
-        let found = same_work::find(store, &self.campaign.save_path, &identities, &chain.jobs).await;
+        let found =
+            same_work::find(store, &self.campaign.save_path, &identities, &chain.jobs).await;
         match found {
             Ok(found) => {
                 for ((index, position), end) in found {
@@ -229,7 +231,9 @@ impl Judge<'_> {
             }
             // Claims can be read without the right to list.
             Err(error) if error.exit() == Exit::StoreRefused => {
-                tracing::warn!("{error}: models of other dispatches are not looked for, and nothing is dispatched again");
+                tracing::warn!(
+                    "{error}: models of other dispatches are not looked for, and nothing is dispatched again"
+                );
                 chain.asked_store = false;
                 Ok(())
             }

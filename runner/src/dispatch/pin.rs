@@ -61,7 +61,9 @@ impl<'a> Pin<'a> {
         dispatched: &Dispatched,
         label: &str,
     ) -> Result<(), DispatchError> {
-        if self.campaign.job_version.is_some() || dispatched.create_index > self.job.job_modify_index {
+        if self.campaign.job_version.is_some()
+            || dispatched.create_index > self.job.job_modify_index
+        {
             return Ok(());
         }
         let now = api.specification(self.region(), &self.campaign.job).await?;

@@ -80,7 +80,11 @@ impl Placement {
 fn reason(evaluations: &[Evaluation]) -> Option<String> {
     let last = evaluations
         .iter()
-        .filter(|each| each.failed.as_ref().is_some_and(|groups| !groups.is_empty()))
+        .filter(|each| {
+            each.failed
+                .as_ref()
+                .is_some_and(|groups| !groups.is_empty())
+        })
         .max_by_key(|each| each.modify_index)?;
     let (_, why) = last.failed.as_ref()?.iter().next()?;
     Some(words(why))
@@ -92,7 +96,12 @@ fn words(why: &NoPlace) -> String {
     } else {
         format!(" in node pool {}", short(&why.node_pool))
     };
-    let available: u64 = why.nodes_available.iter().flatten().map(|(_, count)| count).sum();
+    let available: u64 = why
+        .nodes_available
+        .iter()
+        .flatten()
+        .map(|(_, count)| count)
+        .sum();
     if why.nodes_evaluated == 0 && available == 0 {
         return format!(
             "no client{pool} is ready and eligible: look at `nomad node status`, and at the job's datacenters and node_pool"

@@ -91,10 +91,12 @@ pub fn started(chains: &[Chain<'_>], json: bool) -> String {
         let all = chains.iter().map(|chain| {
             json!({"versions": chain.work.versions, "region": chain.region, "job": chain.job(), "already": chain.already})
         });
-        let there = there.iter().map(|chain| {
-            json!({"versions": chain.work.versions, "region": chain.region})
-        });
-        return one_object(&json!({"dispatched": all.collect::<Vec<_>>(), "stored": there.collect::<Vec<_>>()}));
+        let there = there
+            .iter()
+            .map(|chain| json!({"versions": chain.work.versions, "region": chain.region}));
+        return one_object(
+            &json!({"dispatched": all.collect::<Vec<_>>(), "stored": there.collect::<Vec<_>>()}),
+        );
     }
     let mut table = plain_table();
     table.set_header(["versions", "dispatched job"]);
@@ -242,9 +244,9 @@ fn problems(ended: &[Ended]) -> BTreeMap<String, Vec<&str>> {
                 Some(code) => format!("{task} failed ({code}): {reason}"),
                 None => format!("{task} failed: {reason}"),
             },
-            End::Stopped { reason, .. }
-            | End::NotPlaced { reason }
-            | End::Unknown { reason } => reason.clone(),
+            End::Stopped { reason, .. } | End::NotPlaced { reason } | End::Unknown { reason } => {
+                reason.clone()
+            }
         };
         problems.entry(what).or_default().push(&ended.model_version);
     }
@@ -276,7 +278,10 @@ fn counts(ended: &[Ended]) -> [(&'static str, usize); 6] {
         ),
         ("failed", count(|end| matches!(end, End::Failed { .. }))),
         ("stopped", count(|end| matches!(end, End::Stopped { .. }))),
-        ("not_placed", count(|end| matches!(end, End::NotPlaced { .. }))),
+        (
+            "not_placed",
+            count(|end| matches!(end, End::NotPlaced { .. })),
+        ),
         ("unknown", count(|end| matches!(end, End::Unknown { .. }))),
     ]
 }

@@ -109,12 +109,16 @@ pub async fn find<K: Copy + Ord>(
     identities: &[(K, Identity)],
     jobs: &[String],
 ) -> Result<BTreeMap<K, End>, StoreError> {
-    let names = identities.iter().map(|(_, identity)| identity.model_version.as_str());
+    let names = identities
+        .iter()
+        .map(|(_, identity)| identity.model_version.as_str());
     let versions = Versions::of(save_path, names);
     let rejected = format!("{REJECTED}/");
     let models = versions.candidates(store, "", "/").await?;
     let verdicts = versions.candidates(store, &rejected, ".json").await?;
-    let models = models.into_iter().map(|(_, name)| (manifest_key(&name), true));
+    let models = models
+        .into_iter()
+        .map(|(_, name)| (manifest_key(&name), true));
     let verdicts = verdicts
         .into_iter()
         .map(|(_, name)| (rejected_key(&name), false));
@@ -134,7 +138,10 @@ pub async fn find<K: Copy + Ord>(
     // Models come first, and so beat verdicts.
     for (manifest, published) in &manifests {
         let Some(manifest) = manifest else { continue };
-        let by_job = manifest.nomad.as_ref().is_some_and(|nomad| jobs.contains(&nomad.job_id));
+        let by_job = manifest
+            .nomad
+            .as_ref()
+            .is_some_and(|nomad| jobs.contains(&nomad.job_id));
         let same_version = by_version.get(manifest.model_version.as_str());
         for (key, identity) in same_version.into_iter().flatten() {
             if identity.is_of(manifest) || by_job && manifest.seed == identity.seed {

@@ -334,7 +334,16 @@ mod tests {
             assert_eq!(grid.named(text).unwrap(), sliced);
             assert_eq!(points_text(&sliced), text);
         }
-        for wrong in ["0..2", "4..6", "3", "4..2", "a..b", "1..2,", "1..3,3..4", "4..5,1..2"] {
+        for wrong in [
+            "0..2",
+            "4..6",
+            "3",
+            "4..2",
+            "a..b",
+            "1..2,",
+            "1..3,3..4",
+            "4..5,1..2",
+        ] {
             assert!(grid.named(wrong).is_err(), "{wrong}");
         }
         let refused = super::points("1..2", 0).unwrap_err().to_string();

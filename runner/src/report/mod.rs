@@ -333,10 +333,17 @@ mod tests {
         };
         assert_eq!(line(0.7, 0.65), "roc_auc >= 0.7000: NOT met (0.6500)");
         assert_eq!(line(1.0, 0.99999), "roc_auc >= 1.00000: NOT met (0.99999)");
-        assert_eq!(line(1500.0, 1499.999), "roc_auc >= 1500.000: NOT met (1499.999)");
+        assert_eq!(
+            line(1500.0, 1499.999),
+            "roc_auc >= 1500.000: NOT met (1499.999)"
+        );
         assert_eq!(line(0.8, 0.8), "roc_auc >= 0.8000: met (0.8000)");
         let next = 1.0_f64.next_down();
-        assert!(line(1.0, next).ends_with("NOT met (0.9999999999999999)"), "{}", line(1.0, next));
+        assert!(
+            line(1.0, next).ends_with("NOT met (0.9999999999999999)"),
+            "{}",
+            line(1.0, next)
+        );
     }
 
     #[test]

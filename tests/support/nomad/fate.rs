@@ -28,10 +28,12 @@ pub const JOB_STOP: &str = "alloc not needed due to job update";
 impl Fate {
     /// The allocation after so many looks at it.
     pub fn allocation(&self, looks: usize) -> Value {
-        let ended = |code: i32| json!({"Failed": false, "Events": [
-            {"Type": "Started", "ExitCode": 0, "DisplayMessage": "Task started by client"},
-            {"Type": "Terminated", "ExitCode": code, "DisplayMessage": format!("Exit Code: {code}")},
-        ]});
+        let ended = |code: i32| {
+            json!({"Failed": false, "Events": [
+                {"Type": "Started", "ExitCode": 0, "DisplayMessage": "Task started by client"},
+                {"Type": "Terminated", "ExitCode": code, "DisplayMessage": format!("Exit Code: {code}")},
+            ]})
+        };
         match self {
             Fate::Complete => json!({"ClientStatus": "complete", "TaskStates": {}}),
             Fate::Runs | Fate::Unplaced(_) => json!({"ClientStatus": "running", "TaskStates": {}}),
@@ -44,18 +46,22 @@ impl Fate {
                 "ClientStatus": "complete", "DesiredStatus": "stop", "DesiredDescription": why,
                 "TaskStates": {"train": ended(0), "storeModel_GCP": ended(0)},
             }),
-            Fate::OutOfMemory => json!({"ClientStatus": "failed", "TaskStates": {"train": {"Failed": true, "Events": [
-                {"Type": "Terminated", "ExitCode": 137, "DisplayMessage": "Exit Code: 137, Signal: 9",
-                 "Details": {"oom_killed": "true", "exit_code": "137"}},
-                {"Type": "Not Restarting", "ExitCode": 0, "DisplayMessage": "Policy allows no restarts"},
-            ]}}}),
-            Fate::Failed(task, code, message) => json!({"ClientStatus": "failed", "TaskStates": {*task: {
+            Fate::OutOfMemory => {
+                json!({"ClientStatus": "failed", "TaskStates": {"train": {"Failed": true, "Events": [
+                    {"Type": "Terminated", "ExitCode": 137, "DisplayMessage": "Exit Code: 137, Signal: 9",
+                     "Details": {"oom_killed": "true", "exit_code": "137"}},
+                    {"Type": "Not Restarting", "ExitCode": 0, "DisplayMessage": "Policy allows no restarts"},
+                ]}}})
+            }
+            Fate::Failed(task, code, message) => {
+                json!({"ClientStatus": "failed", "TaskStates": {*task: {
                 "Failed": true, "Events": [
                     {"Type": "Started", "ExitCode": 0, "DisplayMessage": "Task started by client"},
                     {"Type": if *code == 0 { "Failed Artifact Download" } else { "Terminated" },
                      "ExitCode": code, "DisplayMessage": message},
                     {"Type": "Not Restarting", "ExitCode": 0, "DisplayMessage": "Policy allows no restarts"},
-                ]}}}),
+                ]}}})
             }
+        }
     }
 }

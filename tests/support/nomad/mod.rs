@@ -209,7 +209,11 @@ impl State {
         match (request.method.as_str(), path.as_slice()) {
             ("GET", ["v1", "job", JOB]) => Response::json(&self.job(self.cpu, region)),
             ("GET", ["v1", "job", id]) => {
-                match self.children.iter().find(|child| child.id == *id && !child.forgotten) {
+                match self
+                    .children
+                    .iter()
+                    .find(|child| child.id == *id && !child.forgotten)
+                {
                     Some(child) => Response::json(&self.job(child.cpu, region)),
                     None => Response::new(404, "job not found"),
                 }
@@ -366,12 +370,19 @@ impl State {
     }
 
     fn allocations(&mut self, id: &str) -> Response {
-        let found = self.children.iter_mut().find(|child| child.id == id && !child.forgotten);
+        let found = self
+            .children
+            .iter_mut()
+            .find(|child| child.id == id && !child.forgotten);
         let Some(child) = found else {
             return Response::new(404, "job not found");
         };
         child.looks += 1;
-        let child = &self.children[self.children.iter().position(|child| child.id == id).unwrap()];
+        let child = &self.children[self
+            .children
+            .iter()
+            .position(|child| child.id == id)
+            .unwrap()];
         let list = (0..self.count).map(|index| {
             let mut allocation = self.fate(child).allocation(child.looks);
             allocation["ID"] = json!(allocation_id(id, index));
