@@ -321,17 +321,26 @@ fn what_lies_in_the_place_of_a_claim_may_claim_any_upload() {
     }
 }
 
+/// Nothing is left of a model but its tombstone.
+#[track_caller]
+fn is_deleted(shelf: &Shelf, name: &str) {
+    let left: Vec<_> = fs::read_dir(shelf.path(name)).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let manifest = fs::read_to_string(shelf.path(&format!("{name}/manifest.json"))).unwrap();
+    assert!(manifest.contains("tombstone"), "{manifest}");
+}
+
 #[test]
 fn a_folder_in_the_place_of_a_manifest_is_damage_and_can_be_removed() {
     let shelf = Shelf::new();
-    let manifest = shelf.path("m_v1_a/manifest.json");
-    let exchanged = || {
-        shelf.put(model("1"));
+    let exchanged = |version: &str| {
+        shelf.put(model(version));
+        let manifest = shelf.path(&format!("m_v{version}_a/manifest.json"));
         fs::remove_file(&manifest).unwrap();
         fs::create_dir_all(manifest.join("inner")).unwrap();
         fs::write(manifest.join("inner/file"), "theirs").unwrap();
     };
-    exchanged();
+    exchanged("1");
     let said = shelf.run(&["list"], 0);
     assert!(said.contains("m_v1_a/manifest.json is left out"), "{said}");
     let whole = model("1").write();
@@ -342,12 +351,12 @@ fn a_folder_in_the_place_of_a_manifest_is_damage_and_can_be_removed() {
     shelf.run(&["gc"], 0);
     assert!(shelf.path("m_v1_a/model.json").exists());
     shelf.run(&["delete", "m_v1_a"], 0);
-    assert!(!shelf.path("m_v1_a").exists());
-    exchanged();
+    is_deleted(&shelf, "m_v1_a");
+    exchanged("2");
     shelf.age();
     shelf.run(&["gc", "--damaged"], 0);
-    assert!(!shelf.path("m_v1_a").exists());
-    shelf.run(&push, 0);
+    is_deleted(&shelf, "m_v2_a");
+    shelf.run(&["push", whole.folder().to_str().unwrap(), "--new-name"], 0);
 }
 
 #[test]
@@ -365,11 +374,11 @@ fn a_link_in_the_place_of_a_model_is_damage_and_can_be_removed() {
     shelf.run(&["gc", "--damaged"], 0);
     assert!(!gone(), "it is young");
     shelf.run(&["delete", "m_v2_a"], 0);
-    assert!(gone());
-    symlink(shelf.theirs.path(), &link).unwrap();
+    is_deleted(&shelf, "m_v2_a");
+    symlink(shelf.theirs.path(), shelf.path("m_v3_a")).unwrap();
     shelf.age();
     shelf.run(&["gc", "--damaged"], 0);
-    assert!(gone());
+    is_deleted(&shelf, "m_v3_a");
     shelf.theirs_is_untouched();
     shelf.run(&["show", "m@1"], 0);
 }
