@@ -49,7 +49,10 @@ pub enum PredictError {
     )]
     Memory(Size),
     #[error("{data}: {error}")]
-    Data { data: String, error: ReadError },
+    Data {
+        data: String,
+        error: Box<ReadError>,
+    },
     #[error("{data}: {problem}")]
     Column { data: String, problem: String },
     #[error(

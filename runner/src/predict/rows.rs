@@ -52,7 +52,7 @@ impl Rows {
             Problem::TooManyBytes { limit } => PredictError::Memory(Size(*limit)),
             _ => PredictError::Data {
                 data: "the data cannot be used".to_owned(),
-                error,
+                error: Box::new(error),
             },
         }
     }
