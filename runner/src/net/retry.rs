@@ -138,6 +138,18 @@ impl Backoff {
     /// # Errors
     /// When there is none.
     pub fn next(&mut self, asked: Option<Duration>) -> Result<Duration, GiveUp> {
+        self.next_within(asked, Duration::MAX)
+    }
+
+    /// The same where others share the time that is left.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn next_within(
+        &mut self,
+        asked: Option<Duration>,
+        left: Duration,
+    ) -> Result<Duration, GiveUp> {
         const LONGEST: Duration = Duration::from_secs(120);
         let growing = self.delays.next().unwrap_or_default();
         let asked = asked.unwrap_or_default();
@@ -149,7 +161,7 @@ impl Backoff {
             Limit::Tries(_) if asked > LONGEST => return Err(GiveUp::Asked(asked)),
             Limit::Tries(_) => wait,
             Limit::Patience(patience) => {
-                let left = patience.saturating_sub(self.begun.elapsed());
+                let left = left.min(patience.saturating_sub(self.begun.elapsed()));
                 if asked > left {
                     return Err(GiveUp::Asked(asked));
                 }

@@ -159,6 +159,9 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
 /// Largest object that [`Store::read`] takes into memory: manifests, claims, aliases.
 pub const LARGEST_READ: u64 = 16 << 20;
 
+/// How often an object is fetched that arrives damaged.
+pub(crate) const ARRIVALS: u32 = 3;
+
 /// A place for objects. Keys are relative, parts joined by `/` ([`check_key`]).
 ///
 /// Every method retries what is worth it by itself; an error that comes out of it is final.
