@@ -90,7 +90,10 @@ async fn manifest_as_stored(
         Some(Mark::Model(_)) => Err(refused(
             "another model took its name just now: run this again",
         )),
-        Some(Mark::Damaged(problem)) => Err(refused(&format!("it is damaged: {problem}"))),
+        Some(Mark::Damaged(problem)) => Err(StoreError::Damaged {
+            url: store.url(&key),
+            problem: problem.to_string(),
+        }),
         Some(Mark::Tombstone(_)) | None => Err(refused("it was deleted just now")),
     }
 }

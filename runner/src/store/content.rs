@@ -261,7 +261,7 @@ pub(super) async fn create_equal(
             // `gc` removed it between the two: its name is free again.
             None if gone < TIMES_GONE => gone += 1,
             None => {
-                return Err(StoreError::Refused {
+                return Err(StoreError::Unreachable {
                     url: store.url(key),
                     problem: "it is there and gone again, over and over: who deletes it?"
                         .to_owned(),

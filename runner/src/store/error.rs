@@ -56,7 +56,9 @@ pub enum StoreError {
     #[error("{url}: {problem}")]
     Faulty { url: String, problem: String },
     /// What arrived has another checksum than what is stored. Whoever can begin anew does.
-    #[error("{url} arrived damaged each time that it was fetched: run this again, and look at what is between this machine and the store")]
+    #[error(
+        "{url} arrived damaged each time that it was fetched: run this again, and look at what is between this machine and the store"
+    )]
     Garbled { url: String },
     /// The store holds something that this user may not read.
     #[error("{url} cannot be read: {problem}; give this user the right to read it, or remove it")]
@@ -154,6 +156,9 @@ pub(crate) fn advice(source: &io::Error) -> &'static str {
         }
         io::ErrorKind::FileTooLarge => {
             ". The file system, or a limit (`ulimit -f`), allows no file that large: raise it, or name another place"
+        }
+        io::ErrorKind::Unsupported => {
+            ". The file system has neither renaming that replaces nothing, nor hard links, nor locks, one of which a store needs: name another place"
         }
         _ => "",
     }

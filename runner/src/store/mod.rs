@@ -4,6 +4,7 @@
 //! compare-and-swap on a [`Revision`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -30,8 +31,8 @@ pub(crate) use error::advice;
 pub use folder::FolderStore;
 pub(crate) use folder::is_temporary_name;
 pub use layout::{
-    ALIASES, CLAIMS, ClaimKey, DELETED, REJECTED, USES, alias_at, check_key, data_key, deleted_key,
-    is_shared, manifest_key, may_be_claim, may_be_model, module_key, rejected_key,
+    ALIASES, CLAIMS, ClaimKey, DELETED, REJECTED, UNPUBLISHED, USES, alias_at, check_key, data_key,
+    deleted_key, is_shared, manifest_key, may_be_claim, may_be_model, module_key, rejected_key,
 };
 pub use location::Location;
 pub use manifest::{
@@ -170,6 +171,11 @@ pub trait Store: Send + Sync {
     /// By how many seconds the store's clock is ahead of this machine's, as of its last answer. 0 before the first.
     fn ahead(&self) -> i64 {
         0
+    }
+
+    /// For how long a command may go on trying what others hinder.
+    fn patience(&self) -> Duration {
+        Options::default().timeout
     }
 
     /// The address of an object, for people: `gs://bucket/prefix/key`. With an empty key, of the store itself.

@@ -132,7 +132,9 @@ mod tests {
             let Some(found) = found else { continue };
             for (pieces, right) in [(["hel", "lo"], true), (["hel", "l0"], false)] {
                 let mut arrived = Arrived::nothing(found);
-                pieces.iter().for_each(|piece| arrived.add(piece.as_bytes()));
+                pieces
+                    .iter()
+                    .for_each(|piece| arrived.add(piece.as_bytes()));
                 assert_eq!(arrived.is_right(), right);
             }
         }

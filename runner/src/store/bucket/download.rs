@@ -113,7 +113,10 @@ impl Progress {
                     if let Some(arrived) = &mut self.arrived {
                         arrived.add(&chunk);
                     }
-                    if !self.pace.keeps(begin.elapsed(), chunk.len(), store.patience) {
+                    if !self
+                        .pace
+                        .keeps(begin.elapsed(), chunk.len(), store.patience)
+                    {
                         return Err(self.too_slow());
                     }
                     return Ok(Some((chunk, self)));

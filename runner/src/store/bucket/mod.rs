@@ -13,8 +13,8 @@ use opendal::{ErrorKind, HttpTransporter, Metadata, OperationContext, Operator};
 use tokio::sync::Semaphore;
 
 use super::{
-    ARRIVALS, Content, Created, Depth, Download, Entry, LARGEST_READ, Location, Object, Options, Replaced,
-    Revision, Stat, Store, StoreError, check_key,
+    ARRIVALS, Content, Created, Depth, Download, Entry, LARGEST_READ, Location, Object, Options,
+    Replaced, Revision, Stat, Store, StoreError, check_key,
 };
 use crate::net::without_queries;
 use crate::policy::Refusal;
@@ -204,6 +204,10 @@ impl BucketStore {
 
 #[async_trait]
 impl Store for BucketStore {
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+
     fn ahead(&self) -> i64 {
         self.ahead.load(Ordering::Relaxed)
     }
