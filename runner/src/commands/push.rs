@@ -56,6 +56,11 @@ impl Found {
         Self { folder, beside }
     }
 
+    fn has_module(&self, manifest: &Manifest) -> bool {
+        let key = module_key(&manifest.module.sha256);
+        LocalFile::beneath(&self.beside, key).open().is_ok()
+    }
+
     /// What lies beside it under `key`, if it is a file and was not seen before.
     fn shared(&self, key: &str, seen: &mut BTreeSet<PathBuf>) -> Option<LocalFile> {
         let file = LocalFile::beneath(&self.beside, key);
@@ -119,17 +124,18 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
             Err(error) => results.push((found.folder.path().display().to_string(), Err(error))),
         }
     }
-    let mut warnings = BTreeMap::new();
-    let models = store_shared(&*store, models, &mut results, &mut warnings).await;
-    let warnings = &warnings;
+    let models = store_shared(&*store, models, &mut results).await;
     let pushed: Vec<(String, Result<Pushed, StoreError>)> = stream::iter(models)
         .map(|(found, manifest)| {
             let store = Arc::clone(&store);
             async move {
                 let mut pushed = push(&*store, &found.folder, &manifest).await;
-                if let Ok(pushed) = &mut pushed {
-                    let warnings = warnings.get(&manifest.module.sha256);
-                    pushed.warnings.extend(warnings.cloned());
+                if let Ok(pushed) = &mut pushed
+                    && pushed.status == Status::Published
+                    && !found.has_module(&manifest)
+                {
+                    let warning = missing_module(&*store, &manifest).await;
+                    pushed.warnings.extend(warning);
                 }
                 (manifest.name, pushed)
             }
@@ -259,39 +265,29 @@ fn rename(folder: &NamedFolder, manifest: &mut Manifest) -> Result<(), StoreErro
 }
 
 /// Modules and data that `runner run` left beside the models go by content, each once. Models of which one can't be stored are
-/// not published: they go to `failed`, and the others are returned. A module that is nowhere is warned of.
+/// not published: they go to `failed`, and the others are returned.
 async fn store_shared(
     store: &dyn Store,
     models: Vec<(Found, Manifest)>,
     failed: &mut Vec<(String, Result<Pushed, StoreError>)>,
-    warnings: &mut BTreeMap<String, Warning>,
 ) -> Vec<(Found, Manifest)> {
     let mut seen = BTreeSet::new();
-    // The first model of each that fails tells why, the others that it did.
+    // The first model of each tells why, the others that it is so.
     let mut damaged: BTreeMap<String, Option<StoreError>> = BTreeMap::new();
     for (found, manifest) in models.iter().filter(|(_, model)| model.met_its_gates()) {
-        let (module, data) = (&manifest.module.sha256, &manifest.data.sha256);
-        let (module_key, data_key) = (module_key(module), data_key(data));
-        if let Some(file) = found.shared(&module_key, &mut seen)
+        let module = &manifest.module.sha256;
+        let key = module_key(module);
+        if let Some(file) = found.shared(&key, &mut seen)
             && let Err(error) = store::store_module(store, &file, module).await
         {
-            damaged.insert(module_key.clone(), Some(error));
+            damaged.insert(key, Some(error));
         }
-        if let Some(file) = found.shared(&data_key, &mut seen)
+        let data = &manifest.data.sha256;
+        let key = data_key(data);
+        if let Some(file) = found.shared(&key, &mut seen)
             && let Err(error) = store::store_data(store, &file, data).await
         {
-            damaged.insert(data_key, Some(error));
-        }
-        // Who may not look can't be told.
-        if !damaged.contains_key(&module_key)
-            && !warnings.contains_key(module)
-            && matches!(store.stat(&module_key).await, Ok(None))
-        {
-            let message = format!(
-                "the module {module} is neither beside {} nor in the store: `runner predict` needs the file (--module)",
-                manifest.name
-            );
-            warnings.insert(module.clone(), Warning::new("module_missing", message));
+            damaged.insert(key, Some(error));
         }
     }
     let mut whole = Vec::with_capacity(models.len());
@@ -314,6 +310,20 @@ async fn store_shared(
         }
     }
     whole
+}
+
+/// What to say of a model that was published without its module: to predict with it takes the module, which then is nowhere.
+async fn missing_module(store: &dyn Store, manifest: &Manifest) -> Option<Warning> {
+    let module = &manifest.module.sha256;
+    // Who may not look can't be told.
+    if !matches!(store.stat(&module_key(module)).await, Ok(None)) {
+        return None;
+    }
+    let message = format!(
+        "{} was published, and its module {module} is neither beside it nor in the store: `runner predict` then needs the module's file",
+        manifest.name
+    );
+    Some(Warning::new("module_missing", message))
 }
 
 async fn push(
