@@ -49,10 +49,7 @@ pub enum PredictError {
     )]
     Memory(Size),
     #[error("{data}: {error}")]
-    Data {
-        data: String,
-        error: Box<ReadError>,
-    },
+    Data { data: String, error: Box<ReadError> },
     #[error("{data}: {problem}")]
     Column { data: String, problem: String },
     #[error(

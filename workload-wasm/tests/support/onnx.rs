@@ -174,6 +174,7 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
     let input = |name: &str, kind: Type| Input {
         name: name.to_owned(),
         kind,
+        double: false,
         format: None,
         na_is_text: false,
     };
@@ -196,6 +197,7 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
             column: "target".to_owned(),
             task,
             classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+            offset: None,
             spellings: BTreeMap::new(),
         },
         // An input may have the name of an output, or of what is inside.
@@ -213,6 +215,7 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
             encoder(
                 "_Cast_1",
                 Encoding::Number {
+                    offset: None,
                     fill: None,
                     scale: None,
                     indicator: false,
