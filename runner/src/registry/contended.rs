@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// How often a change is tried.
 const TRIES: usize = 100;
@@ -41,7 +41,7 @@ impl Pauses {
     }
 
     /// Before each try: waits, but before the first one. Whether there is another try.
-    pub async fn next(&mut self) -> bool {
+    pub async fn next(&mut self, store: &dyn Store) -> bool {
         if std::mem::take(&mut self.is_first) {
             return true;
         }
@@ -49,7 +49,7 @@ impl Pauses {
         let Some(pause) = self.pauses.next().filter(|pause| *pause < left) else {
             return false;
         };
-        tokio::time::sleep(pause).await;
+        store.pause(pause).await;
         true
     }
 

@@ -33,7 +33,7 @@ pub async fn delete(store: &dyn Store, name: &str) -> Result<(), RegistryError> 
 /// tombstone now: without one no file may be removed, since somebody may be about to commit them.
 async fn bury(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
     let mut pauses = Pauses::new(store.patience());
-    while pauses.next().await {
+    while pauses.next(store).await {
         let found = match mark::find(store, name).await {
             Ok(found) => found,
             Err(error) => {

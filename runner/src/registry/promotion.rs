@@ -76,7 +76,7 @@ async fn change(
 ) -> Result<Alias, RegistryError> {
     let mut pauses = Pauses::new(patience);
     let mut tried: Option<Change> = None;
-    while pauses.next().await {
+    while pauses.next(store).await {
         let (found, revision) = match read_alias(store, save_path, alias).await? {
             Some((found, revision)) => (Some(found), Some(revision)),
             None => (None, None),

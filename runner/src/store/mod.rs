@@ -178,6 +178,11 @@ pub trait Store: Send + Sync {
         Options::default().timeout
     }
 
+    /// Waits between two tries of what others hinder.
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
     /// The address of an object, for people: `gs://bucket/prefix/key`. With an empty key, of the store itself.
     fn url(&self, key: &str) -> String;
 

@@ -139,4 +139,13 @@ mod tests {
             }
         }
     }
+
+    #[tokio::test]
+    async fn an_empty_chunk_is_no_end() {
+        let chunks = ["a", "", "b"].map(|chunk| Ok::<_, std::io::Error>(chunk));
+        let chunks = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+        let answer = reqwest::Response::from(http::Response::new(chunks));
+        let arrived = body(answer).to_buffer().await.unwrap();
+        assert_eq!(arrived.to_vec(), b"ab");
+    }
 }

@@ -14,7 +14,7 @@ use super::answer::{LOOKED_AT, clock_note, is_listing, passing_error, refusal, s
 use super::arriving::{self, Announced};
 use super::google::Google;
 use super::known::Known;
-use super::moving::{Moved, body_of};
+use super::moving::body_of;
 use super::pages::Pages;
 use super::tries::{Passing, Tries};
 use super::waiting::Waiting;
@@ -270,11 +270,10 @@ impl Transport {
         request: &Request<Buffer>,
         token: Option<&HeaderValue>,
     ) -> Option<reqwest::Result<reqwest::Response>> {
-        let moved = Moved::now();
-        let body = body_of(request.body(), &moved);
-        let client = match body.is_watched {
-            true => &self.uploader,
-            false => &self.client,
+        let body = body_of(request.body());
+        let client = match body.moved {
+            Some(_) => &self.uploader,
+            None => &self.client,
         };
         let mut sent = client
             .request(request.method().clone(), request.uri().to_string())
@@ -285,9 +284,9 @@ impl Transport {
         if !request.body().is_empty() {
             sent = sent.body(body.body);
         }
-        match body.is_watched {
-            true => moved.unless_silent(self.silence, sent.send()).await,
-            false => Some(sent.send().await),
+        match body.moved {
+            Some(moved) => moved.unless_silent(self.silence, sent.send()).await,
+            None => Some(sent.send().await),
         }
     }
 

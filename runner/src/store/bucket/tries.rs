@@ -66,8 +66,7 @@ impl<'a> Tries<'a> {
         what: impl Fn() -> String,
     ) -> Result<(), Failure> {
         let Passing { reason, after, .. } = passing;
-        let left = self.transport.waiting.failed(self.counted);
-        self.counted = Instant::now();
+        let left = self.count();
         if passing.connected {
             self.connecting = None;
         } else {
@@ -81,6 +80,14 @@ impl<'a> Tries<'a> {
             .map_err(|end| Failure::Unreachable(format!("{reason}, {end} (--store-timeout)")))?;
         tracing::debug!("{}: {reason}; trying again in {delay:.1?}", what());
         tokio::time::sleep(delay).await;
+        self.count();
         Ok(())
+    }
+
+    /// Returns how long the command may still wait.
+    fn count(&mut self) -> Duration {
+        let left = self.transport.waiting.failed(self.counted);
+        self.counted = Instant::now();
+        left
     }
 }
