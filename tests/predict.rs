@@ -482,8 +482,13 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
 
 /// A store with the model of a module that leaves these predictions, and `runner predict` with it.
 fn predicts(csv: &str) -> (Ended, Runner) {
+    predicts_by("{}", csv)
+}
+
+/// The same with another `model.json`.
+fn predicts_by(model: &str, csv: &str) -> (Ended, Runner) {
     let module = leaves(&[
-        ("model.json", b"{}"),
+        ("model.json", model.as_bytes()),
         (
             "metrics.json",
             br#"{"contract":1,"task":"regression","rows":{"read":1,"kept":1,"train":1,"held_out":1},
@@ -537,6 +542,35 @@ fn a_signal_is_heard_while_nobody_reads_the_predictions() {
         let took = signalled.elapsed();
         assert!(took < Duration::from_secs(3), "{took:?}");
         assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn the_rules_of_reading_are_found_in_any_model_and_never_guessed() {
+    // By the second rules a blank line is a row of a dataset of one column, by the first it is passed over.
+    let read_by = |model: &str| {
+        let (_store, mut run) = predicts_by(model, "row,p\n1,a\n2,b\n3,c\n");
+        std::fs::write(run.folder.path().join("rows.csv"), "x\n1\n\n2\n").unwrap();
+        run.command.args(["--out", "out.csv"]);
+        run.run()
+    };
+    let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+    for model in [
+        r#"{"reading_rules":2}"#.to_owned(),
+        format!(r#"{{"deep":{deep},"reading_rules":2}}"#),
+        format!(r#"{{"reading_rules":2,"deep":{deep}}}"#),
+    ] {
+        read_by(&model).ends_with(0);
+    }
+    let other_author = format!(r#"{{"mean":1.5,"deep":{deep}}}"#);
+    read_by(&other_author)
+        .ends_with(15)
+        .says(["predicted 3 of the 2 rows"]);
+    for wrong in ["\"2\"", "2.5", "null"] {
+        let model = format!(r#"{{"deep":{deep},"reading_rules":{wrong}}}"#);
+        let ended = read_by(&model).ends_with(1);
+        let ended = ended.says(["model.json", "`reading_rules`", "not a whole number"]);
+        assert!(!ended.path("out.csv").exists());
     }
 }
 

@@ -3,7 +3,7 @@
 //! A module reads one file. A long dataset goes to it in blocks, one run a block, so that memory is bounded.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use super::rows::Rows;
 use super::said::Said;
 use super::{Job, PredictError};
 use crate::error::{Error, GuestError};
+use crate::json::{self, FieldError};
 use crate::outputs;
 use crate::platform::NamedFolder;
 use crate::run::{aside, load};
@@ -30,6 +31,8 @@ use crate::workspace::Workspace;
 const BLOCK: usize = 64 << 20;
 /// The module's predictions, below `/predictions`.
 const PREDICTIONS: &str = "predictions.csv";
+/// What `model.json` notes them as.
+const READING_RULES: &str = "reading_rules";
 
 pub(super) async fn predict(
     job: &Job,
@@ -59,7 +62,8 @@ pub(super) async fn predict(
     let (name, version) = (&manifest.name, &manifest.model_version);
     let mut lines = Lines::new(name, version, output.writer(), formulas);
     let mut said = Said::default();
-    let mut blocks = rows.open(rules(folder))?;
+    let noted = folder.clone();
+    let mut blocks = rows.open(aside(move || rules(&noted)).await?)?;
     let extension = blocks.extension();
     while let Some(block) = blocks
         .next(usize::MAX, BLOCK)
@@ -99,19 +103,20 @@ pub(super) async fn predict(
 
 /// By which rules the model's module tells rows apart: the first where its `model.json` notes none, as that of another
 /// author.
-fn rules(folder: &NamedFolder) -> Rules {
-    #[derive(serde::Deserialize)]
-    struct Noted {
-        reading_rules: u32,
-    }
-    let noted = folder
+fn rules(folder: &NamedFolder) -> Result<Rules, PredictError> {
+    let path = folder.path().join(files::MODEL_JSON);
+    let file = folder
         .read(files::MODEL_JSON)
-        .ok()
-        .and_then(|file| serde_json::from_reader(std::io::BufReader::new(file)).ok());
-    match noted {
+        .map_err(|error| PredictError::local("read", &path, error))?;
+    match json::number(BufReader::new(file), READING_RULES, &outputs::read::MODEL) {
         // The module refuses those that it does not know.
-        Some(Noted { reading_rules }) => Rules::of(reading_rules).unwrap_or(Rules::NEWEST),
-        None => Rules::One,
+        Ok(Some(noted)) => Ok(Rules::of(noted).unwrap_or(Rules::NEWEST)),
+        Ok(None) => Ok(Rules::One),
+        Err(FieldError::Read(error)) => Err(PredictError::local("read", path, error)),
+        Err(problem) => Err(PredictError::BadModel {
+            path,
+            problem: format!("{problem}; train the model anew, or take another one"),
+        }),
     }
 }
 
