@@ -546,6 +546,48 @@ fn a_signal_is_heard_while_nobody_reads_the_predictions() {
 }
 
 #[test]
+fn a_time_limit_holds_while_nobody_reads_the_predictions() {
+    // More than is written at a time, and less: what waits for the end.
+    for length in [400 << 10, 60 << 10] {
+        let label = "x".repeat(length);
+        let (_store, mut run) = predicts(&format!("row,predicted\n1,{label}\n2,{label}\n"));
+        let log = run.folder.path().join("log");
+        run.command
+            .args(["--timeout", "2s"])
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).unwrap());
+        let mut child = run.command.spawn().unwrap();
+        let _stdout = child.stdout.take();
+        assert_eq!(ends_within(child, Duration::from_secs(30)), Some(13));
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert!(log.contains("error: checking and writing"), "{log}");
+        assert!(log.contains("--timeout"), "{log}");
+    }
+}
+
+/// An error after the first block of rows does not wait until somebody reads that block.
+#[test]
+fn an_error_is_told_while_nobody_reads_the_predictions() {
+    // More than a pipe holds, and less than is written at a time. The second block has one row, and four are predicted.
+    let label = "x".repeat(40 << 10);
+    let lines: String = (1..=4).map(|row| format!("{row},{label}\n")).collect();
+    let (_store, mut run) = predicts(&format!("row,predicted\n{lines}"));
+    let row = "y".repeat(15 << 20) + "\n";
+    let rows = run.folder.path().join("rows.csv");
+    std::fs::write(rows, format!("x\n{}", row.repeat(5))).unwrap();
+    let log = run.folder.path().join("log");
+    run.command
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap());
+    let mut child = run.command.spawn().unwrap();
+    let _stdout = child.stdout.take();
+    let ended = ends_within(child, Duration::from_secs(30));
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(ended, Some(15), "{log}");
+    assert!(log.contains("predicted 2 of the 1 rows"), "{log}");
+}
+
+#[test]
 fn the_rules_of_reading_are_found_in_any_model_and_never_guessed() {
     // By the second rules a blank line is a row of a dataset of one column, by the first it is passed over.
     let read_by = |model: &str| {

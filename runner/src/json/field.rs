@@ -144,11 +144,20 @@ mod tests {
     fn a_number_is_found_however_it_is_written_and_nothing_else_passes_for_it() {
         for (text, expected) in [
             (r#"{"rules":2}"#, Some(2)),
-            (r#" { "format" : 1 , "rules" :  27 , "more": [] } "#, Some(27)),
+            (
+                r#" { "format" : 1 , "rules" :  27 , "more": [] } "#,
+                Some(27),
+            ),
             (r#"{"r\u0075les":3}"#, Some(3)),
             (r#"{"rules":2,"rules":3}"#, Some(2)),
-            (r#"{"a":{"rules":7},"b":[{"rules":8}],"c":"\"rules\":9"}"#, None),
-            (r#"{"rule":1,"rules ":2,"rulesrulesrulesrulesrulesrules":3,"":4}"#, None),
+            (
+                r#"{"a":{"rules":7},"b":[{"rules":8}],"c":"\"rules\":9"}"#,
+                None,
+            ),
+            (
+                r#"{"rule":1,"rules ":2,"rulesrulesrulesrulesrulesrules":3,"":4}"#,
+                None,
+            ),
             (r#"[{"rules":7}]"#, None),
             ("[]", None),
             ("7", None),
@@ -163,14 +172,31 @@ mod tests {
     #[test]
     fn what_is_no_whole_number_or_no_json_is_an_error() {
         for other in [
-            "\"2\"", "2.0", "-1", "1e1", "4294967296", "null", "true", "[2]", "{}", "{\"rules\":2}",
+            "\"2\"",
+            "2.0",
+            "-1",
+            "1e1",
+            "4294967296",
+            "null",
+            "true",
+            "[2]",
+            "{}",
+            "{\"rules\":2}",
         ] {
             let error = look(&format!("{{\"rules\": {other} }}")).unwrap_err();
             assert!(error.contains("`rules`"), "{other}: {error}");
         }
         let long = look(&format!("{{\"rules\":{}}}", "1".repeat(10_000)));
         assert!(long.unwrap_err().contains("`rules`"));
-        for broken in ["", "{", "{\"a\":1", "{\"rules\"", "{\"rules\":2", "{a}", "{\"rules\":2x}"] {
+        for broken in [
+            "",
+            "{",
+            "{\"a\":1",
+            "{\"rules\"",
+            "{\"rules\":2",
+            "{a}",
+            "{\"rules\":2x}",
+        ] {
             look(broken).unwrap_err();
         }
     }

@@ -21,8 +21,8 @@ use crate::error::{Error, GuestError};
 use crate::json::{self, FieldError};
 use crate::outputs;
 use crate::platform::NamedFolder;
-use crate::run::{aside, load};
-use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module};
+use crate::run::{aside, load, within};
+use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, LimitHit, Limits, Mode, Module};
 use crate::stop::{Stop, StopOnDrop};
 use crate::warnings;
 use crate::workspace::Workspace;
@@ -164,11 +164,11 @@ impl Predictor<'_> {
             },
         };
         let status = sandbox::run_guest(&self.engine, &self.module, &guest, &self.limits).await?;
-        // It may be a gigabyte, and whoever reads stdout may be slow: signals are heard meanwhile.
+        // It may be a gigabyte, and whoever reads stdout may be slow: signals and deadlines are heard meanwhile.
         let stop = Stop::default();
         let _stop = StopOnDrop(stop.clone());
         let limits = self.limits;
-        aside(move || {
+        let appended = aside(move || {
             let left = outputs::list(&predictions, &limits)?;
             if status != exit::DONE {
                 let mut report = outputs::error_report(&predictions)?;
@@ -187,8 +187,8 @@ impl Predictor<'_> {
             let held = predictions.reach().map_err(cannot(predictions.path()))?;
             lines.append(&held.join(PREDICTIONS), block, &stop)?;
             Ok((outputs::prediction_warnings(&predictions)?, lines))
-        })
-        .await
+        });
+        within(limits.timeout, LimitHit::Predictions, appended).await
     }
 
     fn environment(&self, file: &str) -> BTreeMap<String, String> {
