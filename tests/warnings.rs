@@ -244,6 +244,58 @@ fn labels(predictions: &str) -> Vec<String> {
     predictions.lines().map(label).collect()
 }
 
+/// Rows whose cells the second reading rules read in another way than the first: full hours, durations, codes, blanks,
+/// words for a missing value, thousands.
+fn visits(rows: usize) -> String {
+    let mut text = String::from("when,length,code,note,paid,y\n");
+    for row in 0..rows {
+        let (day, hour) = (row % 28 + 1, row * 7 % 24);
+        let seconds = row * 37 % 60;
+        let code = ["001", "010", "1", "007"][row % 4];
+        let note = ["-", "?", "3.5", "4"][row * 3 % 4];
+        let paid = format!("\"{},{:03}\"", row % 9 + 1, row * 13 % 1000);
+        let y = ["no", "yes"][usize::from(hour + seconds / 10 + row % 5 > 15)];
+        text += &format!(
+            "2024-03-{day:02} {hour:02}:00,00:02:{seconds:02}, {code} ,{note},{paid},{y}\n"
+        );
+    }
+    text
+}
+
+#[test]
+fn both_engines_read_cells_by_the_rules_of_the_model() {
+    if cfg!(not(feature = "score")) {
+        skipped("both_engines_read_cells", "the runner scores no ONNX");
+        return;
+    }
+    let ended = Runner::train()
+        .file("train.csv", visits(600))
+        .file(
+            "spec.toml",
+            "target = \"y\"\nalgorithm = \"logistic_regression\"\n[gate]\nbaseline = false",
+        )
+        .args(["--data", "train.csv", "--spec", "spec.toml", "-q"])
+        .run()
+        .ends_with(0);
+    let name = ended.json()["name"].as_str().unwrap().to_owned();
+    let model = (ended, name);
+    let probabilities = |engine: &str| -> Vec<f64> {
+        let (status, predictions, said) = predicted(&model, engine, visits(600));
+        assert_eq!(status, Some(0), "{engine}: {said}");
+        let cell = |line: &str| line.split(',').nth(2).unwrap().parse().unwrap();
+        predictions.lines().skip(1).map(cell).collect()
+    };
+    let (module, onnx) = (probabilities("module"), probabilities("onnx"));
+    assert_eq!((module.len(), onnx.len()), (600, 600));
+    for (row, (module, onnx)) in module.iter().zip(&onnx).enumerate() {
+        assert!(
+            (module - onnx).abs() <= 1e-5,
+            "row {}: {module} {onnx}",
+            row + 1
+        );
+    }
+}
+
 #[test]
 fn both_engines_find_categories_in_another_spelling_and_judge_unknown_ones_alike() {
     let model = trained();
