@@ -275,6 +275,24 @@ fn a_split_by_a_time_that_is_missing_in_a_row() {
 fn nothing_to_learn_from() {
     let error = data(csv("a,y", 60, |row| format!("5,{}", row % 2)));
     says(&error, "no column is left", "drop");
+    says(&error, "left out: `a` (constant: always 5)", "[types]");
+}
+
+#[test]
+fn every_column_that_is_left_out_is_named_with_its_reason() {
+    let data = csv("Id,a,b,y", 60, |row| {
+        format!("{},{},{},{}", row + 1, noise(row), row % 2, row % 2)
+    });
+    let error = Fixture::new("data.csv", data)
+        .specification("drop = \"a\"")
+        .refused(exit::BAD_DATA);
+    for part in [
+        "`a` (dropped by the specification)",
+        "`Id` (an id: it counts the rows)",
+        "`b` (it alone tells the target",
+    ] {
+        says(&error, part, "allow_leaky");
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub(super) fn prepare(
         ));
     }
     if choice.sources.is_empty() {
-        return Err(DataError::NoFeatures.into());
+        return Err(DataError::NoFeatures { left_out }.into());
     }
     let compared = Compared {
         columns: table

@@ -1,4 +1,6 @@
-use contract::ErrorReport;
+use contract::{ErrorReport, LeftOut};
+
+use super::nothing_left;
 
 /// Why the data cannot be trained on, or predicted. Rows are counted from 1, without the header.
 #[derive(Debug, thiserror::Error)]
@@ -72,8 +74,11 @@ pub enum DataError {
     UndefinedScore { score: String },
     #[error("the memory does not hold {columns} columns of features for {rows} training rows")]
     TooLarge { rows: usize, columns: usize },
-    #[error("no column is left to learn from")]
-    NoFeatures,
+    #[error("{}", nothing_left::sentence(left_out))]
+    NoFeatures {
+        /// All columns but the target, and why each is not learned from.
+        left_out: Vec<LeftOut>,
+    },
     #[error("the column `{column}` cannot be read as {expected}: `{cell}`")]
     WrongType {
         column: String,
@@ -190,8 +195,11 @@ impl DataError {
                 "give the module more memory (at most 4 GiB), drop columns, lower features.max_categories, or train on a sample of the rows"
                     .to_owned()
             }
-            Self::NoFeatures => {
-                "drop fewer columns, or name some in [types] or `allow_leaky` to keep them"
+            Self::NoFeatures { left_out } if left_out.is_empty() => {
+                "give a dataset with more columns".to_owned()
+            }
+            Self::NoFeatures { .. } => {
+                "drop fewer columns, give ids and texts a type in [types] and leaks a place in allow_leaky to keep them, or give more columns"
                     .to_owned()
             }
             Self::AmbiguousTarget { .. } => {

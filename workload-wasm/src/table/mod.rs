@@ -3,6 +3,7 @@
 mod coerce;
 mod error;
 mod keep;
+mod nothing_left;
 mod read;
 mod row_labels;
 mod schema;
