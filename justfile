@@ -242,7 +242,7 @@ same-package: _toolchain
 nomad-thousand models='1000':
     @.ci/nomad-thousand {{ models }}
 
-# `just nomad-drains 100` takes fewer. Needs root, and `nomad` on the PATH.
+# `just nomad-drains 200` takes as few as it can. Needs root, and `nomad` on the PATH.
 [doc('A thousand versions, twenty an allocation, survive two drains, a job stop and a killed agent')]
 [group('check')]
 nomad-drains versions='1000': guest

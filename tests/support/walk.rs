@@ -203,10 +203,7 @@ impl Run {
     /// Until every command waits for a call, or has ended.
     async fn settle(&mut self) {
         for actor in 0..self.actors.len() {
-            loop {
-                let Actor::Runs(task) = &mut self.actors[actor] else {
-                    break;
-                };
+            while let Actor::Runs(task) = &mut self.actors[actor] {
                 if self.hub.waits(actor) {
                     break;
                 }

@@ -46,7 +46,12 @@ impl<'a> Follow<'a> {
     pub async fn run(&self) -> Result<Vec<Chain<'a>>, DispatchError> {
         let progress = Progress::new(self.campaign.work.len(), self.wait);
         let regions = (0..self.campaign.regions.len()).map(|region| self.region(region, &progress));
-        let mut chains: Vec<Chain> = try_join_all(regions).await?.into_iter().flatten().collect();
+        let chains = try_join_all(regions).await.inspect_err(|error| {
+            if error.refuses_the_same_command() {
+                progress.is_refused();
+            }
+        })?;
+        let mut chains: Vec<Chain> = chains.into_iter().flatten().collect();
         progress.done();
         // As the work is listed, region by region.
         chains.sort_by_key(|chain| (chain.work.region, chain.order));
