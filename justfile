@@ -102,6 +102,12 @@ fuzz seconds='120' *targets: _toolchain
 soak: _toolchain
     cargo test --workspace --all-features --locked --test soak -- --ignored --nocapture
 
+# Two publishers, `delete`, two `gc` and `promote` at once; `just test interleavings` walks the others.
+[doc('More orders in which publishers, delete, gc and promote can meet than the tests walk (minutes)')]
+[group('check')]
+interleavings: _toolchain
+    cargo test -p runner --all-features --locked --test interleavings -- --include-ignored --nocapture
+
 # `just kills 200` makes fewer, `STORES="moto azurite" just kills` over some; SEED chooses other moments.
 [doc('1,000 random kills with delete, gc and promote beside: nothing half, doubled, lost or dangling (minutes)')]
 [group('check')]
