@@ -102,6 +102,12 @@ fuzz seconds='120' *targets: _toolchain
 soak: _toolchain
     cargo test --workspace --all-features --locked --test soak -- --ignored --nocapture
 
+# `just kills 200` makes fewer, `STORES="moto azurite" just kills` over some; SEED chooses other moments.
+[doc('1,000 random kills with delete, gc and promote beside: nothing half, doubled, lost or dangling (minutes)')]
+[group('check')]
+kills kills='1000': _toolchain
+    KILLS={{ kills }} cargo test -p runner --all-features --locked --test kills -- --ignored --nocapture
+
 # `just bench-store dist/runner-amd64` measures another build than the development one. The server that answers is in tests/support/gcs.
 [doc('Publishing, a large file, listing: models a second, memory, seconds')]
 [group('check')]
