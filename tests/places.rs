@@ -23,8 +23,9 @@ use meddled::Meddled;
 use runner::exit::Exit;
 use runner::registry;
 use runner::store::{ClaimKey, FolderStore};
+use rustix::process::Signal;
 use shelf::{PATIENCE, RUNNER, Shelf, model, pipe, said, work};
-use support::{assemble, files_below};
+use support::{assemble, ends_within, files_below, send};
 
 /// Exchanges each folder in `folder` whose name begins with `prefix` for a link to `theirs`, once there is one.
 fn exchange(folder: &Path, prefix: &str, theirs: &Path) {
@@ -256,6 +257,9 @@ fn what_lies_in_the_place_of_an_alias_may_stand_for_any_model_of_its_save_path()
     }
 }
 
+/// Of what no command may remove.
+const BY_HAND: &str = "put the folder back, or remove it by hand";
+
 #[test]
 fn what_lies_in_the_place_of_a_folder_of_aliases_or_claims_hides_none_of_them() {
     let linked: fn(&Path, &Path) = |from, to| {
@@ -274,8 +278,18 @@ fn what_lies_in_the_place_of_a_folder_of_aliases_or_claims_hides_none_of_them() 
             exchange(&shelf.path(folder), &shelf.home.path().join("aside"));
             let said = shelf.run(&["delete", "m_v1_a"], 16);
             assert!(said.contains(folder) && said.contains("remove"), "{said}");
+            assert!(said.contains(BY_HAND), "{said}");
             shelf.run(&["list"], 0);
+            shelf.age();
+            let said = shelf.run(&["gc", "--damaged"], 0);
+            assert!(said.contains(BY_HAND), "{said}");
+            assert!(fs::symlink_metadata(shelf.path(folder)).is_ok());
             assert!(shelf.path("m_v1_a/manifest.json").exists());
+            // Nor does a damaged model go that an alias may stand for.
+            fs::write(shelf.path("m_v1_a/manifest.json"), "{").unwrap();
+            shelf.age();
+            let said = shelf.run(&["gc", "--damaged"], 0);
+            assert!(shelf.path("m_v1_a/manifest.json").exists(), "{said}");
         }
         for folder in ["_claims", "_claims/global", "_claims/global/default"] {
             let shelf = Shelf::new();
@@ -283,8 +297,55 @@ fn what_lies_in_the_place_of_a_folder_of_aliases_or_claims_hides_none_of_them() 
             exchange(&shelf.path(folder), &shelf.home.path().join("aside"));
             shelf.age();
             let said = shelf.run(&["gc"], 0);
-            assert!(said.contains(folder), "{said}");
+            assert!(said.contains(folder) && said.contains(BY_HAND), "{said}");
             assert!(shelf.path("m_v1_a/model.json").exists(), "{folder} {said}");
+        }
+    }
+}
+
+/// What holds the runner up is a result that nobody reads; the log is read.
+#[test]
+fn a_runner_that_is_ended_while_nobody_reads_its_result_says_why() {
+    let shelf = Shelf::new();
+    let long = "x".repeat(300_000);
+    shelf.put(model("1").with(move |manifest| {
+        manifest.tags.insert("note".to_owned(), long);
+    }));
+    for format in ["text", "json"] {
+        let log = shelf.home.path().join("log");
+        let mut child = Command::new(RUNNER)
+            .args([
+                "show",
+                "m@1",
+                "--json",
+                "--store",
+                "store",
+                "--log-format",
+                format,
+            ])
+            .current_dir(shelf.home.path())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let begin = Instant::now();
+        // The pipe is full.
+        while rustix::io::ioctl_fionread(&stdout).unwrap() < 60_000 {
+            assert!(begin.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send(&child, Signal::TERM);
+        assert_eq!(ends_within(child, PATIENCE), Some(143));
+        let log = fs::read_to_string(&log).unwrap();
+        assert!(
+            log.contains("stopped by SIGTERM") && log.contains("nobody reads"),
+            "{log}"
+        );
+        assert_eq!(log.lines().count(), 1, "{log}");
+        if format == "json" {
+            let line: serde_json::Value = serde_json::from_str(&log).unwrap();
+            assert_eq!(line["level"], "ERROR");
         }
     }
 }
@@ -499,4 +560,23 @@ async fn a_promotion_ends_where_others_are_always_first() {
     );
     // It paused between its tries.
     assert!(store.replaced.load(Ordering::Relaxed) < 50);
+}
+
+#[tokio::test]
+async fn a_deletion_ends_where_others_are_always_first() {
+    let shelf = Shelf::new();
+    shelf.put(model("1"));
+    let folder = FolderStore::new(shelf.path("")).with_patience(Duration::from_secs(1));
+    let store = Meddled::new(Arc::new(folder));
+    store.contested.store(true, Ordering::Relaxed);
+    let deletion = registry::delete(&store, "m_v1_a");
+    let ended = tokio::time::timeout(PATIENCE, deletion).await;
+    let error = ended.expect("it ends").unwrap_err();
+    assert_eq!(error.exit(), Exit::StoreUnreachable);
+    let error = error.to_string();
+    assert!(error.contains("m_v1_a/manifest.json"), "{error}");
+    assert!(store.replaced.load(Ordering::Relaxed) < 50);
+    // It is as it was, and can be deleted.
+    store.contested.store(false, Ordering::Relaxed);
+    registry::delete(&store, "m_v1_a").await.unwrap();
 }

@@ -482,8 +482,13 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
 
 /// A store with the model of a module that leaves these predictions, and `runner predict` with it.
 fn predicts(csv: &str) -> (Ended, Runner) {
+    predicts_by("{}", csv)
+}
+
+/// The same with another `model.json`.
+fn predicts_by(model: &str, csv: &str) -> (Ended, Runner) {
     let module = leaves(&[
-        ("model.json", b"{}"),
+        ("model.json", model.as_bytes()),
         (
             "metrics.json",
             br#"{"contract":1,"task":"regression","rows":{"read":1,"kept":1,"train":1,"held_out":1},
@@ -537,6 +542,77 @@ fn a_signal_is_heard_while_nobody_reads_the_predictions() {
         let took = signalled.elapsed();
         assert!(took < Duration::from_secs(3), "{took:?}");
         assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_time_limit_holds_while_nobody_reads_the_predictions() {
+    // More than is written at a time, and less: what waits for the end.
+    for length in [400 << 10, 60 << 10] {
+        let label = "x".repeat(length);
+        let (_store, mut run) = predicts(&format!("row,predicted\n1,{label}\n2,{label}\n"));
+        let log = run.folder.path().join("log");
+        run.command
+            .args(["--timeout", "2s"])
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).unwrap());
+        let mut child = run.command.spawn().unwrap();
+        let _stdout = child.stdout.take();
+        assert_eq!(ends_within(child, Duration::from_secs(30)), Some(13));
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert!(log.contains("error: checking and writing"), "{log}");
+        assert!(log.contains("--timeout"), "{log}");
+    }
+}
+
+/// An error after the first block of rows does not wait until somebody reads that block.
+#[test]
+fn an_error_is_told_while_nobody_reads_the_predictions() {
+    // More than a pipe holds, and less than is written at a time. The second block has one row, and four are predicted.
+    let label = "x".repeat(40 << 10);
+    let lines: String = (1..=4).map(|row| format!("{row},{label}\n")).collect();
+    let (_store, mut run) = predicts(&format!("row,predicted\n{lines}"));
+    let row = "y".repeat(15 << 20) + "\n";
+    let rows = run.folder.path().join("rows.csv");
+    std::fs::write(rows, format!("x\n{}", row.repeat(5))).unwrap();
+    let log = run.folder.path().join("log");
+    run.command
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap());
+    let mut child = run.command.spawn().unwrap();
+    let _stdout = child.stdout.take();
+    let ended = ends_within(child, Duration::from_secs(30));
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(ended, Some(15), "{log}");
+    assert!(log.contains("predicted 2 of the 1 rows"), "{log}");
+}
+
+#[test]
+fn the_rules_of_reading_are_found_in_any_model_and_never_guessed() {
+    // By the second rules a blank line is a row of a dataset of one column, by the first it is passed over.
+    let read_by = |model: &str| {
+        let (_store, mut run) = predicts_by(model, "row,p\n1,a\n2,b\n3,c\n");
+        std::fs::write(run.folder.path().join("rows.csv"), "x\n1\n\n2\n").unwrap();
+        run.command.args(["--out", "out.csv"]);
+        run.run()
+    };
+    let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+    for model in [
+        r#"{"reading_rules":2}"#.to_owned(),
+        format!(r#"{{"deep":{deep},"reading_rules":2}}"#),
+        format!(r#"{{"reading_rules":2,"deep":{deep}}}"#),
+    ] {
+        read_by(&model).ends_with(0);
+    }
+    let other_author = format!(r#"{{"mean":1.5,"deep":{deep}}}"#);
+    read_by(&other_author)
+        .ends_with(15)
+        .says(["predicted 3 of the 2 rows"]);
+    for wrong in ["\"2\"", "2.5", "null"] {
+        let model = format!(r#"{{"deep":{deep},"reading_rules":{wrong}}}"#);
+        let ended = read_by(&model).ends_with(1);
+        let ended = ended.says(["model.json", "`reading_rules`", "not a whole number"]);
+        assert!(!ended.path("out.csv").exists());
     }
 }
 

@@ -57,7 +57,7 @@ impl Finished {
                 _ => {}
             },
             Err(error) => {
-                let _watched = watchdog::last_words(error.exit());
+                let _watched = watchdog::last_words(error);
                 tracing::warn!("version {version}: {error}");
             }
         }

@@ -40,6 +40,17 @@ impl Style {
         announced.unwrap_or(Self::Text { colored: false })
     }
 
+    /// The line that an error of the runner becomes.
+    #[must_use]
+    pub(crate) fn error(self, message: &str) -> String {
+        self.write(&Line {
+            level: Level::ERROR,
+            target: "runner::logging",
+            message: message.to_owned(),
+            fields: Vec::new(),
+        })
+    }
+
     fn write(self, event: &Line) -> String {
         match self {
             Self::Text { colored } => event.text(colored),

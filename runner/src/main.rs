@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     // Nobody may read what is left to be said.
     let _watched = match &result {
         Ok(_) => None,
-        Err(error) => watchdog::last_words(error.exit()),
+        Err(error) => watchdog::last_words(error),
     };
     // A thread that is still compiling or hashing has nothing left to say once the result is known.
     runtime.shutdown_timeout(Duration::from_millis(50));
@@ -78,9 +78,6 @@ fn finish(error: &Error) -> Exit {
 
 /// Waits for SIGINT or SIGTERM. Whoever loses the race in `main` is dropped, and cleans up as it goes.
 async fn stop_signal() -> Error {
-    match watchdog::stop_signal().await {
-        Ok(Exit::Interrupted) => Error::Interrupted,
-        Ok(_) => Error::Terminated,
-        Err(error) => Error::local("cannot listen for signals", error),
-    }
+    let signal = watchdog::stop_signal().await;
+    signal.unwrap_or_else(|error| Error::local("cannot listen for signals", error))
 }

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use crate::data::{self, Dataset};
 use crate::digest;
 use crate::error::{Error, GuestError};
-use crate::exit::Exit;
 use crate::json;
 use crate::outputs::{self, Outputs};
 use crate::plan::{Plan, PlanError, RunPlan};
@@ -19,13 +18,11 @@ use crate::platform::NamedFolder;
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, LimitHit, Mode, Module, SandboxError, Trust};
 use crate::score::parity::Gate;
-use crate::store::{self, FolderStore, LocalFile, REJECTED, Store, StoreError};
+use crate::store::{self, FolderStore, LocalFile, REJECTED, Store, StoreError, UNPUBLISHED};
 use crate::timings::{FETCH, TRAIN, Timings};
 use crate::workspace::{self, Workspace};
 use crate::{warnings, watchdog};
 
-/// Below `--out`: models whose own place is taken by what a failed publication left.
-const UNPUBLISHED: &str = "_unpublished";
 /// What tags, variables and a grid's values take in a manifest. Bytes.
 pub(crate) const MAX_GIVEN: u64 = 1 << 20;
 
@@ -96,13 +93,23 @@ pub(crate) async fn compiling<T>(
     limit: Option<Duration>,
     done: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
+    within(limit, LimitHit::Compiling, done).await
+}
+
+/// Waits for something as long as it may take. It is left to itself then: the process ends.
+pub(crate) async fn within<T>(
+    limit: Option<Duration>,
+    hit: impl FnOnce(Duration) -> LimitHit,
+    done: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     let Some(limit) = limit else {
         return done.await;
     };
-    let _watched = watchdog::after(limit, Exit::LimitHit);
+    let hit = hit(limit);
+    let _watched = watchdog::after(limit, &hit);
     match tokio::time::timeout(limit, done).await {
         Ok(done) => done,
-        Err(_) => Err(SandboxError::from(LimitHit::Compiling(limit)).into()),
+        Err(_) => Err(SandboxError::from(hit).into()),
     }
 }
 

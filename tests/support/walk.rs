@@ -203,10 +203,7 @@ impl Run {
     /// Until every command waits for a call, or has ended.
     async fn settle(&mut self) {
         for actor in 0..self.actors.len() {
-            loop {
-                let Actor::Runs(task) = &mut self.actors[actor] else {
-                    break;
-                };
+            while let Actor::Runs(task) = &mut self.actors[actor] {
                 if self.hub.waits(actor) {
                     break;
                 }
@@ -397,6 +394,9 @@ fn modified(stored: &Stored) -> Option<i64> {
 
 #[async_trait]
 impl Store for Seat {
+    /// Others are walked before and behind each call anyway.
+    async fn pause(&self, _time: std::time::Duration) {}
+
     fn url(&self, key: &str) -> String {
         format!("memory://{key}")
     }

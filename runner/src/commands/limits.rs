@@ -28,8 +28,9 @@ pub struct EngineArgs {
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
 
-    /// Time that the module may take, such as 90s, 10m or 2h; compiling it may take as long
-    /// [default: no limit; a training under Nomad 24h]
+    /// Time that the module may take, such as 90s, 10m or 2h; compiling it may take as long, and so may checking and
+    /// writing what it predicts
+    /// [default: no limit; a training, a check or a prediction under Nomad 24h]
     #[arg(long, value_name = "TIME", value_parser = size::duration)]
     pub timeout: Option<Duration>,
 

@@ -3,6 +3,7 @@
 //! A parser makes up to a hundred bytes of two (`[],`) and calls itself for each level, so a document is looked through
 //! before it is parsed. Looking takes a byte a level and nothing else.
 
+mod field;
 mod validator;
 
 use std::io;
@@ -10,6 +11,7 @@ use std::io;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use field::{FieldError, number};
 pub use validator::Validator;
 
 use crate::foreign;

@@ -43,6 +43,16 @@ enum Number {
     ExponentDigits,
 }
 
+/// Where in a document that is an object a byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the name of one of its fields, behind the first quotation mark.
+    Name,
+    /// Behind the colon, as far as the field's value goes.
+    Value,
+    Between,
+}
+
 /// Looks through a document as it comes, in pieces of any length.
 pub struct Validator {
     depth: usize,
@@ -75,16 +85,32 @@ impl Validator {
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), Problem> {
         let mut at = 0;
         while at < piece.len() {
-            let plain = self.plain(&piece[at..]);
-            at += plain;
-            self.at += plain as u64;
-            if let Some(byte) = piece.get(at) {
-                self.byte(*byte)?;
-                at += 1;
-                self.at += 1;
-            }
+            at += self.step(&piece[at..])?;
         }
         Ok(())
+    }
+
+    /// Takes the next bytes of `rest`, one at least where it has any: how many. Unless all change nothing, it is one.
+    pub(super) fn step(&mut self, rest: &[u8]) -> Result<usize, Problem> {
+        let mut taken = self.plain(rest);
+        if taken == 0
+            && let Some(byte) = rest.first()
+        {
+            self.byte(*byte)?;
+            taken = 1;
+        }
+        self.at += taken as u64;
+        Ok(taken)
+    }
+
+    /// Where in a document that is an object the last byte stood.
+    pub(super) fn place(&self) -> Place {
+        match (self.open.as_slice(), self.within) {
+            ([b'{'], Within::Text(true) | Within::Escape(true, _)) => Place::Name,
+            ([b'{'], Within::None) if self.next != Next::Value => Place::Between,
+            ([b'{', ..], _) => Place::Value,
+            _ => Place::Between,
+        }
     }
 
     /// How many bytes come that change nothing: most of a document is the inside of its texts and numbers.

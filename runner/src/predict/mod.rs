@@ -32,13 +32,16 @@ mod table;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use error::PredictError;
+pub use formulas::push_quoted;
+pub use records::{Line, Record, RecordError};
 
 use crate::data;
 use crate::error::Error;
-use crate::run::aside;
-use crate::sandbox::{EngineOptions, Limits, Trust};
+use crate::run::{aside, within};
+use crate::sandbox::{EngineOptions, LimitHit, Limits, Trust};
 use crate::store::{LocalFile, Target};
 use crate::workspace::Workspace;
 use model::Model;
@@ -91,7 +94,7 @@ pub async fn run(job: &Job) -> Result<(), Error> {
         Engine::Onnx => predict_onnx(job, &model, rows, &output).await,
     };
     let done = match predicted {
-        Ok(()) => flush(output).await,
+        Ok(()) => flush(output, job.limits.timeout).await,
         Err(error) => Err(error),
     };
     match done {
@@ -101,10 +104,11 @@ pub async fn run(job: &Job) -> Result<(), Error> {
     }
 }
 
-/// Writes the last of the predictions. Whoever reads stdout may be slow: signals are heard meanwhile.
-async fn flush(output: Output) -> Result<(), Error> {
+/// Writes the last of the predictions. Whoever reads stdout may be slow: signals and deadlines are heard meanwhile.
+async fn flush(output: Output, limit: Option<Duration>) -> Result<(), Error> {
     let writer = output.writer();
-    aside(move || writer.with(Write::flush)).await?;
+    let flushed = aside(move || writer.with(Write::flush));
+    within(limit, LimitHit::Predictions, flushed).await?;
     Ok(output.finish()?)
 }
 

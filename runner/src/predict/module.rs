@@ -3,7 +3,7 @@
 //! A module reads one file. A long dataset goes to it in blocks, one run a block, so that memory is bounded.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,10 +18,11 @@ use super::rows::Rows;
 use super::said::Said;
 use super::{Job, PredictError};
 use crate::error::{Error, GuestError};
+use crate::json::{self, FieldError};
 use crate::outputs;
 use crate::platform::NamedFolder;
-use crate::run::{aside, load};
-use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, Limits, Mode, Module};
+use crate::run::{aside, load, within};
+use crate::sandbox::{self, Engine, EngineOptions, Grants, Guest, LimitHit, Limits, Mode, Module};
 use crate::stop::{Stop, StopOnDrop};
 use crate::warnings;
 use crate::workspace::Workspace;
@@ -30,6 +31,8 @@ use crate::workspace::Workspace;
 const BLOCK: usize = 64 << 20;
 /// The module's predictions, below `/predictions`.
 const PREDICTIONS: &str = "predictions.csv";
+/// What `model.json` notes them as.
+const READING_RULES: &str = "reading_rules";
 
 pub(super) async fn predict(
     job: &Job,
@@ -59,7 +62,8 @@ pub(super) async fn predict(
     let (name, version) = (&manifest.name, &manifest.model_version);
     let mut lines = Lines::new(name, version, output.writer(), formulas);
     let mut said = Said::default();
-    let mut blocks = rows.open(rules(folder))?;
+    let noted = folder.clone();
+    let mut blocks = rows.open(aside(move || rules(&noted)).await?)?;
     let extension = blocks.extension();
     while let Some(block) = blocks
         .next(usize::MAX, BLOCK)
@@ -99,19 +103,20 @@ pub(super) async fn predict(
 
 /// By which rules the model's module tells rows apart: the first where its `model.json` notes none, as that of another
 /// author.
-fn rules(folder: &NamedFolder) -> Rules {
-    #[derive(serde::Deserialize)]
-    struct Noted {
-        reading_rules: u32,
-    }
-    let noted = folder
+fn rules(folder: &NamedFolder) -> Result<Rules, PredictError> {
+    let path = folder.path().join(files::MODEL_JSON);
+    let file = folder
         .read(files::MODEL_JSON)
-        .ok()
-        .and_then(|file| serde_json::from_reader(std::io::BufReader::new(file)).ok());
-    match noted {
+        .map_err(|error| PredictError::local("read", &path, error))?;
+    match json::number(BufReader::new(file), READING_RULES, &outputs::read::MODEL) {
         // The module refuses those that it does not know.
-        Some(Noted { reading_rules }) => Rules::of(reading_rules).unwrap_or(Rules::NEWEST),
-        None => Rules::One,
+        Ok(Some(noted)) => Ok(Rules::of(noted).unwrap_or(Rules::NEWEST)),
+        Ok(None) => Ok(Rules::One),
+        Err(FieldError::Read(error)) => Err(PredictError::local("read", path, error)),
+        Err(problem) => Err(PredictError::BadModel {
+            path,
+            problem: format!("{problem}; train the model anew, or take another one"),
+        }),
     }
 }
 
@@ -159,11 +164,11 @@ impl Predictor<'_> {
             },
         };
         let status = sandbox::run_guest(&self.engine, &self.module, &guest, &self.limits).await?;
-        // It may be a gigabyte, and whoever reads stdout may be slow: signals are heard meanwhile.
+        // It may be a gigabyte, and whoever reads stdout may be slow: signals and deadlines are heard meanwhile.
         let stop = Stop::default();
         let _stop = StopOnDrop(stop.clone());
         let limits = self.limits;
-        aside(move || {
+        let appended = aside(move || {
             let left = outputs::list(&predictions, &limits)?;
             if status != exit::DONE {
                 let mut report = outputs::error_report(&predictions)?;
@@ -182,8 +187,8 @@ impl Predictor<'_> {
             let held = predictions.reach().map_err(cannot(predictions.path()))?;
             lines.append(&held.join(PREDICTIONS), block, &stop)?;
             Ok((outputs::prediction_warnings(&predictions)?, lines))
-        })
-        .await
+        });
+        within(limits.timeout, LimitHit::Predictions, appended).await
     }
 
     fn environment(&self, file: &str) -> BTreeMap<String, String> {

@@ -20,7 +20,9 @@ pub(super) struct Output {
 
 /// Shared with the thread that writes, whose end nobody waits for when a signal comes: the file is removed without it.
 #[derive(Clone)]
-pub(super) struct Writer(Arc<Mutex<BufWriter<Box<dyn Write + Send>>>>);
+pub(super) struct Writer(Arc<Mutex<Option<Buffer>>>);
+
+type Buffer = BufWriter<Box<dyn Write + Send>>;
 
 impl Output {
     /// # Errors
@@ -57,9 +59,9 @@ impl Output {
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn finish(self) -> Result<(), PredictError> {
+    pub fn finish(mut self) -> Result<(), PredictError> {
         self.writer.with(Write::flush)?;
-        match self.file {
+        match self.file.take() {
             None => Ok(()),
             Some((new, out)) => new
                 .finish()
@@ -68,22 +70,36 @@ impl Output {
     }
 }
 
+impl Drop for Output {
+    /// What still waits to be written after an error or a signal is not: that could take as long as nobody reads it.
+    fn drop(&mut self) {
+        // Whoever writes at this moment ends with the process.
+        if let Ok(mut writer) = self.writer.0.try_lock()
+            && let Some(buffer) = writer.take()
+        {
+            let _ = buffer.into_parts();
+        }
+    }
+}
+
 impl Writer {
     fn new<W: Write + Send + 'static>(writer: W) -> Self {
         let writer: Box<dyn Write + Send> = Box::new(writer);
-        Self(Arc::new(Mutex::new(BufWriter::with_capacity(
-            BUFFER, writer,
-        ))))
+        let buffer = BufWriter::with_capacity(BUFFER, writer);
+        Self(Arc::new(Mutex::new(Some(buffer))))
     }
 
     /// # Errors
     /// When it can't be written, or nobody reads it any more.
     pub fn with(
         &self,
-        write: impl FnOnce(&mut BufWriter<Box<dyn Write + Send>>) -> io::Result<()>,
+        write: impl FnOnce(&mut Buffer) -> io::Result<()>,
     ) -> Result<(), PredictError> {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        write(&mut writer).map_err(|error| match error.kind() {
+        let Some(writer) = writer.as_mut() else {
+            return Err(PredictError::Stopped);
+        };
+        write(writer).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => PredictError::NobodyReads,
             _ => PredictError::local("write", "the predictions", error),
         })

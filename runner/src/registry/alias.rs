@@ -100,9 +100,12 @@ pub(super) async fn read_alias(
     alias: &str,
 ) -> Result<Option<(Alias, Revision)>, StoreError> {
     let found = find_alias(store, save_path, alias).await?;
-    found.transpose().map_err(|damaged| StoreError::Damaged {
-        url: store.url(&alias_key(save_path, alias)),
-        problem: damaged.problem,
+    found.transpose().map_err(|damaged| {
+        let (url, problem) = (store.url(&alias_key(save_path, alias)), damaged.problem);
+        match damaged.newer {
+            true => StoreError::Refused { url, problem },
+            false => StoreError::Damaged { url, problem },
+        }
     })
 }
 
@@ -205,7 +208,7 @@ pub async fn aliases(store: &dyn Store, save_path: Option<&str>) -> Result<Alias
                 Ok(Some(Err(Unreadable {
                     save_path: save_path.map(str::to_owned),
                     url: url.unwrap_or_else(|| store.url(&prefix)),
-                    problem: Damaged::of(error)?,
+                    problem: Damaged::of(error)?.to_mend_by_hand(),
                     entry: None,
                 })))
             }
@@ -241,10 +244,14 @@ async fn look_at(
         },
         None => {
             let save_path = entry.key.strip_prefix(ALIASES).unwrap_or_default();
-            match store.stat(&entry.key).await {
-                Err(error) if save_path.parse::<Name>().is_ok() => {
-                    (save_path, Damaged::of(error)?, false)
-                }
+            if save_path.parse::<Name>().is_err() {
+                return Ok(None);
+            }
+            // A bucket may have both. In a folder whatever lies there, a file too, hides the aliases.
+            let beneath = format!("{}/", entry.key);
+            let first = store.list(&beneath, Depth::One).next().await;
+            match first {
+                Some(Err(error)) => (save_path, Damaged::of(error)?.to_mend_by_hand(), false),
                 _ => return Ok(None),
             }
         }

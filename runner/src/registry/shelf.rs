@@ -8,7 +8,7 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 use super::models::{Filter, READERS, each_manifest};
 use crate::store::{
     CLAIMS, DELETED, Damaged, Depth, Entry, Store, StoreError, USES, data_key, find_manifest,
-    is_shared, may_be_model, module_key, uses,
+    is_shared, may_be_claim, may_be_model, module_key, uses,
 };
 
 /// What a store holds, models aside. What is not named like something of ours is left out: it may be somebody else's.
@@ -105,7 +105,9 @@ impl Claims {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    left_out(store, CLAIMS, error)?;
+                    let url = error.url().map_or_else(|| store.url(CLAIMS), str::to_owned);
+                    let problem = Damaged::of(error)?.to_mend_by_hand();
+                    tracing::warn!("{url} can't be read: {problem}");
                     return Ok::<_, StoreError>(None);
                 }
             };
@@ -120,7 +122,10 @@ impl Claims {
             };
             match found {
                 Some(Ok(manifest)) => claims.readable.push((entry, manifest)),
-                Some(Err(problem)) => {
+                Some(Err(mut problem)) => {
+                    if !may_be_claim(&entry.key) {
+                        problem = problem.to_mend_by_hand();
+                    }
                     tracing::warn!("{} can't be read: {problem}", store.url(&entry.key));
                     claims.unreadable.push((entry, problem));
                 }

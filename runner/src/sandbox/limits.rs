@@ -73,6 +73,8 @@ pub enum LimitHit {
     Timeout(Duration),
     #[error("compiling the module took longer than {} s; raise --timeout, or build it smaller", .0.as_secs_f64())]
     Compiling(Duration),
+    #[error("checking and writing what the module predicted took longer than {} s; raise --timeout, or have it read sooner", .0.as_secs_f64())]
+    Predictions(Duration),
     #[error("the guest wrote more than {} of files; raise --max-output-bytes, or let it leave less", Size(*.0))]
     OutputBytes(u64),
     #[error("the guest made more than {0} files; raise --max-output-files, or let it leave fewer")]

@@ -8,7 +8,6 @@ use tokio::task::JoinHandle;
 
 use super::limits::LimitHit;
 use super::run::SandboxError;
-use crate::exit::Exit;
 use crate::stop::Stop;
 use crate::watchdog;
 
@@ -27,7 +26,7 @@ pub(super) async fn run<T: Send + 'static>(
 ) -> Result<T, SandboxError> {
     let (alive, ended) = channel();
     // Holds the deadline where the thread that looks at it is held up itself.
-    let watched = limit.map(|limit| watchdog::after(limit, Exit::LimitHit));
+    let watched = limit.map(|limit| watchdog::after(limit, &LimitHit::Timeout(limit)));
     let _watched = watched.clone();
     let mut running = Running {
         thread: tokio::task::spawn_blocking(move || {

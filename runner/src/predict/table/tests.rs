@@ -21,8 +21,11 @@ fn schema(metadata: &[(&str, &str)]) -> Result<Schema, String> {
     Schema::of(&signature, 1 << 20)
 }
 
-/// The cells of `x` and `s`, and what there is to say, of rows that come in blocks of two.
-fn read(schema: &mut Schema, csv: &str) -> Result<(Vec<f32>, Vec<String>, Vec<String>), String> {
+/// The cells of `x` and of `s`, and the messages of the warnings.
+type Read = (Vec<f32>, Vec<String>, Vec<String>);
+
+/// Reads rows that come in blocks of two.
+fn read(schema: &mut Schema, csv: &str) -> Result<Read, String> {
     let options = Options {
         rules: schema.rules(),
         ..Options::default()

@@ -2,8 +2,7 @@
 
 #[cfg(any(feature = "s3", feature = "azblob"))]
 use std::path::Path;
-use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use opendal::services::Gcs;
 use opendal::{HttpTransporter, OperationContext, Operator};
@@ -14,7 +13,6 @@ use super::transport::Transport;
 use super::uploads::Uploads;
 #[cfg(any(feature = "s3", feature = "azblob"))]
 use crate::platform::{is_foreign, open_regular};
-use crate::policy::Refusal;
 use crate::store::location::Scheme;
 use crate::store::{Location, Options, StoreError};
 
@@ -23,15 +21,12 @@ const GOOGLE: &str = "https://storage.googleapis.com";
 /// What a store in a bucket is made of.
 pub(super) struct Connected {
     pub operator: Operator,
+    pub transport: Transport,
     pub revisions: Revisions,
     /// Whether each upload is compared on its way: with a checksum that goes along, or that comes back.
     pub compares: bool,
     /// Of Google alone: others upload through the operator.
     pub uploads: Option<Uploads>,
-    /// Seconds by which the store's clock is ahead of this machine's.
-    pub ahead: Arc<AtomicI64>,
-    /// Why credentials were not looked for everywhere, once they were not.
-    pub refused: Arc<OnceLock<Refusal>>,
 }
 
 pub(super) fn connect(location: &Location, options: &Options) -> Result<Connected, StoreError> {
@@ -51,6 +46,7 @@ pub(super) fn connect(location: &Location, options: &Options) -> Result<Connecte
         Scheme::Gs => {
             let endpoint = google_endpoint(options);
             transport.google = google_credentials(options, &transport)?.map(Arc::new);
+            transport.as_stored = true;
             let uploads = Uploads {
                 transport: transport.clone(),
                 endpoint: endpoint.clone(),
@@ -74,15 +70,14 @@ pub(super) fn connect(location: &Location, options: &Options) -> Result<Connecte
             });
         }
     };
-    let (ahead, refused) = (Arc::clone(&transport.ahead), Arc::clone(&transport.refused));
-    let context = OperationContext::new().with_http_transport(HttpTransporter::new(transport));
+    let over = HttpTransporter::new(transport.clone());
+    let context = OperationContext::new().with_http_transport(over);
     Ok(Connected {
         operator: operator.with_context(context),
+        transport,
         revisions,
         compares: *scheme != Scheme::Az,
         uploads,
-        ahead,
-        refused,
     })
 }
 
@@ -128,13 +123,36 @@ const NAMED_FILES: [&str; 6] = [
 #[cfg(any(feature = "s3", feature = "azblob"))]
 fn check_named_files() -> Result<(), StoreError> {
     for name in NAMED_FILES {
-        if let Some(path) = variable(name)
-            && let Err(error) = open_regular(Path::new(&path))
-            && is_foreign(&error)
-        {
-            return Err(StoreError::Credentials {
-                problem: format!("{name}={path}: {error}"),
-            });
+        if let Some(path) = variable(name) {
+            check_file(Path::new(&path), &format!("{name}={path}"))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(any(feature = "s3", feature = "azblob"))]
+fn check_file(path: &Path, named: &str) -> Result<(), StoreError> {
+    match open_regular(path) {
+        Err(error) if is_foreign(&error) => Err(StoreError::Credentials {
+            problem: format!("{named}: {error}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The same of AWS's files in the home folder.
+#[cfg(feature = "s3")]
+fn check_home_files() -> Result<(), StoreError> {
+    let Some(home) = std::env::home_dir() else {
+        return Ok(());
+    };
+    for (name, file) in [
+        ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        ("AWS_CONFIG_FILE", "config"),
+    ] {
+        let path = home.join(".aws").join(file);
+        if variable(name).is_none() {
+            check_file(&path, &path.display().to_string())?;
         }
     }
     Ok(())
@@ -164,7 +182,10 @@ fn s3(bucket: &str, root: &str, options: &Options) -> Result<Operator, StoreErro
         None => builder.enable_virtual_host_style(),
     };
     let builder = match options.policy.allows_node_identity() {
-        true => builder,
+        true => {
+            check_home_files()?;
+            builder
+        }
         false => builder.credential_provider_chain(super::homeless::providers()),
     };
     made(Operator::new(builder), "s3", bucket)
