@@ -14,12 +14,13 @@ use super::ensemble;
 use super::signature::{Kind, MAX_COLUMNS, Port, Signature, Values};
 
 /// What is told of a model's metadata.
-const METADATA: [&str; 5] = [
+const METADATA: [&str; 6] = [
     "save_path",
     "model_version",
     "classes",
     "schema",
     "categories",
+    "reading_rules",
 ];
 
 /// Runs one model on blocks of a fixed number of rows.
