@@ -229,14 +229,14 @@ fn what_lies_in_the_place_of_an_alias_may_stand_for_any_model_of_its_save_path()
         let alias = shelf.path("_aliases/m/production.json");
         fs::rename(&alias, shelf.path("_aliases/old-alias.json")).unwrap();
         make(&alias);
-        for refused in [
-            &["delete", "m@1"][..],
-            &["delete", "--older-than", "0s"],
-            &promote,
-            &["rollback", "m@production"],
-            &["show", "m@production"],
+        for (refused, code) in [
+            (&["delete", "m@1"][..], 16),
+            (&["delete", "--older-than", "0s"], 16),
+            (&promote, 22),
+            (&["rollback", "m@production"], 22),
+            (&["show", "m@production"], 22),
         ] {
-            let said = shelf.run(refused, 22);
+            let said = shelf.run(refused, code);
             assert!(
                 said.contains("_aliases/m/production.json") && said.contains(kind),
                 "{refused:?} {said}"
