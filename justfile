@@ -90,7 +90,7 @@ fuzz seconds='120' *targets: _toolchain
       case $target in
         parquet) seeds=records/tests/data ;;
         specification) seeds=tests/data ;;
-        check | error | json_bounds | manifest | metrics) seeds=fuzz/seeds/$target ;;
+        check | error | json_bounds | manifest | metrics | predictions) seeds=fuzz/seeds/$target ;;
         *) seeds=fuzz/corpus/$target ;;
       esac
       cargo fuzz run "$target" "fuzz/corpus/$target" "$seeds" -- -max_total_time={{ seconds }} -rss_limit_mb=4096
