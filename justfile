@@ -102,6 +102,18 @@ fuzz seconds='120' *targets: _toolchain
 soak: _toolchain
     cargo test --workspace --all-features --locked --test soak -- --ignored --nocapture
 
+# Two publishers, `delete`, two `gc` and `promote` at once; `just test interleavings` walks the others.
+[doc('More orders in which publishers, delete, gc and promote can meet than the tests walk (minutes)')]
+[group('check')]
+interleavings: _toolchain
+    cargo test -p runner --all-features --locked --test interleavings -- --include-ignored --nocapture
+
+# `just kills 200` makes fewer, `STORES="moto azurite" just kills` over some; SEED chooses other moments.
+[doc('1,000 random kills with delete, gc and promote beside: nothing half, doubled, lost or dangling (minutes)')]
+[group('check')]
+kills kills='1000': _toolchain
+    KILLS={{ kills }} cargo test -p runner --all-features --locked --test kills -- --ignored --nocapture
+
 # `just bench-store dist/runner-amd64` measures another build than the development one. The server that answers is in tests/support/gcs.
 [doc('Publishing, a large file, listing: models a second, memory, seconds')]
 [group('check')]
@@ -230,7 +242,7 @@ same-package: _toolchain
 nomad-thousand models='1000':
     @.ci/nomad-thousand {{ models }}
 
-# `just nomad-drains 100` takes fewer. Needs root, and `nomad` on the PATH.
+# `just nomad-drains 200` takes as few as it can. Needs root, and `nomad` on the PATH.
 [doc('A thousand versions, twenty an allocation, survive two drains, a job stop and a killed agent')]
 [group('check')]
 nomad-drains versions='1000': guest

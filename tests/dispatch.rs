@@ -231,12 +231,18 @@ fn a_job_that_is_registered_again_half_way_is_noticed() {
     let nomad = Nomad::start();
     nomad.state().register_after = Some(2);
     let ended = dispatch(&nomad).args(["--versions", "1..5"]).run();
-    ended.ends_with(19).says([
+    let ended = ended.ends_with(19).says([
         "registered again",
         "version 4, not 3",
         "2 of these versions",
+        "2 of 5 are dispatched and go on in Nomad",
         "--job-version 4",
     ]);
+    assert!(
+        !ended.stderr().contains("the same command"),
+        "it would be refused again: {}",
+        ended.stderr()
+    );
     assert_eq!(nomad.versions(), ["1", "2"]);
 
     // What was dispatched before was of another version: that is said, too, until it is said to be meant.
@@ -458,6 +464,21 @@ fn a_snapshot_is_taken_once_and_its_digest_is_dispatched() {
         .unwrap()
         .count();
     assert_eq!(count, 1);
+
+    // The source changed: the command says how to go on with what was dispatched.
+    let going_on = format!("--data {url} --data-path history.csv goes on");
+    snapshot("1..1").run().says([going_on.as_str()]);
+    let went_on = bare(&nomad)
+        .args(["--data", &url, "--data-path", "history.csv", "--json"])
+        .args(["--gcp-bucket-path", "models", "--versions", "1..3"])
+        .arg("--store")
+        .arg(store.path());
+    let went_on = went_on.run().ends_with(0).json();
+    let of_these = went_on["dispatched"].as_array().unwrap();
+    assert!(
+        of_these.iter().all(|each| each["already"] == true),
+        "{went_on:#}"
+    );
 
     // Data that can't be had is noticed before anything is dispatched.
     let versions = nomad.versions();

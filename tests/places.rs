@@ -561,3 +561,22 @@ async fn a_promotion_ends_where_others_are_always_first() {
     // It paused between its tries.
     assert!(store.replaced.load(Ordering::Relaxed) < 50);
 }
+
+#[tokio::test]
+async fn a_deletion_ends_where_others_are_always_first() {
+    let shelf = Shelf::new();
+    shelf.put(model("1"));
+    let folder = FolderStore::new(shelf.path("")).with_patience(Duration::from_secs(1));
+    let store = Meddled::new(Arc::new(folder));
+    store.contested.store(true, Ordering::Relaxed);
+    let deletion = registry::delete(&store, "m_v1_a");
+    let ended = tokio::time::timeout(PATIENCE, deletion).await;
+    let error = ended.expect("it ends").unwrap_err();
+    assert_eq!(error.exit(), Exit::StoreUnreachable);
+    let error = error.to_string();
+    assert!(error.contains("m_v1_a/manifest.json"), "{error}");
+    assert!(store.replaced.load(Ordering::Relaxed) < 50);
+    // It is as it was, and can be deleted.
+    store.contested.store(false, Ordering::Relaxed);
+    registry::delete(&store, "m_v1_a").await.unwrap();
+}

@@ -59,8 +59,14 @@ fn a_model_is_published_and_pushed_again_without_a_change() {
     let said = ends(&mut push(&gcs, model.folder()), 0);
     assert!(said.contains("gs://models/sales/m_v1_a"), "{said}");
     is_whole(&gcs, &model);
-    // One request a file, and nothing is asked first.
-    assert_eq!(gcs.state().seen.len(), 4);
+    // One request a file, and nothing is asked first; afterwards whether the module is there.
+    let methods: Vec<String> = gcs
+        .state()
+        .seen
+        .iter()
+        .map(|seen| seen.method.clone())
+        .collect();
+    assert_eq!(methods, ["POST", "POST", "POST", "POST", "GET"]);
     let generations = |gcs: &Gcs| {
         let state = gcs.state();
         let objects = state.bucket.objects.values();
@@ -219,7 +225,7 @@ fn what_arrives_damaged_is_taken_back_and_sent_again() {
     gcs.state().bucket.checks_md5 = false;
     gcs.state().bucket.may_delete = false;
     gcs.fault(1, "POST", "uploadType=multipart", Fault::Corrupt);
-    let said = ends(&mut push(&gcs, model.folder()), 16);
+    let said = ends(&mut push(&gcs, model.folder()), 22);
     assert!(said.contains("another MD5"), "{said}");
     assert!(
         !gcs.names()
@@ -347,7 +353,7 @@ fn a_large_upload_that_breaks_off_late_is_begun_again() {
     let model = Model::new("m", "1", "a")
         .file("model.json", &large())
         .write();
-    // Two parts take two seconds each, longer than all patience together; then the session is lost.
+    // Two parts take two seconds each; then the session is lost.
     for fault in [
         Fault::RetryAfter(503, 2),
         Fault::KeepOf(8 << 20),
@@ -358,7 +364,7 @@ fn a_large_upload_that_breaks_off_late_is_begun_again() {
         gcs.fault(1, "PUT", "upload_id", fault);
     }
     let mut push = push(&gcs, model.folder());
-    ends(push.args(["--store-timeout", "4s"]), 0);
+    ends(push.args(["--store-timeout", "20s"]), 0);
     is_whole(&gcs, &model);
     assert_eq!(gcs.count("POST", "uploadType=resumable"), 2);
 }
@@ -436,4 +442,91 @@ fn a_job_that_is_run_again_on_other_data_is_told_that_its_model_stays() {
         "{said}"
     );
     assert!(said.contains("other inputs (data)"), "{said}");
+}
+
+/// Names of models as `push --json` tells them, with their statuses.
+fn pushed(output: &Output) -> Vec<(String, String)> {
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let models = told["models"].as_array().unwrap().iter();
+    let text = |model: &serde_json::Value, field: &str| model[field].as_str().unwrap().to_owned();
+    models
+        .map(|model| (text(model, "name"), text(model, "status")))
+        .collect()
+}
+
+/// A folder with five models, of which two name a module of their own that lies beside them.
+fn five_models(home: &Path, module: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    let sha256 = runner::hex(&Sha256::digest(b"a module"));
+    for version in ["1", "2", "3", "4", "5"] {
+        let of_its_own = matches!(version, "2" | "4");
+        let own = sha256.clone();
+        let model = Model::new("m", version, "a").with(move |manifest| {
+            if of_its_own {
+                manifest.module.sha256 = own;
+            }
+        });
+        let model = model.write();
+        let to = home.join(&model.manifest().name);
+        std::fs::rename(model.folder(), to).unwrap();
+    }
+    std::fs::create_dir(home.join("_modules")).unwrap();
+    std::fs::write(home.join(format!("_modules/{sha256}.wasm")), module).unwrap();
+    sha256
+}
+
+#[test]
+fn a_module_that_is_damaged_keeps_no_model_of_another_one_from_the_store() {
+    let gcs = Gcs::start();
+    let home = tempfile::tempdir().unwrap();
+    five_models(home.path(), b"something else");
+    let output = push(&gcs, home.path()).arg("--json").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let names: Vec<String> = pushed(&output).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["m_v1_a", "m_v3_a", "m_v5_a"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("its SHA-256 is"), "{said}");
+    assert!(said.contains("m_v4_a"), "{said}");
+}
+
+#[test]
+fn a_model_that_is_published_without_its_module_is_warned_of() {
+    let gcs = Gcs::start();
+    let home = tempfile::tempdir().unwrap();
+    let sha256 = five_models(home.path(), b"a module");
+    let output = push(&gcs, home.path()).arg("--json").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        gcs.names()
+            .contains(&format!("sales/_modules/{sha256}.wasm"))
+    );
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for model in told["models"].as_array().unwrap() {
+        let has_module = matches!(model["name"].as_str().unwrap(), "m_v2_a" | "m_v4_a");
+        assert_eq!(model["warnings"].is_null(), has_module, "{model}");
+        if !has_module {
+            assert_eq!(model["warnings"][0]["kind"], "module_missing");
+        }
+    }
+}
+
+#[test]
+fn a_model_whose_place_was_taken_is_found_where_run_keeps_it() {
+    let gcs = Gcs::start();
+    let home = tempfile::tempdir().unwrap();
+    let sha256 = five_models(home.path(), b"a module");
+    std::fs::create_dir(home.path().join("_unpublished")).unwrap();
+    let kept = home.path().join("_unpublished/m_v2_a");
+    std::fs::rename(home.path().join("m_v2_a"), &kept).unwrap();
+    // By itself, and among the others; its module lies where theirs do.
+    ends(&mut push(&gcs, &kept), 0);
+    assert!(
+        gcs.names()
+            .contains(&format!("sales/_modules/{sha256}.wasm"))
+    );
+    let output = push(&gcs, home.path()).arg("--json").output().unwrap();
+    let all = pushed(&output);
+    assert_eq!(all.len(), 5, "{all:?}");
+    let again = ("m_v2_a".to_owned(), "already_published".to_owned());
+    assert!(all.contains(&again), "{all:?}");
 }

@@ -238,6 +238,7 @@ fn azure_that_changes_bytes() -> (String, Arc<Mutex<Vec<String>>>) {
     let (address, asked) = gcs::http::serve(|request| {
         let answer = match request.method.as_str() {
             "GET" => gcs::Response::new(200, "other bytes"),
+            "HEAD" => gcs::Response::new(200, ""),
             "DELETE" => gcs::Response::new(202, ""),
             _ => gcs::Response::new(201, ""),
         };
@@ -332,7 +333,7 @@ fn what_a_server_sends_besides_objects_is_bounded() {
     list.env_clear()
         .env("STORAGE_EMULATOR_HOST", &address)
         .args(["list", "--store", "gs://models"]);
-    let said = ends(&mut list, 16);
+    let said = ends(&mut list, 22);
     assert!(said.contains("holds more than 33554432 bytes"), "{said}");
 }
 
@@ -345,7 +346,7 @@ fn a_page_is_neither_a_list_of_objects_nor_proof_that_one_was_stored() {
     for upload in ["model.json", "manifest.json"] {
         gcs.fault(1, "POST", upload, Fault::Page);
         let push = ["push", folder, "--store", "gs://models/sales"];
-        let said = ends(&mut runner(&gcs, &push), 16);
+        let said = ends(&mut runner(&gcs, &push), 22);
         assert!(said.contains("not Google Cloud Storage"), "{said}");
         assert!(
             !gcs.names()
@@ -359,7 +360,7 @@ fn a_page_is_neither_a_list_of_objects_nor_proof_that_one_was_stored() {
         gcs.fault(9, "GET", "", Fault::Page);
         let said = ends(
             runner(&gcs, verb).args(["--store", "gs://models/sales"]),
-            16,
+            22,
         );
         assert!(said.contains("models"), "{said}");
         gcs.heal();
@@ -395,7 +396,7 @@ fn a_page_in_place_of_s3_is_no_empty_store() {
             .env("AWS_ENDPOINT_URL", &address)
             .args(verb)
             .args(["--store", "s3://models/sales"]);
-        let said = ends(&mut command, 16);
+        let said = ends(&mut command, 22);
         assert!(said.contains("log in"), "{verb:?}: {said}");
     }
     assert!(
@@ -418,7 +419,7 @@ fn a_session_that_takes_back_what_it_confirmed_is_given_up_on() {
         gcs.fault(1, "PUT", "upload_id", Fault::Confirm(kept));
     }
     let push = ["push", folder, "--store", "gs://models/sales"];
-    let said = ends(&mut runner(&gcs, &push), 16);
+    let said = ends(&mut runner(&gcs, &push), 22);
     assert!(said.contains("does not get on"), "{said}");
 }
 

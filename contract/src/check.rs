@@ -15,7 +15,7 @@ pub struct Check {
     pub probabilities: Vec<Vec<f32>>,
     /// Predicted value of each row; empty for a classification.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub predictions: Vec<f32>,
+    pub predictions: Vec<f64>,
 }
 
 /// One raw column.
@@ -29,6 +29,6 @@ pub struct CheckColumn {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckValues {
-    Number(Vec<Option<f32>>),
+    Number(Vec<Option<f64>>),
     Text(Vec<Option<String>>),
 }

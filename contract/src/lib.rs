@@ -11,6 +11,7 @@ pub mod files;
 mod manifest;
 mod metrics;
 mod parity;
+pub mod scores;
 mod warning;
 
 pub use categories::{CategoryCounts, CategoryVerdict, KnownCategories};

@@ -46,6 +46,9 @@ pub struct Metrics {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cross_validation_spread: BTreeMap<String, f64>,
     pub primary: Primary,
+    /// Whether more of it is better, for each score above. A name of [`crate::scores`] may be left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub higher_is_better: BTreeMap<String, bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
     /// Permutation importance of each original column, largest first.
@@ -77,6 +80,17 @@ impl Metrics {
         let messages = self.warnings.iter().filter(is_untold);
         let others = messages.map(|message| Warning::new(Warning::OTHER, message));
         self.warning_details.iter().cloned().chain(others).collect()
+    }
+
+    /// Whether more of a score is better: what the module says of it, else what its name is known for. `None` where neither tells.
+    #[must_use]
+    pub fn is_higher_better(&self, score: &str) -> Option<bool> {
+        let said = self.higher_is_better.get(score).copied();
+        let primary = (self.primary.name == score).then_some(self.primary.higher_is_better);
+        let gate = self.gates.iter().find(|gate| gate.metric == score);
+        said.or(primary)
+            .or(gate.map(|gate| gate.higher_is_better))
+            .or_else(|| crate::scores::higher_is_better(score))
     }
 
     /// Says all of `warnings`, and no others.

@@ -32,11 +32,7 @@ fn main() -> ExitCode {
 fn summary(values: &Values) -> String {
     match values {
         Values::Number { values, unfit } => {
-            let sum: f64 = values
-                .iter()
-                .filter(|value| !value.is_nan())
-                .map(|value| f64::from(*value))
-                .sum();
+            let sum: f64 = values.iter().filter(|value| !value.is_nan()).sum();
             format!("number, sum {sum:.4}, {unfit} unfit")
         }
         Values::Boolean(values) => {

@@ -1,6 +1,7 @@
 //! What a cell says, read as one type or another.
 
-use crate::number::{self, Parsed};
+use crate::duration;
+use crate::number::{self, Parsed, Real};
 use crate::number_format::{NumberFormat, is_code};
 use crate::rules::Rules;
 use crate::time::{self, Moment};
@@ -28,6 +29,11 @@ pub(crate) enum Cell<'a> {
 pub(crate) enum Exact {
     /// The nearest f32.
     Number(f32),
+    /// The nearest f64, where the column asks for it; and whether it is a whole number that no f64 is sure to hold.
+    Double {
+        value: f64,
+        is_beyond: bool,
+    },
     Moment(Moment),
 }
 
@@ -84,7 +90,7 @@ impl<'a> Cell<'a> {
         self.written().is_some_and(tokens::is_nan)
     }
 
-    pub fn number(self, how: How) -> As<f32> {
+    pub fn number<T: Real>(self, how: How) -> As<T> {
         let parsed = match self {
             Cell::Plain(text) => parse(text, how, number::parse),
             Cell::PlainWithComma(text) => parse(text, how, parse_with_comma),
@@ -92,9 +98,16 @@ impl<'a> Cell<'a> {
             Cell::String(text) if how.declared || how.rules >= Rules::Two => {
                 parse(text, how, number::parse)
             }
-            Cell::Boolean(value) if how.declared => Parsed::Finite(f32::from(value)),
-            Cell::Exact(Exact::Number(value)) if value.is_finite() => Parsed::Finite(value),
-            Cell::Exact(Exact::Number(_)) => Parsed::Unfit,
+            Cell::Boolean(value) if how.declared => {
+                Parsed::Finite(T::of_single(f32::from(u8::from(value))))
+            }
+            Cell::Exact(Exact::Number(value)) if value.is_finite() => {
+                Parsed::Finite(T::of_single(value))
+            }
+            Cell::Exact(Exact::Double { value, .. }) if (value as f32).is_finite() => {
+                Parsed::Finite(T::of_double(value))
+            }
+            Cell::Exact(Exact::Number(_) | Exact::Double { .. }) => Parsed::Unfit,
             _ => Parsed::NotANumber,
         };
         match parsed {
@@ -102,12 +115,37 @@ impl<'a> Cell<'a> {
             Parsed::Unfit => As::Unfit,
             Parsed::NotANumber if self.is_nan() => As::Unfit,
             Parsed::NotANumber if self.is_token(how.rules) => As::Missing,
+            // In a column that holds numbers, a duration is one of seconds.
+            Parsed::NotANumber if how.declared && how.rules >= Rules::Two => self
+                .seconds()
+                .map_or(As::Other, |value| As::Value(T::of_double(value))),
             Parsed::NotANumber => As::Other,
         }
     }
 
+    /// A duration or time of day, in seconds.
+    pub fn duration(self, how: How) -> As<f64> {
+        match self.seconds() {
+            Some(seconds) => As::Value(seconds),
+            None if self.is_token(how.rules) => As::Missing,
+            None => As::Other,
+        }
+    }
+
+    fn seconds(self) -> Option<f64> {
+        self.written().and_then(duration::parse)
+    }
+
+    /// Whether it is a whole number that no f64 is sure to hold, written in digits.
+    pub fn is_beyond_double(self) -> bool {
+        match self {
+            Cell::Exact(Exact::Double { is_beyond, .. }) => is_beyond,
+            _ => number::is_beyond_double(self.text()),
+        }
+    }
+
     /// A number whose text is of a declared format; numbers that the source has as such are what they are.
-    pub fn formatted(self, format: &NumberFormat, how: How) -> As<f32> {
+    pub fn formatted<T: Real>(self, format: &NumberFormat, how: How) -> As<T> {
         let Some(text) = self.written() else {
             return self.number(how);
         };
@@ -187,7 +225,7 @@ impl<'a> Cell<'a> {
 
 /// A number as `read` tells one. By the second rules, codes are none unless the column was declared one of numbers, and
 /// what nobody sees around a number is not looked at.
-fn parse(text: &[u8], how: How, read: fn(&[u8]) -> Parsed) -> Parsed {
+fn parse<T: Real>(text: &[u8], how: How, read: fn(&[u8]) -> Parsed<T>) -> Parsed<T> {
     let text = text.trim_ascii();
     if how.rules >= Rules::Two && !how.declared && is_code(text) {
         return Parsed::NotANumber;
@@ -214,7 +252,7 @@ pub(crate) fn visible(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// A number with a decimal point or comma. Longer ones than the copy holds are no numbers that people write.
-fn parse_with_comma(text: &[u8]) -> Parsed {
+fn parse_with_comma<T: Real>(text: &[u8]) -> Parsed<T> {
     let commas = text.iter().filter(|byte| **byte == b',').count();
     if commas == 0 {
         return number::parse(text);

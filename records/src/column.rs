@@ -1,5 +1,6 @@
 use contract::Warning;
 
+use crate::floats::Floats;
 use crate::format::Format;
 use crate::notes::Notes;
 
@@ -32,14 +33,12 @@ pub struct Column {
 pub enum Values {
     /// `NaN` is missing. `unfit` counts cells that were there but are no finite f32 (overflow, NaN, infinities):
     /// they are missing too.
-    Number { values: Vec<f32>, unfit: u64 },
+    Number { values: Floats, unfit: u64 },
     /// `None` is missing. CSV's `true`/`false` in any case, JSON's booleans; 0 and 1 are numbers.
     Boolean(Vec<Option<bool>>),
-    /// Days since 1970-01-01 UTC, `NaN` missing; whole numbers where the source has dates without a time.
-    Time {
-        days: Vec<f32>,
-        has_time_of_day: bool,
-    },
+    /// Days since 1970-01-01 UTC, `NaN` missing; whole numbers where the source has dates without a time. With a time they
+    /// are in double precision, and exact to the millisecond: the first rules alone had them in single precision.
+    Time { days: Floats, has_time_of_day: bool },
     /// Anything else.
     Text(Text),
 }

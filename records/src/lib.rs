@@ -10,7 +10,7 @@
 //! let csv: &[u8] = b"Amount,StageName\n1200.5,Closed Won\n,Prospecting\n";
 //! let records = read(&csv, &Options::default())?;
 //! assert_eq!(records.rows, 2);
-//! assert!(matches!(&records.columns[0].values, Values::Number { values, .. } if values[0] == 1200.5));
+//! assert!(matches!(&records.columns[0].values, Values::Number { values, .. } if values.get(0) == 1200.5));
 //! # Ok::<(), records::ReadError>(())
 //! ```
 
@@ -19,7 +19,9 @@ mod builder;
 mod cell;
 mod column;
 mod csv;
+mod duration;
 mod error;
+mod floats;
 mod format;
 mod input;
 mod json;
@@ -41,6 +43,7 @@ mod tokens;
 pub use blocks::{Block, Blocks};
 pub use column::{Column, LeftOut, Reason, Records, Text, Values};
 pub use error::{Problem, ReadError};
+pub use floats::Floats;
 pub use format::{Format, Kind};
 pub use notes::{Ambiguous, Note, Notes, Outcome, Passed, Spelling, Spellings};
 pub use number_format::NumberFormat;
@@ -49,8 +52,18 @@ pub use read::read;
 pub use rules::Rules;
 pub use source::{ReadSeek, Source};
 
-/// Days since 1970-01-01 UTC of an ISO 8601 date or timestamp, as columns hold them; `None` for any other text.
+/// Days since 1970-01-01 UTC of an ISO 8601 date or timestamp, as columns hold them by `rules`; `None` for any other text.
 #[must_use]
-pub fn parse_days(text: &str) -> Option<f32> {
-    time::parse(text.as_bytes()).map(|moment| moment.days)
+pub fn parse_days(text: &str, rules: Rules) -> Option<f64> {
+    time::parse(text.as_bytes()).map(|moment| match rules {
+        Rules::One => f64::from(moment.single),
+        Rules::Two => moment.days(),
+    })
+}
+
+/// The seconds of an ISO 8601 duration (`PT1H30M`), of a time of day or a duration with colons (`00:02:05`), or of one as
+/// pandas writes it (`1 days 02:00:00`); `None` for any other text.
+#[must_use]
+pub fn parse_seconds(text: &str) -> Option<f64> {
+    duration::parse(text.as_bytes())
 }

@@ -1,4 +1,4 @@
-//! Decimal text to the nearest f32.
+//! Decimal text to the nearest f32 or f64.
 
 /// Powers of ten that an f64 holds exactly.
 const POWERS: [f64; 23] = [
@@ -23,6 +23,22 @@ const POWERS_U64: [u64; 9] = [
 /// The value is the nearest f32. `bytes` must go on for eight bytes behind the number.
 #[inline(always)]
 pub(crate) fn plain(bytes: &[u8]) -> Option<(f32, usize)> {
+    let (digits, decimals, negative, length) = parts(bytes)?;
+    let value = nearest(digits, decimals)?;
+    Some((if negative { -value } else { value }, length))
+}
+
+/// The same as the nearest f64.
+#[inline]
+pub(crate) fn plain_double(bytes: &[u8]) -> Option<(f64, usize)> {
+    let (digits, decimals, negative, length) = parts(bytes)?;
+    let value = nearest_double(digits, decimals)?;
+    Some((if negative { -value } else { value }, length))
+}
+
+/// Digits, how many of them are decimals, whether there is a minus before them, and the length of all.
+#[inline(always)]
+fn parts(bytes: &[u8]) -> Option<(u64, usize, bool, usize)> {
     let negative = *bytes.first()? == b'-';
     let mut at = usize::from(negative);
     // A 0 and two more digits may be a code. Told by one comparison before the digits are counted: a branch that waits for
@@ -44,8 +60,7 @@ pub(crate) fn plain(bytes: &[u8]) -> Option<(f32, usize)> {
     if count == 0 || count > 19 {
         return None;
     }
-    let value = nearest(digits, decimals)?;
-    Some((if negative { -value } else { value }, at))
+    Some((digits, decimals, negative, at))
 }
 
 /// Whether there are three digits from `at` on; the first is 0.
@@ -108,22 +123,81 @@ pub(crate) fn nearest(digits: u64, decimals: usize) -> Option<f32> {
     Some(quotient as f32)
 }
 
+/// `digits / 10^decimals` as the nearest f64: both are exact, and so their quotient is rounded once. `None` where they are
+/// not.
+#[inline]
+pub(crate) fn nearest_double(digits: u64, decimals: usize) -> Option<f64> {
+    (digits <= 1 << 53)
+        .then(|| POWERS.get(decimals).map(|power| digits as f64 / power))
+        .flatten()
+}
+
 /// What a text is as a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Parsed {
-    Finite(f32),
+pub(crate) enum Parsed<T = f32> {
+    Finite(T),
     /// Larger than an f32 holds, or an infinity.
     Unfit,
     NotANumber,
 }
 
-/// Parses all of `text`: decimal with an optional exponent, or an infinity.
-pub(crate) fn parse(text: &[u8]) -> Parsed {
-    match fast_float2::parse::<f32, _>(text) {
-        Ok(value) if value.is_finite() => Parsed::Finite(value),
-        Ok(value) if value.is_infinite() => Parsed::Unfit,
-        _ => Parsed::NotANumber,
+/// A precision.
+pub(crate) trait Real: Copy + fast_float2::FastFloat {
+    fn of_single(value: f32) -> Self;
+    fn of_double(value: f64) -> Self;
+    fn double(self) -> f64;
+}
+
+impl Real for f32 {
+    fn of_single(value: f32) -> Self {
+        value
     }
+
+    fn of_double(value: f64) -> Self {
+        value as f32
+    }
+
+    fn double(self) -> f64 {
+        self.into()
+    }
+}
+
+impl Real for f64 {
+    fn of_single(value: f32) -> Self {
+        value.into()
+    }
+
+    fn of_double(value: f64) -> Self {
+        value
+    }
+
+    fn double(self) -> f64 {
+        self
+    }
+}
+
+/// Parses all of `text`: decimal with an optional exponent, or an infinity. Features are single precision in the end, and so
+/// what is beyond it is unfit in either.
+pub(crate) fn parse<T: Real>(text: &[u8]) -> Parsed<T> {
+    match fast_float2::parse::<T, _>(text) {
+        Ok(value) if value.double().is_nan() => Parsed::NotANumber,
+        Ok(value) if (value.double() as f32).is_finite() => Parsed::Finite(value),
+        Ok(_) => Parsed::Unfit,
+        Err(_) => Parsed::NotANumber,
+    }
+}
+
+/// Whether `text` is a whole number in digits that no f64 is sure to hold: an id rather than a quantity.
+pub(crate) fn is_beyond_double(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.len() < 16 || !digits.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let value = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse::<u64>().ok());
+    value.is_none_or(|value| value > 1 << 53)
 }
 
 #[cfg(test)]
@@ -136,6 +210,46 @@ mod tests {
         let mut bytes = text.as_bytes().to_vec();
         bytes.extend([0; 16]);
         plain(&bytes)
+    }
+
+    #[test]
+    fn the_short_way_gives_the_nearest_f64() {
+        let mut state = 13;
+        let mut taken = 0;
+        for _ in 0..100_000 {
+            let digits = 1 + random(&mut state) as usize % 18;
+            let mut text = format!("{:018}", random(&mut state) % 1_000_000_000_000_000_000);
+            text.truncate(digits);
+            text.insert(random(&mut state) as usize % (digits + 1), '.');
+            let mut bytes = text.as_bytes().to_vec();
+            bytes.extend([0; 16]);
+            if let Some((value, length)) = plain_double(&bytes) {
+                taken += 1;
+                assert_eq!(length, text.len(), "{text}");
+                assert_eq!(
+                    value.to_bits(),
+                    text.parse::<f64>().unwrap().to_bits(),
+                    "{text}"
+                );
+            }
+        }
+        assert!(taken > 60_000, "{taken}");
+    }
+
+    #[test]
+    fn whole_numbers_beyond_double_precision_are_ids() {
+        for (text, expected) in [
+            ("9007199254740992", false),
+            ("9007199254740993", true),
+            ("-9007199254740993", true),
+            ("12345678901234567890123", true),
+            ("0000000000000000001", false),
+            ("1e20", false),
+            ("9007199254740993.0", false),
+            ("", false),
+        ] {
+            assert_eq!(is_beyond_double(text.as_bytes()), expected, "{text}");
+        }
     }
 
     /// SplitMix64 (Steele, Lea and Flood 2014), so that the cases are the same on every run.
@@ -235,7 +349,7 @@ mod tests {
             ("12 EUR", Parsed::NotANumber),
             ("1e", Parsed::NotANumber),
         ] {
-            assert_eq!(parse(text.as_bytes()), expected, "{text}");
+            assert_eq!(parse::<f32>(text.as_bytes()), expected, "{text}");
         }
     }
 }

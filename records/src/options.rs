@@ -12,9 +12,12 @@ pub struct Options {
     pub types: BTreeMap<String, Type>,
     /// How the numbers of a column that is declared one of numbers are written, where its own cells don't tell.
     pub formats: BTreeMap<String, NumberFormat>,
+    /// Columns whose numbers are held in double precision, whatever they are. Of the others those are, where
+    /// [`Options::infer`] says that a column's own cells tell, that single precision would merge. Not by the first rules.
+    pub double: BTreeSet<String>,
     /// Columns of text in which `NA` is a text like others, where nothing is inferred.
     pub na_is_text: BTreeSet<String>,
-    /// Whether a column's own cells tell what its marks and `NA` mean. A model knows that of its columns, and a block
+    /// Whether a column's own cells tell what its marks and `NA` mean, and what precision they need. A model knows that of its columns, and a block
     /// of a dataset would tell it of its own rows alone.
     pub infer: bool,
     /// Rows that are missing in every column.
@@ -39,6 +42,7 @@ impl Default for Options {
         Options {
             types: BTreeMap::new(),
             formats: BTreeMap::new(),
+            double: BTreeSet::new(),
             na_is_text: BTreeSet::new(),
             infer: true,
             skip: Skip::default(),

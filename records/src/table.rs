@@ -127,10 +127,10 @@ impl<'o> Table<'o> {
         self.columns.iter_mut().for_each(Builder::restart);
     }
 
-    /// Keeps all columns but those in which several types were met, which are read again as text.
+    /// Keeps all columns but those that are read again: as text where several types were met, or in double precision.
     pub fn read_again(&mut self) -> Result<(), ReadError> {
         self.pad()?;
-        if self.expected_rows.is_some() {
+        if self.expected_rows.is_some_and(|rows| rows != self.rows) {
             return Err(Problem::Changed.into());
         }
         self.expected_rows = Some(self.rows);

@@ -1,10 +1,22 @@
-//! ISO 8601 dates and timestamps to days since 1970-01-01 UTC.
+//! ISO 8601 dates and timestamps to instants.
+
+pub(crate) const MILLIS_OF_A_DAY: i64 = 86_400_000;
 
 /// A point in time, or a day.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Moment {
-    pub days: f32,
+    /// Whole milliseconds since 1970-01-01 UTC.
+    pub millis: i64,
+    /// Days, as the first rules have them.
+    pub single: f32,
     pub has_time_of_day: bool,
+}
+
+impl Moment {
+    /// Days since 1970-01-01 UTC, which tell every millisecond.
+    pub fn days(self) -> f64 {
+        self.millis as f64 / MILLIS_OF_A_DAY as f64
+    }
 }
 
 /// Parses all of `text`: `2024-03-01`, or a date with a time after `T` or a space: `12:00`, `12:00:30`, `12:00:30.250`,
@@ -22,7 +34,8 @@ pub(crate) fn parse(text: &[u8]) -> Option<Moment> {
     let days = days_from_civil(year, month, day);
     if rest.is_empty() {
         return Some(Moment {
-            days: days as f32,
+            millis: i64::from(days) * MILLIS_OF_A_DAY,
+            single: days as f32,
             has_time_of_day: false,
         });
     }
@@ -30,64 +43,91 @@ pub(crate) fn parse(text: &[u8]) -> Option<Moment> {
         return None;
     }
     rest = &rest[1..];
-    let seconds = time_of_day(&mut rest)?;
+    let time = time_of_day(&mut rest)?;
     let offset = offset(&mut rest)?;
+    let seconds = time.seconds() - f64::from(offset);
     rest.is_empty().then(|| Moment {
-        days: (days as f64 + (seconds - offset) / 86_400.0) as f32,
+        millis: i64::from(days) * MILLIS_OF_A_DAY + time.millis() - i64::from(offset) * 1_000,
+        single: (f64::from(days) + seconds / 86_400.0) as f32,
         has_time_of_day: true,
     })
 }
 
-/// Seconds since midnight.
-fn time_of_day(rest: &mut &[u8]) -> Option<f64> {
+/// Since midnight.
+struct TimeOfDay {
+    whole: i32,
+    /// Of a second.
+    fraction: f64,
+    /// The same, cut off.
+    millis: i64,
+}
+
+impl TimeOfDay {
+    fn seconds(&self) -> f64 {
+        f64::from(self.whole) + self.fraction
+    }
+
+    fn millis(&self) -> i64 {
+        i64::from(self.whole) * 1_000 + self.millis
+    }
+}
+
+fn time_of_day(rest: &mut &[u8]) -> Option<TimeOfDay> {
     let hour = number(rest, 2)?;
     literal(rest, b':')?;
     let minute = number(rest, 2)?;
-    let mut seconds = 0.0;
+    let mut seconds = 0;
+    let (mut part, mut millis) = (0.0, 0);
     if literal(rest, b':').is_some() {
         let whole = number(rest, 2)?;
         // 60 is a leap second.
         if whole > 60 {
             return None;
         }
-        seconds = f64::from(whole);
+        seconds = whole;
         if literal(rest, b'.')
             .or_else(|| literal(rest, b','))
             .is_some()
         {
-            seconds += fraction(rest)?;
+            (part, millis) = fraction(rest)?;
         }
     }
     // 24:00 is the midnight that ends a day.
-    let midnight = hour == 24 && minute == 0 && seconds == 0.0;
+    let midnight = hour == 24 && minute == 0 && seconds == 0 && part == 0.0;
     if (hour > 23 && !midnight) || minute > 59 {
         return None;
     }
-    Some(f64::from(hour * 3600 + minute * 60) + seconds)
+    Some(TimeOfDay {
+        whole: hour * 3600 + minute * 60 + seconds,
+        fraction: part,
+        millis,
+    })
 }
 
-/// Digits after a decimal mark, at least one.
-fn fraction(rest: &mut &[u8]) -> Option<f64> {
+/// Digits after a decimal mark, at least one; and the first three of them.
+pub(crate) fn fraction(rest: &mut &[u8]) -> Option<(f64, i64)> {
     let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, after) = rest.split_at(length);
     *rest = after;
     (length > 0).then(|| {
-        digits.iter().rev().fold(0.0, |value, &digit| {
+        let fraction = digits.iter().rev().fold(0.0, |value, &digit| {
             (value + f64::from(digit - b'0')) / 10.0
-        })
+        });
+        let digit = |at: usize| digits.get(at).map_or(0, |digit| i64::from(digit - b'0'));
+        (fraction, digit(0) * 100 + digit(1) * 10 + digit(2))
     })
 }
 
 /// Seconds east of UTC.
-fn offset(rest: &mut &[u8]) -> Option<f64> {
+fn offset(rest: &mut &[u8]) -> Option<i32> {
     let sign = match rest.first() {
-        None => return Some(0.0),
+        None => return Some(0),
         Some(b'Z' | b'z') => {
             *rest = &rest[1..];
-            return Some(0.0);
+            return Some(0);
         }
-        Some(b'+') => 1.0,
-        Some(b'-') => -1.0,
+        Some(b'+') => 1,
+        Some(b'-') => -1,
         Some(_) => return None,
     };
     *rest = &rest[1..];
@@ -97,10 +137,10 @@ fn offset(rest: &mut &[u8]) -> Option<f64> {
         let _colon = literal(rest, b':');
         minutes = number(rest, 2)?;
     }
-    (hours < 24 && minutes < 60).then(|| sign * f64::from(hours * 3600 + minutes * 60))
+    (hours < 24 && minutes < 60).then(|| sign * (hours * 3600 + minutes * 60))
 }
 
-fn literal(rest: &mut &[u8], byte: u8) -> Option<()> {
+pub(crate) fn literal(rest: &mut &[u8], byte: u8) -> Option<()> {
     let (first, after) = rest.split_first()?;
     *rest = if *first == byte { after } else { return None };
     Some(())
@@ -170,7 +210,8 @@ mod tests {
             assert_eq!(
                 parse(text.as_bytes()),
                 Some(Moment {
-                    days,
+                    millis: days as i64 * MILLIS_OF_A_DAY,
+                    single: days,
                     has_time_of_day: false
                 }),
                 "{text}"
@@ -192,14 +233,33 @@ mod tests {
             ("2024-03-01T24:00:00Z", 19_784.0),
             ("2016-12-31T23:59:60Z", 17_167.0),
         ] {
+            let moment = parse(text.as_bytes()).unwrap();
             assert_eq!(
-                parse(text.as_bytes()),
-                Some(Moment {
-                    days,
-                    has_time_of_day: true
-                }),
+                (moment.single, moment.has_time_of_day),
+                (days, true),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn timestamps_are_exact_to_the_millisecond() {
+        // pandas 3.1: pd.to_datetime(text, utc=True).as_unit("ms").asm8.view("i8")
+        for (text, millis) in [
+            ("2024-03-01T12:00:00.000+0000", 1_709_294_400_000),
+            ("2024-03-01T23:59:59.999Z", 1_709_337_599_999),
+            ("2024-03-01T23:59:59.9999999Z", 1_709_337_599_999),
+            ("2024-03-01 01:00", 1_709_254_800_000),
+            ("2024-03-01T00:00:00.001+05:45", 1_709_230_500_001),
+            ("1969-12-31T23:59:59.999", -1),
+            ("0001-01-01T00:00:00.250", -62_135_596_799_750),
+            ("9999-12-31T23:59:59.999", 253_402_300_799_999),
+        ] {
+            let moment = parse(text.as_bytes()).unwrap();
+            assert_eq!(moment.millis, millis, "{text}");
+            // Days in double precision still tell it.
+            let back = (moment.days() * MILLIS_OF_A_DAY as f64).round();
+            assert_eq!(back as i64, millis, "{text}");
         }
     }
 

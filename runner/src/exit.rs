@@ -43,6 +43,8 @@ pub enum Exit {
     VersionsFailed,
     /// `runner exec`: what the program ended with.
     Program(u8),
+    /// What the store holds or answers can't be right: a damaged object, or something else than a store's answer.
+    StoreFaulty,
     /// SIGINT.
     Interrupted,
     /// SIGTERM.
@@ -72,6 +74,7 @@ impl Exit {
             Self::NomadRefused => 19,
             Self::NomadUnreachable => 20,
             Self::VersionsFailed => 21,
+            Self::StoreFaulty => 22,
             Self::Interrupted => 130,
             Self::Terminated => 143,
             Self::Program(status) => status,
@@ -80,7 +83,7 @@ impl Exit {
 }
 
 /// Every code of our own, with what it means in a few words: the table of `--help` and of docs/exit-codes.md.
-pub const TABLE: [(Exit, &str); 20] = [
+pub const TABLE: [(Exit, &str); 21] = [
     (Exit::Done, "done: what was asked for is there"),
     (
         Exit::Local,
@@ -131,6 +134,10 @@ pub const TABLE: [(Exit, &str); 20] = [
     (
         Exit::VersionsFailed,
         "of the versions that were dispatched, some failed",
+    ),
+    (
+        Exit::StoreFaulty,
+        "what the store holds or answers cannot be right: a damaged object, or no answer of a store",
     ),
     (Exit::Interrupted, "stopped by SIGINT"),
     (Exit::Terminated, "stopped by SIGTERM"),

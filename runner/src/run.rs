@@ -18,13 +18,11 @@ use crate::platform::NamedFolder;
 use crate::report::{Outcome, Status};
 use crate::sandbox::{self, Engine, Grants, Guest, LimitHit, Mode, Module, SandboxError, Trust};
 use crate::score::parity::Gate;
-use crate::store::{self, FolderStore, LocalFile, REJECTED, Store, StoreError};
+use crate::store::{self, FolderStore, LocalFile, REJECTED, Store, StoreError, UNPUBLISHED};
 use crate::timings::{FETCH, TRAIN, Timings};
 use crate::workspace::{self, Workspace};
 use crate::{warnings, watchdog};
 
-/// Below `--out`: models whose own place is taken by what a failed publication left.
-const UNPUBLISHED: &str = "_unpublished";
 /// What tags, variables and a grid's values take in a manifest. Bytes.
 pub(crate) const MAX_GIVEN: u64 = 1 << 20;
 

@@ -89,6 +89,10 @@ impl Store for Meddled {
         self.ahead.load(Ordering::Relaxed)
     }
 
+    fn patience(&self) -> std::time::Duration {
+        self.inner.patience()
+    }
+
     fn url(&self, key: &str) -> String {
         self.inner.url(key)
     }

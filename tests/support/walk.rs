@@ -394,6 +394,9 @@ fn modified(stored: &Stored) -> Option<i64> {
 
 #[async_trait]
 impl Store for Seat {
+    /// Others are walked before and behind each call anyway.
+    async fn pause(&self, _time: std::time::Duration) {}
+
     fn url(&self, key: &str) -> String {
         format!("memory://{key}")
     }

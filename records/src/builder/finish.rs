@@ -6,6 +6,7 @@ use super::verdict::Tally;
 use super::{Builder, Cells, Met};
 use crate::column::{Reason, Text, Values};
 use crate::error::{Problem, ReadError};
+use crate::floats::{Floats, are_merged, narrowed};
 use crate::marks::MarksSay;
 use crate::notes::{Ambiguous, Note, Outcome, Spellings};
 use crate::options::Type;
@@ -31,19 +32,26 @@ impl Builder {
         let mut note = Note::of(&self.name);
         let values = match cells {
             Cells::Undecided(undecided) => Values::Number {
-                values: vec![f32::NAN; undecided.rows],
+                values: Floats::missing(undecided.rows),
                 unfit: undecided.nans.count,
             },
             Cells::Number(numbers) | Cells::Formatted(numbers) => Values::Number {
-                values: trim(numbers.values),
+                values: trim(numbers.values).into(),
                 unfit: numbers.unfit.count,
+            },
+            Cells::Double(doubles) => Values::Number {
+                values: narrowed(trim(doubles.numbers.values), self.wants_double),
+                unfit: doubles.numbers.unfit.count,
             },
             Cells::Boolean(values) => Values::Boolean(trim(values)),
             Cells::Time {
                 days,
                 has_time_of_day,
             } => Values::Time {
-                days: trim(days),
+                days: match days {
+                    Floats::Single(days) => trim(days).into(),
+                    Floats::Double(days) => trim(days).into(),
+                },
                 has_time_of_day,
             },
             Cells::Text(text) => self.finish_text(text, &mut note),
@@ -71,19 +79,27 @@ impl Builder {
         if self.remembers() && self.declared != Some(Type::Text) {
             self.met = Met::default();
             let (judgement, tally) = self.texts().judge(&dictionary, &mut self.met);
-            let spread = |distinct: &[f32]| -> Vec<f32> {
-                let value = |code: &u32| distinct.get(*code as usize).copied().unwrap_or(f32::NAN);
-                dictionary.codes.iter().map(value).collect()
+            let spread = |distinct: &[f64], in_double: bool| -> Floats {
+                let value = |code: &u32| distinct.get(*code as usize).copied().unwrap_or(f64::NAN);
+                let values = dictionary.codes.iter().map(value);
+                if in_double {
+                    values.collect::<Vec<_>>().into()
+                } else {
+                    let single = values.map(|value| value as f32);
+                    single.collect::<Vec<_>>().into()
+                }
             };
             match judgement {
                 Judgement::Numbers {
                     values,
                     unfit,
                     format,
+                    ..
                 } => {
                     note.format = format;
+                    let in_double = self.wants_double || (self.infer && are_merged(&values));
                     return Values::Number {
-                        values: spread(&values),
+                        values: spread(&values, in_double),
                         unfit,
                     };
                 }
@@ -91,8 +107,9 @@ impl Builder {
                     days,
                     has_time_of_day,
                 } => {
+                    let is_whole = |day: &f64| day.is_nan() || day.trunc() == *day;
                     return Values::Time {
-                        days: spread(&days),
+                        days: spread(&days, !days.iter().all(is_whole)),
                         has_time_of_day,
                     };
                 }
@@ -101,7 +118,7 @@ impl Builder {
             // A declared column of numbers of which none is one.
             if self.declared.is_some() {
                 return Values::Number {
-                    values: vec![f32::NAN; dictionary.codes.len()],
+                    values: Floats::missing(dictionary.codes.len()),
                     unfit: 0,
                 };
             }

@@ -28,12 +28,13 @@ pub(super) struct Texts {
 pub(super) enum Judgement {
     /// The number of each distinct text; `NaN` is missing.
     Numbers {
-        values: Vec<f32>,
+        values: Vec<f64>,
         unfit: u64,
         format: Option<NumberFormat>,
+        are_durations: bool,
     },
     Times {
-        days: Vec<f32>,
+        days: Vec<f64>,
         has_time_of_day: bool,
     },
     Text,
@@ -43,9 +44,10 @@ pub(super) enum Judgement {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Class {
     Token,
-    Number(f32),
+    Number(f64),
     Unfit,
     Time(Moment),
+    Duration(f64),
     Odd,
 }
 
@@ -72,17 +74,25 @@ impl Texts {
         let format = self.format(&marks);
         let mut classes = Vec::new();
         let mut tally = Tally::default();
-        let (mut times, mut odd, mut forms) = (0, 0, 0);
+        let (mut times, mut durations, mut odd, mut forms) = (0, 0, 0, 0);
+        let mut ids = Ids::default();
         let total: u64 = counts.iter().sum();
         for (text, cells) in dictionary.distinct.iter().zip(&counts) {
             let class = self.class(text, format.as_ref());
             match class {
                 Class::Token => {}
-                Class::Number(value) => tally.number(value, *cells),
+                Class::Number(value) => {
+                    tally.number(value, *cells);
+                    ids.see(text, value);
+                }
                 Class::Unfit => tally.values += cells,
                 Class::Time(moment) => {
                     times += cells;
-                    tally.times.see(moment.days);
+                    tally.times.see(moment.days());
+                }
+                Class::Duration(seconds) => {
+                    durations += cells;
+                    tally.durations.see(seconds);
                 }
                 Class::Odd => {
                     tally.has_codes |= !self.how.declared && is_code(text.trim().as_bytes());
@@ -100,18 +110,33 @@ impl Texts {
             }
             classes.push(class);
         }
-        let is_time = times > tally.values && !self.how.declared;
-        if is_time {
-            (tally.odd, tally.values) = (odd + tally.values, times);
-            tally.distinct = std::mem::take(&mut tally.times);
-        } else {
-            tally.odd = odd + times;
+        // Whole numbers that nothing tells apart but their digits.
+        if ids.are_all() && !self.how.declared {
+            return (Judgement::Text, Tally::default());
         }
+        let numbers = tally.values;
+        let cells = odd + numbers + times + durations;
+        let most = if self.how.declared {
+            numbers
+        } else {
+            numbers.max(times).max(durations)
+        };
+        let (is_time, are_durations) = (
+            most != numbers && most == times,
+            most != numbers && most != times,
+        );
+        if is_time {
+            tally.distinct = std::mem::take(&mut tally.times);
+        } else if are_durations {
+            tally.distinct = std::mem::take(&mut tally.durations);
+        }
+        (tally.values, tally.odd) = (most, cells - most);
         tally.kind = Some(if is_time { Type::Time } else { Type::Number });
         let is_odd = |class: Class| match class {
             Class::Token => false,
             Class::Time(_) => !is_time,
-            Class::Number(_) | Class::Unfit => is_time,
+            Class::Duration(_) => !are_durations,
+            Class::Number(_) | Class::Unfit => is_time || are_durations,
             Class::Odd => true,
         };
         for (row, code) in dictionary.codes.iter().enumerate() {
@@ -133,7 +158,12 @@ impl Texts {
         let judgement = if is_time {
             times_of(&classes)
         } else {
-            numbers_of(&classes, &counts, format)
+            numbers_of(
+                &classes,
+                &counts,
+                format.filter(|_| !are_durations),
+                are_durations,
+            )
         };
         (judgement, tally)
     }
@@ -191,7 +221,7 @@ impl Texts {
             let formatted = format.filter(|_| text.contains(['.', ',']));
             let number = match formatted.map(|format| format.decimal(text)) {
                 Some(None) => As::Other,
-                Some(Some(decimal)) => match number::parse(decimal.as_bytes()) {
+                Some(Some(decimal)) => match number::parse::<f64>(decimal.as_bytes()) {
                     Parsed::Finite(value) => As::Value(value),
                     Parsed::Unfit => As::Unfit,
                     Parsed::NotANumber => As::Other,
@@ -206,7 +236,10 @@ impl Texts {
         }
         match cell.time(self.how) {
             As::Value(moment) => Class::Time(moment),
-            _ => Class::Odd,
+            _ => match cell.duration(self.how) {
+                As::Value(seconds) => Class::Duration(seconds),
+                _ => Class::Odd,
+            },
         }
     }
 }
@@ -236,9 +269,9 @@ fn times_of(classes: &[Class]) -> Judgement {
         .map(|class| match class {
             Class::Time(moment) => {
                 has_time_of_day |= moment.has_time_of_day;
-                moment.days
+                moment.days()
             }
-            _ => f32::NAN,
+            _ => f64::NAN,
         })
         .collect();
     Judgement::Times {
@@ -247,24 +280,49 @@ fn times_of(classes: &[Class]) -> Judgement {
     }
 }
 
-fn numbers_of(classes: &[Class], counts: &[u64], format: Option<NumberFormat>) -> Judgement {
+/// Whether all numbers are whole ones of which some are beyond what an f64 holds.
+#[derive(Default)]
+struct Ids {
+    are_some: bool,
+    is_other: bool,
+}
+
+impl Ids {
+    fn see(&mut self, text: &str, value: f64) {
+        self.are_some |= number::is_beyond_double(text.as_bytes());
+        self.is_other |= value.trunc() != value;
+    }
+
+    fn are_all(&self) -> bool {
+        self.are_some && !self.is_other
+    }
+}
+
+fn numbers_of(
+    classes: &[Class],
+    counts: &[u64],
+    format: Option<NumberFormat>,
+    are_durations: bool,
+) -> Judgement {
     let mut unfit = 0;
     let values = classes
         .iter()
         .zip(counts)
         .map(|(class, cells)| match class {
-            Class::Number(value) => *value,
+            Class::Number(value) if !are_durations => *value,
+            Class::Duration(seconds) if are_durations => *seconds,
             Class::Unfit => {
                 unfit += cells;
-                f32::NAN
+                f64::NAN
             }
-            _ => f32::NAN,
+            _ => f64::NAN,
         })
         .collect();
     Judgement::Numbers {
         values,
         unfit,
         format,
+        are_durations,
     }
 }
 
@@ -283,7 +341,7 @@ pub(super) fn drop_na(text: &mut Text, na: usize) {
 
 impl Distinct {
     /// Takes a value.
-    pub fn see(&mut self, value: f32) {
+    pub fn see(&mut self, value: f64) {
         if !self.is_enough() && !value.is_nan() && !self.0.contains(&value.to_bits()) {
             self.0.push(value.to_bits());
         }

@@ -12,6 +12,7 @@ mod verdict;
 use crate::cell::{As, Cell, How};
 use crate::column::{Reason, Text};
 use crate::error::Problem;
+use crate::floats::Floats;
 use crate::number_format::NumberFormat;
 use crate::options::{Options, Type};
 use crate::room::Room;
@@ -25,12 +26,13 @@ use text::Dictionary;
 pub(crate) enum Cells {
     /// Only missing ones.
     Undecided(Undecided),
-    Number(Numbers),
+    Number(Numbers<f32>),
     /// The same, where texts are read by the format that was declared.
-    Formatted(Numbers),
+    Formatted(Numbers<f32>),
+    Double(Doubles),
     Boolean(Vec<Option<bool>>),
     Time {
-        days: Vec<f32>,
+        days: Floats,
         has_time_of_day: bool,
     },
     Text(Dictionary),
@@ -50,9 +52,36 @@ pub(crate) struct Undecided {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Numbers {
-    values: Vec<f32>,
+pub(crate) struct Numbers<T> {
+    values: Vec<T>,
     unfit: Counter,
+}
+
+/// Numbers in double precision.
+#[derive(Debug, Default)]
+pub(crate) struct Doubles {
+    numbers: Numbers<f64>,
+    /// Whether they are durations, read as seconds.
+    are_durations: bool,
+    /// Whether the short way to read a number may be taken: no format is declared, and they are no durations.
+    is_plain: bool,
+    /// Whether whole numbers were met that no f64 is sure to hold.
+    is_beyond: bool,
+}
+
+impl Doubles {
+    fn plain(is_plain: bool) -> Self {
+        Doubles {
+            is_plain,
+            ..Doubles::default()
+        }
+    }
+
+    /// The numbers, where they may be read the short way.
+    #[inline]
+    pub fn short_way(&mut self) -> Option<&mut Numbers<f64>> {
+        self.is_plain.then_some(&mut self.numbers)
+    }
 }
 
 /// Counts cells, at most one a row, and can take back the one of the last row.
@@ -75,14 +104,14 @@ impl Counter {
     }
 }
 
-impl Numbers {
+impl<T> Numbers<T> {
     /// Whether the cell of `row` is the next one.
     pub fn is_at(&self, row: usize) -> bool {
         self.values.len() == row
     }
 
     #[inline(always)]
-    pub fn push(&mut self, value: f32, room: Room) -> Result<(), Problem> {
+    pub fn push(&mut self, value: T, room: Room) -> Result<(), Problem> {
         room.push(&mut self.values, value)
     }
 }
@@ -96,6 +125,12 @@ pub(crate) struct Builder {
     rules: Rules,
     /// Whether marks of thousands, and `NA` as a code, are told by the column's own cells.
     infer: bool,
+    /// Whether its numbers are wanted in double precision.
+    wants_double: bool,
+    /// Whether they are read in double precision: they are wanted so, or single precision may merge them.
+    in_double: bool,
+    /// Whether the column is only to be read again in double precision, not as text.
+    widens: bool,
     /// Whether `NA` is known to be a text like others.
     na_is_text: bool,
     /// Whether texts are never numbers, for the file has types of its own.
@@ -121,6 +156,9 @@ impl Builder {
             format: format.filter(|_| declared == Some(Type::Number)),
             rules: options.rules,
             infer: options.infer,
+            wants_double: options.rules >= Rules::Two && options.double.contains(&name),
+            in_double: options.rules >= Rules::Two && options.double.contains(&name),
+            widens: false,
             na_is_text: options.na_is_text.contains(&name),
             keeps_text: false,
             likely: None,
@@ -140,6 +178,9 @@ impl Builder {
     /// No cells yet.
     fn start(&self) -> Cells {
         match (Cells::of(self.declared.or(self.likely)), &self.format) {
+            (Cells::Number(_), format) if self.in_double => {
+                Cells::Double(Doubles::plain(format.is_none()))
+            }
             (Cells::Number(numbers), Some(_)) => Cells::Formatted(numbers),
             (cells, _) => cells,
         }
@@ -179,6 +220,10 @@ impl Builder {
                 numbers.unfit.forget(rows);
                 numbers.values.truncate(rows);
             }
+            Cells::Double(doubles) => {
+                doubles.numbers.unfit.forget(rows);
+                doubles.numbers.values.truncate(rows);
+            }
             Cells::Boolean(values) => values.truncate(rows),
             Cells::Time { days, .. } => days.truncate(rows),
             Cells::Text(text) => text.codes.truncate(rows),
@@ -202,9 +247,15 @@ impl Builder {
         !matches!(self.cells, Cells::Mixed | Cells::LeftOut(_) | Cells::Known)
     }
 
-    /// Whether the column was declared to be of another type than `natural`.
+    /// Whether the column is read as another type than `natural`, the file's own.
     pub fn is_read_as_other_than(&self, natural: Option<Type>) -> bool {
-        self.declared.is_some() && self.declared != natural
+        let is_declared = self.declared.is_some() && self.declared != natural;
+        is_declared || (natural.is_some() && matches!(self.cells, Cells::Text(_)))
+    }
+
+    /// Whether numbers are read in double precision.
+    pub fn is_in_double(&self) -> bool {
+        self.in_double
     }
 
     pub fn is_mixed(&self) -> bool {
@@ -219,7 +270,9 @@ impl Builder {
     /// Starts over, as text where several types were met.
     pub fn restart(&mut self) {
         self.met = Met::default();
+        let widens = std::mem::take(&mut self.widens);
         match self.cells {
+            Cells::Mixed if widens => self.cells = self.start(),
             Cells::Mixed => self.cells = Cells::Text(Dictionary::default()),
             Cells::LeftOut(_) => {}
             _ => self.cells = self.start(),
@@ -230,7 +283,7 @@ impl Builder {
     pub fn read_again(&mut self) {
         if self.is_mixed() {
             self.restart();
-        } else {
+        } else if !matches!(self.cells, Cells::Known) {
             let cells = std::mem::replace(&mut self.cells, Cells::Known);
             self.finished = Some(cells);
         }
@@ -244,18 +297,31 @@ impl Undecided {
         cell: Cell<'_>,
         how: How,
         keeps_text: bool,
+        in_double: bool,
         room: Room,
     ) -> Result<Cells, Problem> {
         let is_number = !(keeps_text && matches!(cell, Cell::String(_)));
-        let mut cells = if is_number && cell.number(how) != As::Other {
-            Cells::Number(Numbers {
-                values: Vec::new(),
-                unfit: std::mem::take(&mut self.nans),
-            })
+        let mut cells = if is_number && cell.number::<f32>(how) != As::Other {
+            let unfit = std::mem::take(&mut self.nans);
+            if in_double {
+                let mut doubles = Doubles::plain(true);
+                doubles.numbers.unfit = unfit;
+                Cells::Double(doubles)
+            } else {
+                Cells::Number(Numbers {
+                    values: Vec::new(),
+                    unfit,
+                })
+            }
         } else if cell.boolean(how) != As::Other {
             Cells::of(Some(Type::Boolean))
         } else if cell.time(how) != As::Other {
             Cells::of(Some(Type::Time))
+        } else if how.rules >= Rules::Two && cell.duration(how) != As::Other {
+            Cells::Double(Doubles {
+                are_durations: true,
+                ..Doubles::default()
+            })
         } else if self.markers {
             Cells::Mixed
         } else {
@@ -273,7 +339,7 @@ impl Cells {
             Some(Type::Number) => Cells::Number(Numbers::default()),
             Some(Type::Boolean) => Cells::Boolean(Vec::new()),
             Some(Type::Time) => Cells::Time {
-                days: Vec::new(),
+                days: Floats::default(),
                 has_time_of_day: false,
             },
             Some(Type::Text) => Cells::Text(Dictionary::default()),
@@ -284,6 +350,7 @@ impl Cells {
         match self {
             Cells::Undecided(undecided) => Some(undecided.rows),
             Cells::Number(numbers) | Cells::Formatted(numbers) => Some(numbers.values.len()),
+            Cells::Double(doubles) => Some(doubles.numbers.values.len()),
             Cells::Boolean(values) => Some(values.len()),
             Cells::Time { days, .. } => Some(days.len()),
             Cells::Text(text) => Some(text.codes.len()),
@@ -297,8 +364,12 @@ impl Cells {
             Cells::Number(numbers) | Cells::Formatted(numbers) => {
                 room.pad(&mut numbers.values, rows, f32::NAN)?
             }
+            Cells::Double(doubles) => room.pad(&mut doubles.numbers.values, rows, f64::NAN)?,
             Cells::Boolean(values) => room.pad(values, rows, None)?,
-            Cells::Time { days, .. } => room.pad(days, rows, f32::NAN)?,
+            Cells::Time { days, .. } => match days {
+                Floats::Single(days) => room.pad(days, rows, f32::NAN)?,
+                Floats::Double(days) => room.pad(days, rows, f64::NAN)?,
+            },
             Cells::Text(text) => room.pad(&mut text.codes, rows, Text::MISSING)?,
             Cells::Mixed | Cells::LeftOut(_) | Cells::Known => {}
         }

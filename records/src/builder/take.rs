@@ -1,13 +1,15 @@
 //! Taking the cells of a column.
 
-use super::{Builder, Cells};
-use crate::cell::{As, Cell};
+use super::{Builder, Cells, Doubles};
+use crate::cell::{As, Cell, How};
 use crate::column::Reason;
 use crate::error::Problem;
-use crate::number_format::is_code;
+use crate::floats::{Floats, WHOLE_IN_DOUBLE};
+use crate::number_format::{NumberFormat, is_code};
 use crate::options::Type;
 use crate::room::Room;
 use crate::rules::Rules;
+use crate::time::{MILLIS_OF_A_DAY, Moment};
 
 /// Whether a cell was of the column's type, and if not, what that is.
 enum Taken {
@@ -45,7 +47,7 @@ impl Builder {
                 }
                 return Ok(());
             }
-            self.cells = undecided.decide(cell, how, self.keeps_text, room)?;
+            self.cells = undecided.decide(cell, how, self.keeps_text, self.in_double, room)?;
         }
         match self.take(row, cell, room)? {
             Taken::Yes => Ok(()),
@@ -109,6 +111,26 @@ impl Builder {
                     self.met.marks.see(text, row);
                 }
             }
+            Cells::Double(doubles) => {
+                let value = match doubles.read(cell, self.format.as_ref(), how) {
+                    As::Value(value) => value,
+                    As::Missing => {
+                        is_token = true;
+                        f64::NAN
+                    }
+                    As::Unfit => {
+                        doubles.numbers.unfit.add(row);
+                        f64::NAN
+                    }
+                    As::Other => return Ok(Taken::No(Type::Number)),
+                };
+                doubles.numbers.push(value, room)?;
+                if let Cell::PlainWithComma(text) = cell
+                    && doubles.is_plain
+                {
+                    self.met.marks.see(text, row);
+                }
+            }
             Cells::Boolean(values) => {
                 let value = match cell.boolean(how) {
                     As::Value(value) => Some(value),
@@ -124,18 +146,18 @@ impl Builder {
                 days,
                 has_time_of_day,
             } => {
-                let value = match cell.time(how) {
+                let moment = match cell.time(how) {
                     As::Value(moment) => {
                         *has_time_of_day |= moment.has_time_of_day;
-                        moment.days
+                        Some(moment)
                     }
                     As::Missing | As::Unfit => {
                         is_token = true;
-                        f32::NAN
+                        None
                     }
                     As::Other => return Ok(Taken::No(Type::Time)),
                 };
-                room.push(days, value)?;
+                push_moment(days, moment, how.rules, room)?;
             }
             Cells::Text(text) => text.push(cell.text(), room)?,
             Cells::Undecided(_) | Cells::Mixed | Cells::LeftOut(_) | Cells::Known => {}
@@ -144,5 +166,39 @@ impl Builder {
             self.met.token(cell.text().trim_ascii(), row);
         }
         Ok(Taken::Yes)
+    }
+}
+
+impl Doubles {
+    /// The number that a cell is.
+    fn read(&mut self, cell: Cell<'_>, format: Option<&NumberFormat>, how: How) -> As<f64> {
+        let number = match format {
+            _ if self.are_durations => cell.duration(how),
+            Some(format) => cell.formatted(format, how),
+            None => cell.number(how),
+        };
+        if let As::Value(value) = number
+            && value.abs() >= WHOLE_IN_DOUBLE
+        {
+            self.is_beyond |= cell.is_beyond_double();
+        }
+        number
+    }
+}
+
+/// Takes an instant. Whole days are what single precision holds; the first of another makes all of the column double.
+fn push_moment(
+    days: &mut Floats,
+    moment: Option<Moment>,
+    rules: Rules,
+    room: Room,
+) -> Result<(), Problem> {
+    let is_whole = |moment: Moment| moment.millis % MILLIS_OF_A_DAY == 0;
+    if rules >= Rules::Two && !moment.is_none_or(is_whole) {
+        days.widen();
+    }
+    match days {
+        Floats::Single(days) => room.push(days, moment.map_or(f32::NAN, |moment| moment.single)),
+        Floats::Double(days) => room.push(days, moment.map_or(f64::NAN, Moment::days)),
     }
 }

@@ -8,7 +8,7 @@ const MOST_CODES: usize = 20;
 
 /// Distinct values, as far as they are counted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Distinct(pub(super) Vec<u32>);
+pub(super) struct Distinct(pub(super) Vec<u64>);
 
 impl Distinct {
     pub fn is_enough(&self) -> bool {
@@ -27,12 +27,13 @@ pub(super) struct Tally {
     /// Whole numbers with leading zeros are among the odd ones.
     pub has_codes: bool,
     pub distinct: Distinct,
-    /// Of the dates, while numbers may be what the column holds.
+    /// Of the dates, and of the durations, while numbers may be what the column holds.
     pub times: Distinct,
+    pub durations: Distinct,
 }
 
 impl Tally {
-    pub fn number(&mut self, value: f32, cells: u64) {
+    pub fn number(&mut self, value: f64, cells: u64) {
         self.values += cells;
         self.distinct.see(value);
     }

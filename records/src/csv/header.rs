@@ -89,7 +89,8 @@ impl Header {
 }
 
 pub(super) fn add_columns(names: Vec<String>, table: &mut Table<'_>) -> Result<(), ReadError> {
-    let is_number = |name: &String| matches!(number::parse(name.as_bytes()), Parsed::Finite(_));
+    let is_number =
+        |name: &String| matches!(number::parse::<f32>(name.as_bytes()), Parsed::Finite(_));
     if names
         .iter()
         .any(|name| name.replace("\r\n", "").contains('\r'))

@@ -219,6 +219,23 @@ impl Csv {
         index: usize,
         table: &mut Table<'_>,
     ) -> Result<Option<(usize, bool)>, ReadError> {
+        let is_last = index + 1 == table.columns.len();
+        if let Cells::Double(doubles) = &mut table.columns[index].cells
+            && let Some(numbers) = doubles.short_way()
+            && let Some((value, length)) = number::plain_double(&window.bytes[at..])
+        {
+            let stop = if is_last { b'\n' } else { self.separator };
+            if window.bytes[at + length] == stop {
+                if let Err(problem) = numbers.push(value, table.room) {
+                    return Err(table.in_cell(index, problem));
+                }
+                if self.separator == b';' {
+                    let row = table.rows;
+                    table.columns[index].see_point(&window.bytes[at..at + length], row);
+                }
+                return Ok(Some((at + length + 1, is_last)));
+            }
+        }
         let span = match span(window, at, self.separator) {
             Ok(Some(span)) => span,
             Ok(None) => return Ok(None),

@@ -368,7 +368,7 @@ fn envelope_entry(scanner: &mut Scanner<'_>, key: &mut Vec<u8>) -> Result<Option
     scanner.peek()?;
     let start = scanner.at;
     scanner.skip(1)?;
-    let value = number::parse(scanner.since(start));
+    let value = number::parse::<f32>(scanner.since(start));
     match value {
         number::Parsed::Finite(value) if is_total && value >= 0.0 => Ok(Some(value as u64)),
         _ => Ok(None),

@@ -7,9 +7,10 @@ use super::footer::Unit;
 use super::schema::{Leaf, Reading};
 use super::values::{Physical, Value};
 use crate::cell::{Cell, Exact};
+use crate::floats::WHOLE_IN_DOUBLE;
 use crate::number;
 use crate::options::Type;
-use crate::time::{self, Moment};
+use crate::time::{self, MILLIS_OF_A_DAY, Moment};
 
 const SECONDS_OF_A_DAY: i64 = 86_400;
 /// The Julian day of 1970-01-01.
@@ -18,6 +19,7 @@ const JULIAN_1970: i64 = 2_440_588;
 impl Unit {
     fn of_a_second(self) -> i64 {
         match self {
+            Unit::Seconds => 1,
             Unit::Millis => 1_000,
             Unit::Micros => 1_000_000,
             Unit::Nanos => 1_000_000_000,
@@ -34,37 +36,46 @@ impl Reading {
                 Some(Type::Number)
             }
             Reading::Date | Reading::Timestamp(_) | Reading::Timestamp96 => Some(Type::Time),
-            Reading::TimeOfDay(_) | Reading::Text | Reading::Uuid => None,
+            Reading::TimeOfDay(_) | Reading::Duration(_) => Some(Type::Number),
+            Reading::Text | Reading::Uuid => None,
             Reading::Array | Reading::Bytes => None,
         }
     }
 }
 
-/// The cell of `value`. `written` gives it as text: for columns that are of another type than `leaf` says.
+/// What a cell is wanted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Single,
+    Double,
+    /// As text: for columns that are of another type than `leaf` says.
+    Written,
+}
+
+/// The cell of `value`.
 pub(super) fn cell<'v>(
     leaf: &Leaf,
     value: Value<'v>,
-    written: bool,
+    form: Form,
     text: &'v mut Vec<u8>,
 ) -> Result<Cell<'v>, Fault> {
     text.clear();
+    let written = form == Form::Written;
     match (leaf.reading, value) {
         (Reading::Boolean, Value::Boolean(value)) => Ok(Cell::Boolean(value)),
         (Reading::Text, Value::Bytes(bytes)) => Ok(Cell::String(bytes)),
         (Reading::Integer { signed }, Value::Integer(value)) => {
-            Ok(integer(value, signed, leaf.physical, written, text))
+            Ok(integer(value, signed, leaf.physical, form, text))
         }
         (Reading::Float, Value::Single(value)) => {
-            Ok(float(f64::from(value), value, written, text, value))
+            Ok(float(f64::from(value), value, form, text, value))
         }
-        (Reading::Float, Value::Double(value)) => {
-            Ok(float(value, value as f32, written, text, value))
-        }
+        (Reading::Float, Value::Double(value)) => Ok(float(value, value as f32, form, text, value)),
         (Reading::Half, Value::Bytes(&[low, high])) => {
             let value = half(u16::from_le_bytes([low, high]));
-            Ok(float(f64::from(value), value, written, text, value))
+            Ok(float(f64::from(value), value, form, text, value))
         }
-        (Reading::Decimal { scale }, value) => decimal(value, scale, written, text),
+        (Reading::Decimal { scale }, value) => decimal(value, scale, form, text),
         (Reading::Date, Value::Integer(days)) => Ok(moment(days, None, written, text)),
         (Reading::Timestamp(unit), Value::Integer(value)) => {
             let day = SECONDS_OF_A_DAY * unit.of_a_second();
@@ -72,9 +83,13 @@ pub(super) fn cell<'v>(
             Ok(moment(value.div_euclid(day), Some(of_day), written, text))
         }
         (Reading::Timestamp96, Value::Bytes(bytes)) => timestamp_96(bytes, written, text),
-        (Reading::TimeOfDay(unit), Value::Integer(value)) => {
+        (Reading::TimeOfDay(unit), Value::Integer(value)) if written => {
             time_of_day(value, unit, text);
             Ok(Cell::String(text))
+        }
+        (Reading::TimeOfDay(unit) | Reading::Duration(unit), Value::Integer(value)) => {
+            let seconds = value as f64 / unit.of_a_second() as f64;
+            Ok(float(seconds, seconds as f32, form, text, seconds))
         }
         (Reading::Uuid, Value::Bytes(bytes)) => {
             for (index, byte) in bytes.iter().enumerate() {
@@ -100,21 +115,29 @@ fn integer(
     value: i64,
     signed: bool,
     physical: Physical,
-    written: bool,
+    form: Form,
     text: &mut Vec<u8>,
 ) -> Cell<'_> {
     let unsigned = match physical {
         Physical::Int32 => u64::from(value as u32),
         _ => value as u64,
     };
-    match (signed, written) {
-        (true, false) => Cell::Exact(Exact::Number(value as f32)),
-        (false, false) => Cell::Exact(Exact::Number(unsigned as f32)),
-        (true, true) => {
+    match (signed, form) {
+        (true, Form::Single) => Cell::Exact(Exact::Number(value as f32)),
+        (false, Form::Single) => Cell::Exact(Exact::Number(unsigned as f32)),
+        (true, Form::Double) => Cell::Exact(Exact::Double {
+            value: value as f64,
+            is_beyond: value.unsigned_abs() > WHOLE_IN_DOUBLE as u64,
+        }),
+        (false, Form::Double) => Cell::Exact(Exact::Double {
+            value: unsigned as f64,
+            is_beyond: unsigned > WHOLE_IN_DOUBLE as u64,
+        }),
+        (true, Form::Written) => {
             write(text, format_args!("{value}"));
             Cell::Number(text)
         }
-        (false, true) => {
+        (false, Form::Written) => {
             write(text, format_args!("{unsigned}"));
             Cell::Number(text)
         }
@@ -125,12 +148,17 @@ fn integer(
 fn float<'v>(
     value: f64,
     nearest: f32,
-    written: bool,
+    form: Form,
     text: &'v mut Vec<u8>,
     shown: impl std::fmt::Debug,
 ) -> Cell<'v> {
-    if !written {
+    if form == Form::Single {
         Cell::Exact(Exact::Number(nearest))
+    } else if form == Form::Double {
+        Cell::Exact(Exact::Double {
+            value,
+            is_beyond: false,
+        })
     } else if value.is_finite() {
         write(text, format_args!("{shown:?}"));
         Cell::Number(text)
@@ -159,7 +187,7 @@ fn half(bits: u16) -> f32 {
 fn decimal<'v>(
     value: Value<'_>,
     scale: u32,
-    written: bool,
+    form: Form,
     text: &'v mut Vec<u8>,
 ) -> Result<Cell<'v>, Fault> {
     let unscaled = match value {
@@ -167,12 +195,22 @@ fn decimal<'v>(
         Value::Bytes(bytes) => big_endian(bytes)?,
         _ => return Err(Fault::Damaged("a column is of two types")),
     };
-    if !written
-        && let Ok(digits) = u64::try_from(unscaled.unsigned_abs())
-        && let Some(value) = number::nearest(digits, scale as usize)
-    {
-        let value = if unscaled < 0 { -value } else { value };
-        return Ok(Cell::Exact(Exact::Number(value)));
+    if let Ok(digits) = u64::try_from(unscaled.unsigned_abs()) {
+        let exact = match form {
+            Form::Single => number::nearest(digits, scale as usize)
+                .map(|value| Exact::Number(if unscaled < 0 { -value } else { value })),
+            Form::Double => number::nearest_double(digits, scale as usize).map(|value| {
+                let value = if unscaled < 0 { -value } else { value };
+                Exact::Double {
+                    value,
+                    is_beyond: false,
+                }
+            }),
+            Form::Written => None,
+        };
+        if let Some(exact) = exact {
+            return Ok(Cell::Exact(exact));
+        }
     }
     let sign = if unscaled < 0 { "-" } else { "" };
     let digits = format!("{:0>1$}", unscaled.unsigned_abs(), scale as usize + 1);
@@ -196,8 +234,10 @@ fn big_endian(bytes: &[u8]) -> Result<i128, Fault> {
 fn moment(days: i64, of_day: Option<(i64, Unit)>, written: bool, text: &mut Vec<u8>) -> Cell<'_> {
     if !written {
         let seconds = of_day.map_or(0.0, |(part, unit)| part as f64 / unit.of_a_second() as f64);
+        let millis = of_day.map_or(0, |(part, unit)| part * 1_000 / unit.of_a_second());
         return Cell::Exact(Exact::Moment(Moment {
-            days: (days as f64 + seconds / SECONDS_OF_A_DAY as f64) as f32,
+            millis: days.saturating_mul(MILLIS_OF_A_DAY).saturating_add(millis),
+            single: (days as f64 + seconds / SECONDS_OF_A_DAY as f64) as f32,
             has_time_of_day: of_day.is_some(),
         }));
     }

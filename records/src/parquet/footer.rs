@@ -12,6 +12,8 @@ pub(super) struct Footer {
     pub groups: Vec<Group>,
     /// The columns that pandas wrote an index into.
     pub index: Vec<String>,
+    /// The columns that pandas wrote durations into: the format has no type for them.
+    pub durations: Vec<(String, Unit)>,
 }
 
 /// A node of the schema; its children follow it.
@@ -52,6 +54,7 @@ pub(super) enum Logical {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
+    Seconds,
     Millis,
     Micros,
     Nanos,
@@ -103,7 +106,12 @@ impl Footer {
             match id {
                 2 => footer.schema = list(from, kind, Element::parse)?,
                 4 => footer.groups = list(from, kind, Group::parse)?,
-                5 => footer.index = list(from, kind, index_columns)?.concat(),
+                5 => {
+                    let said = list(from, kind, pandas)?;
+                    let text = || said.iter().map(String::as_str);
+                    footer.index = text().flat_map(names_of_index).collect();
+                    footer.durations = text().flat_map(durations).collect();
+                }
                 // Some columns may still be plain: each says whether it is.
                 _ => from.skip(kind)?,
             }
@@ -112,8 +120,8 @@ impl Footer {
     }
 }
 
-/// What a pair of key and value in the file's metadata says of an index: pandas writes JSON under its name.
-fn index_columns(from: &mut Compact<'_>) -> Result<Vec<String>, Fault> {
+/// What pandas says of a file in a pair of key and value of its metadata: JSON under its name. Empty of other pairs.
+fn pandas(from: &mut Compact<'_>) -> Result<String, Fault> {
     let (mut key, mut value): (&[u8], &[u8]) = (b"", b"");
     let mut last = 0;
     while let Some((id, kind)) = from.field(&mut last)? {
@@ -125,9 +133,47 @@ fn index_columns(from: &mut Compact<'_>) -> Result<Vec<String>, Fault> {
     }
     let text = std::str::from_utf8(value).unwrap_or_default();
     Ok(match key {
-        b"pandas" => names_of_index(text),
-        _ => Vec::new(),
+        b"pandas" => text.to_owned(),
+        _ => String::new(),
     })
+}
+
+/// The columns of durations: each has its name before its type.
+fn durations(json: &str) -> Vec<(String, Unit)> {
+    let mut columns = Vec::new();
+    let mut name = "";
+    let mut rest = json;
+    while let Some((_, behind)) = rest.split_once('"') {
+        let Some((key, behind)) = behind.split_once('"') else {
+            break;
+        };
+        rest = behind;
+        let value = behind
+            .trim_start()
+            .strip_prefix(':')
+            .and_then(|behind| behind.trim_start().strip_prefix('"'))
+            .and_then(|behind| behind.split_once('"'));
+        let Some((value, behind)) = value else {
+            continue;
+        };
+        rest = behind;
+        let unit = match value {
+            "timedelta64[s]" => Unit::Seconds,
+            "timedelta64[ms]" => Unit::Millis,
+            "timedelta64[us]" => Unit::Micros,
+            "timedelta64[ns]" => Unit::Nanos,
+            _ => {
+                if key == "field_name" {
+                    name = value;
+                }
+                continue;
+            }
+        };
+        if key == "numpy_type" {
+            columns.push((name.to_owned(), unit));
+        }
+    }
+    columns
 }
 
 /// The strings in the array `index_columns`. Where the index is no column, an object stands there.
@@ -322,6 +368,15 @@ impl Chunk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_durations_of_pandas_are_found_in_its_metadata() {
+        // pandas 3.1: DataFrame.to_parquet
+        let json = r#"{"index_columns": [], "column_indexes": [{"name": null, "field_name": null}], "columns": [{"name": "a", "field_name": "a", "pandas_type": "object", "numpy_type": "timedelta64[us]", "metadata": null}, {"name": "b", "field_name": "b", "pandas_type": "int64", "numpy_type": "int64"}]}"#;
+        assert_eq!(durations(json), [("a".to_owned(), Unit::Micros)]);
+        assert_eq!(durations("{\"field_name\": \"a"), []);
+        assert_eq!(durations(""), []);
+    }
 
     #[test]
     fn the_index_of_pandas_is_found_in_its_metadata() {

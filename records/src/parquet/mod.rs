@@ -23,9 +23,11 @@ use crate::format::{Format, Kind};
 use crate::input::Input;
 use crate::options::{Options, Skip};
 use crate::room::Room;
+use crate::rules::Rules;
 use crate::source::Source;
 use crate::table::Table;
 use budget::Budget;
+use cells::Form;
 use fault::Fault;
 use file::File;
 use footer::{Chunk, Footer, Group};
@@ -36,7 +38,8 @@ use values::{Dictionary, Values};
 
 /// Reads the Parquet file that `input` is the beginning of.
 ///
-/// A column of text in which dates, numbers and other text are met is read once more, as text.
+/// A column of text in which dates, numbers and other text are met is read once more, as text; one of numbers that single
+/// precision may merge, in double precision.
 pub(crate) fn read(
     input: Input<'_>,
     source: &dyn Source,
@@ -49,7 +52,10 @@ pub(crate) fn read(
     let mut file = File::open(input, source)?;
     let whole = |fault: Fault| ReadError::from(fault.problem(None));
     let footer = Footer::parse(&file.footer()?).map_err(whole)?;
-    let leaves = schema::leaves(&footer.schema).map_err(whole)?;
+    let mut leaves = schema::leaves(&footer.schema).map_err(whole)?;
+    if options.rules >= Rules::Two {
+        find_durations(&mut leaves, &footer);
+    }
     let mut table = Table::new(options);
     let columns = add_columns(&leaves, &mut table)?;
     table.index.clone_from(&footer.index);
@@ -70,6 +76,18 @@ pub(crate) fn read(
             return Ok(records);
         }
         table.read_again()?;
+    }
+}
+
+/// Takes whole numbers for durations where pandas says that they are.
+fn find_durations(leaves: &mut [Leaf], footer: &Footer) {
+    for leaf in leaves {
+        let mut durations = footer.durations.iter();
+        if leaf.reading == (Reading::Integer { signed: true })
+            && let Some((_, unit)) = durations.find(|(name, _)| *name == leaf.name)
+        {
+            leaf.reading = Reading::Duration(*unit);
+        }
     }
 }
 
@@ -221,6 +239,7 @@ impl Reader<'_, '_> {
                 dictionary: dictionary.as_ref(),
                 longest: self.options.max_row_bytes,
                 skip: &self.options.skip,
+                rules: self.options.rules,
                 room,
             };
             let read = reading.read(&page, row, column, budget);
@@ -251,6 +270,7 @@ struct PageReading<'r> {
     /// The longest text, in bytes.
     longest: usize,
     skip: &'r Skip,
+    rules: Rules,
     room: Room,
 }
 
@@ -268,7 +288,16 @@ impl PageReading<'_> {
         let physical = self.leaf.physical;
         let mut values = Values::new(page.encoding, physical, bytes, page.values, self.dictionary)
             .map_err(at_first)?;
-        let written = column.is_read_as_other_than(self.leaf.reading.natural_type());
+        // The first rules have times of day as text.
+        let is_text =
+            self.rules == Rules::One && matches!(self.leaf.reading, Reading::TimeOfDay(_));
+        let form = if is_text || column.is_read_as_other_than(self.leaf.reading.natural_type()) {
+            Form::Written
+        } else if column.is_in_double() {
+            Form::Double
+        } else {
+            Form::Single
+        };
         let mut text = Vec::new();
         for row in row..row + page.values {
             let at_row = |fault| (fault, row);
@@ -285,7 +314,7 @@ impl PageReading<'_> {
             if !self.skip.is_empty() && self.skip.holds(row as u64) {
                 continue;
             }
-            let cell = cells::cell(self.leaf, value, written, &mut text).map_err(at_row)?;
+            let cell = cells::cell(self.leaf, value, form, &mut text).map_err(at_row)?;
             if let Cell::Exact(Exact::Number(value)) = cell
                 && let Cells::Number(numbers) = &mut column.cells
                 && numbers.is_at(row)

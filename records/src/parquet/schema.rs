@@ -36,8 +36,10 @@ pub(super) enum Reading {
     Timestamp(Unit),
     /// Nanoseconds of a day, and the Julian day: what Impala and older Sparks write.
     Timestamp96,
-    /// Text, as CSV has it.
+    /// Seconds since midnight.
     TimeOfDay(Unit),
+    /// Seconds.
+    Duration(Unit),
     Text,
     Uuid,
     /// Repeats within a row.

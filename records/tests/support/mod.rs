@@ -2,7 +2,7 @@
 
 pub mod thrift;
 
-use records::{Options, ReadError, Records, Values, read};
+use records::{Floats, Options, ReadError, Records, Values, read};
 
 pub fn ok(source: impl AsRef<[u8]>) -> Records {
     with(source, &Options::default())
@@ -44,11 +44,16 @@ pub fn column<'r>(records: &'r Records, name: &str) -> &'r Values {
 
 /// Numbers, or days of dates and times; `None` is missing.
 pub fn numbers(records: &Records, name: &str) -> Vec<Option<f32>> {
+    let values = floats(records, name).iter();
+    values
+        .map(|value| (!value.is_nan()).then_some(value as f32))
+        .collect()
+}
+
+/// The same, in the precision in which they are held.
+pub fn floats<'r>(records: &'r Records, name: &str) -> &'r Floats {
     match column(records, name) {
-        Values::Number { values, .. } | Values::Time { days: values, .. } => values
-            .iter()
-            .map(|value| (!value.is_nan()).then_some(*value))
-            .collect(),
+        Values::Number { values, .. } | Values::Time { days: values, .. } => values,
         other => panic!("{name} is {other:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! `runner compare`: models side by side.
+//! `runner compare`: models side by side. The best of each score is marked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +24,9 @@ pub struct Args {
     pub json: bool,
 }
 
+/// What one model has in each row, by label.
+type Rows = BTreeMap<String, String>;
+
 /// # Errors
 /// When one of the models is not there, or the store can't be read.
 pub async fn run(args: Args) -> Result<Exit, Error> {
@@ -40,8 +43,14 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         .chain(args.references.iter().map(String::as_str))
         .collect();
     let mut table = output::table(&header);
-    for rows in [facts, scores, parameters] {
-        let columns: Vec<BTreeMap<String, String>> = models.iter().map(rows).collect();
+    let best = best(&models);
+    let all = |rows: &dyn Fn(&Manifest) -> Rows| models.iter().map(rows).collect();
+    let parts: [Vec<Rows>; 3] = [
+        all(&facts),
+        all(&|model| scores(model, &best)),
+        all(&parameters),
+    ];
+    for columns in parts {
         let labels: BTreeSet<&String> = columns.iter().flat_map(BTreeMap::keys).collect();
         for label in labels {
             let values = columns
@@ -73,10 +82,40 @@ fn facts(model: &Manifest) -> BTreeMap<String, String> {
     .into()
 }
 
-fn scores(model: &Manifest) -> BTreeMap<String, String> {
+/// The best value of each held-out score that several models have, where all of them say in the same way what is better, and
+/// they do not all have the same.
+fn best(models: &[Manifest]) -> BTreeMap<String, f64> {
+    let names = models
+        .iter()
+        .flat_map(|model| model.metrics.held_out.scores.keys());
+    let names: BTreeSet<&String> = names.collect();
+    let best_of = |name: &String| {
+        let having = models.iter().filter_map(|model| {
+            let value = model.metrics.held_out.scores.get(name)?;
+            Some((*value, model.metrics.is_higher_better(name)))
+        });
+        let (values, said): (Vec<f64>, BTreeSet<Option<bool>>) = having.unzip();
+        let higher = (said.len() == 1).then(|| said.first().copied().flatten())??;
+        let best = values.iter().copied().reduce(|left, right| match higher {
+            true => left.max(right),
+            false => left.min(right),
+        })?;
+        let differs = values.iter().any(|value| *value != best);
+        differs.then(|| (name.clone(), best))
+    };
+    names.into_iter().filter_map(best_of).collect()
+}
+
+fn scores(model: &Manifest, best: &BTreeMap<String, f64>) -> BTreeMap<String, String> {
     let scores = model.metrics.held_out.scores.iter();
     let mut scores: BTreeMap<String, String> = scores
-        .map(|(name, value)| (metric_name(name), format!("{value:.4}")))
+        .map(|(name, value)| {
+            let mark = match best.get(name) == Some(value) {
+                true => " *",
+                false => "",
+            };
+            (metric_name(name), format!("{value:.4}{mark}"))
+        })
         .collect();
     let primary = &model.metrics.primary;
     if let Some(value) = primary.validation {

@@ -13,7 +13,8 @@ pub struct Args {
     #[command(flatten)]
     pub which: Which,
 
-    /// Best first by this held-out score, such as roc_auc or rmse [default: newest first]
+    /// Best first by this held-out score, such as roc_auc or rmse; the model's manifest says which direction is better
+    /// [default: newest first]
     #[arg(long, value_name = "SCORE")]
     pub sort: Option<String>,
 

@@ -1,11 +1,12 @@
 //! `runner push`: publish what `runner run` left in a folder.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use contract::{Manifest, files};
+use contract::{Manifest, Warning, files};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
@@ -16,8 +17,10 @@ use crate::nomad::Nomad;
 use crate::platform::{NamedFolder, is_foreign};
 use crate::report;
 use crate::store::{
-    self, LocalFile, Location, REJECTED, Store, StoreError, Target, data_key, module_key,
+    self, LocalFile, Location, REJECTED, Store, StoreError, Target, UNPUBLISHED, data_key,
+    module_key,
 };
+use crate::warnings;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -41,7 +44,7 @@ pub struct Args {
     pub store: super::store::Args,
 }
 
-/// A model's folder, and the folder that it lies in.
+/// A model's folder, and the folder in which modules and data are.
 struct Found {
     folder: NamedFolder,
     beside: NamedFolder,
@@ -51,6 +54,11 @@ impl Found {
     fn new(folder: NamedFolder, beside: &NamedFolder) -> Self {
         let beside = beside.clone();
         Self { folder, beside }
+    }
+
+    fn has_module(&self, manifest: &Manifest) -> bool {
+        let key = module_key(&manifest.module.sha256);
+        LocalFile::beneath(&self.beside, key).open().is_ok()
     }
 
     /// What lies beside it under `key`, if it is a file and was not seen before.
@@ -83,6 +91,8 @@ struct Pushed {
     /// Each gate that was missed, with what was wanted and what was there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missed: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -114,12 +124,19 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
             Err(error) => results.push((found.folder.path().display().to_string(), Err(error))),
         }
     }
-    store_shared(&*store, &models).await?;
+    let models = store_shared(&*store, models, &mut results).await;
     let pushed: Vec<(String, Result<Pushed, StoreError>)> = stream::iter(models)
         .map(|(found, manifest)| {
             let store = Arc::clone(&store);
             async move {
-                let pushed = push(&*store, &found.folder, &manifest).await;
+                let mut pushed = push(&*store, &found.folder, &manifest).await;
+                if let Ok(pushed) = &mut pushed
+                    && pushed.status == Status::Published
+                    && !found.has_module(&manifest)
+                {
+                    let warning = missing_module(&*store, &manifest).await;
+                    pushed.warnings.extend(warning);
+                }
                 (manifest.name, pushed)
             }
         })
@@ -135,6 +152,9 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
             Ok(done) => pushed.push(done),
             Err(error) => failures.push((name, error)),
         }
+    }
+    for done in &pushed {
+        warnings::log(&done.warnings);
     }
     print(&pushed, args.json)?;
     let missed = pushed.iter().any(|done| done.status == Status::GateNotMet);
@@ -183,16 +203,26 @@ fn find_models(folder: &Path) -> Result<Vec<Read>, StoreError> {
     let top = NamedFolder::open(folder).map_err(unread(folder))?;
     let mut found = Vec::new();
     if holds_model(&top) {
-        let beside = folder.parent().unwrap_or(folder);
+        let above = folder.parent().unwrap_or(folder);
+        // `runner run` keeps a model there whose place is taken; modules and data lie one folder above.
+        let beside = match above.file_name() == Some(OsStr::new(UNPUBLISHED)) {
+            true => above.parent().unwrap_or(above),
+            false => above,
+        };
         let beside = NamedFolder::open(beside).map_err(unread(beside))?;
         found.push(Found::new(top, &beside));
     } else {
-        // What is wrong with it is said when its name is come to.
-        let rejected = top.beneath(REJECTED).ok();
-        for parent in [Some(top), rejected].into_iter().flatten() {
+        // What is wrong with one is said when its name is come to.
+        let beneath = [
+            REJECTED.to_owned(),
+            UNPUBLISHED.to_owned(),
+            format!("{REJECTED}/{UNPUBLISHED}"),
+        ];
+        let beneath = beneath.map(|name| top.beneath(name).ok());
+        for parent in std::iter::once(top.clone()).chain(beneath.into_iter().flatten()) {
             for name in parent.names().map_err(unread(parent.path()))? {
                 match parent.beneath(&name) {
-                    Ok(model) if holds_model(&model) => found.push(Found::new(model, &parent)),
+                    Ok(model) if holds_model(&model) => found.push(Found::new(model, &top)),
                     Err(error) if is_foreign(&error) => {
                         let path = parent.path().join(name);
                         tracing::warn!("{} is left out: {error}", path.display());
@@ -234,22 +264,66 @@ fn rename(folder: &NamedFolder, manifest: &mut Manifest) -> Result<(), StoreErro
     store::write_manifest(folder, manifest)
 }
 
-/// Modules and data that `runner run` left beside the models go by content, each once.
-async fn store_shared(store: &dyn Store, models: &[(Found, Manifest)]) -> Result<(), StoreError> {
+/// Modules and data that `runner run` left beside the models go by content, each once. Models of which one can't be stored are
+/// not published: they go to `failed`, and the others are returned.
+async fn store_shared(
+    store: &dyn Store,
+    models: Vec<(Found, Manifest)>,
+    failed: &mut Vec<(String, Result<Pushed, StoreError>)>,
+) -> Vec<(Found, Manifest)> {
     let mut seen = BTreeSet::new();
+    // The first model of each tells why, the others that it is so.
+    let mut damaged: BTreeMap<String, Option<StoreError>> = BTreeMap::new();
     for (found, manifest) in models.iter().filter(|(_, model)| model.met_its_gates()) {
         let module = &manifest.module.sha256;
         let key = module_key(module);
-        if let Some(file) = found.shared(&key, &mut seen) {
-            store::store_module(store, &file, module).await?;
+        if let Some(file) = found.shared(&key, &mut seen)
+            && let Err(error) = store::store_module(store, &file, module).await
+        {
+            damaged.insert(key, Some(error));
         }
         let data = &manifest.data.sha256;
         let key = data_key(data);
-        if let Some(file) = found.shared(&key, &mut seen) {
-            store::store_data(store, &file, data).await?;
+        if let Some(file) = found.shared(&key, &mut seen)
+            && let Err(error) = store::store_data(store, &file, data).await
+        {
+            damaged.insert(key, Some(error));
         }
     }
-    Ok(())
+    let mut whole = Vec::with_capacity(models.len());
+    for (found, manifest) in models {
+        let keys = [
+            module_key(&manifest.module.sha256),
+            data_key(&manifest.data.sha256),
+        ];
+        let broken = keys.into_iter().find(|key| damaged.contains_key(key));
+        match broken.filter(|_| manifest.met_its_gates()) {
+            None => whole.push((found, manifest)),
+            Some(key) => {
+                let first = damaged.get_mut(&key).and_then(Option::take);
+                let error = first.unwrap_or_else(|| StoreError::BadModel {
+                    folder: found.folder.path().to_owned(),
+                    problem: format!("{key}, which it names, could not be stored"),
+                });
+                failed.push((manifest.name, Err(error)));
+            }
+        }
+    }
+    whole
+}
+
+/// What to say of a model that was published without its module: to predict with it takes the module, which then is nowhere.
+async fn missing_module(store: &dyn Store, manifest: &Manifest) -> Option<Warning> {
+    let module = &manifest.module.sha256;
+    // Who may not look can't be told.
+    if !matches!(store.stat(&module_key(module)).await, Ok(None)) {
+        return None;
+    }
+    let message = format!(
+        "{} was published, and its module {module} is neither beside it nor in the store: `runner predict` then needs the module's file",
+        manifest.name
+    );
+    Some(Warning::new("module_missing", message))
 }
 
 async fn push(
@@ -263,6 +337,7 @@ async fn push(
             status: Status::GateNotMet,
             url: store::record_rejected(store, folder).await?,
             missed: report::missed(manifest),
+            warnings: Vec::new(),
         });
     }
     let published = store::publish(store, folder).await?;
@@ -275,6 +350,7 @@ async fn push(
         },
         url: published.url,
         missed: Vec::new(),
+        warnings: Vec::new(),
     })
 }
 

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use super::DataError;
 use super::progress::Progress;
 use super::sink::Sink;
-use crate::store::{self, Location, Options};
+use crate::store::{self, ARRIVALS, Location, Options, StoreError};
 
 /// Splits an object's address into the place that holds it and its name there. None for a bucket without an object.
 pub(super) fn split(location: &Location) -> Option<(Location, String)> {
@@ -39,21 +39,37 @@ pub(super) async fn copy(
     };
     let (folder, name) = split(location).ok_or_else(missing)?;
     let store = store::open(&folder, options)?;
-    let mut download = store.download(&name, 0).await?.ok_or_else(missing)?;
-    sink.announce(download.bytes)?;
-    while let Some(chunk) = download.chunks.try_next().await? {
-        sink.write(&chunk)?;
-        progress.at(sink.bytes(), Some(download.bytes));
+    let mut tries = ARRIVALS;
+    loop {
+        tries -= 1;
+        let mut download = store.download(&name, 0).await?.ok_or_else(missing)?;
+        sink.announce(download.bytes)?;
+        let ended = loop {
+            match download.chunks.try_next().await {
+                Ok(Some(chunk)) => sink.write(&chunk)?,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+            progress.at(sink.bytes(), Some(download.bytes));
+        };
+        match ended {
+            Err(StoreError::Garbled { .. }) if tries > 0 => {
+                tracing::debug!("{location} arrived damaged, fetching it again");
+                sink.restart()?;
+                continue;
+            }
+            ended => ended?,
+        }
+        if sink.bytes() != download.bytes {
+            return Err(DataError::BadAnswer {
+                url: location.to_string(),
+                problem: format!(
+                    "{} bytes arrived of an object of {}: run this again",
+                    sink.bytes(),
+                    download.bytes
+                ),
+            });
+        }
+        return Ok(download.revision.as_str().to_owned());
     }
-    if sink.bytes() != download.bytes {
-        return Err(DataError::BadAnswer {
-            url: location.to_string(),
-            problem: format!(
-                "{} bytes arrived of an object of {}: run this again",
-                sink.bytes(),
-                download.bytes
-            ),
-        });
-    }
-    Ok(download.revision.as_str().to_owned())
 }

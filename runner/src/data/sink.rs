@@ -130,7 +130,16 @@ impl Sink {
             });
         }
         let Place { folder, name, .. } = &self.into;
-        let named = folder.rename_new(&self.arriving, folder, name);
+        let named = match folder.rename_new(&self.arriving, folder, name) {
+            // The folder is this process's own: nobody takes the name between the two.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                match folder.metadata(name).is_ok() {
+                    true => Err(ErrorKind::AlreadyExists.into()),
+                    false => folder.rename_over(&self.arriving, folder, name),
+                }
+            }
+            named => named,
+        };
         named.map_err(|error| self.into.failed(error))?;
         Ok((self.bytes, found))
     }

@@ -180,6 +180,14 @@ impl Campaign {
         })
     }
 
+    /// The dataset's name for the module.
+    #[must_use]
+    pub fn data_path(&self) -> &str {
+        let meta = self.work.first().map(|work| &work.meta);
+        meta.and_then(|meta| meta.get("data_path"))
+            .map_or("", String::as_str)
+    }
+
     /// Models that will be there in the end, when each dispatch trains one of each version.
     #[must_use]
     pub fn versions(&self) -> usize {

@@ -89,6 +89,18 @@ pub enum DispatchError {
 }
 
 impl DispatchError {
+    /// Whether the same command would be refused again, whatever is set right elsewhere.
+    #[must_use]
+    pub fn refuses_the_same_command(&self) -> bool {
+        matches!(
+            self,
+            Self::UnfitJob { .. }
+                | Self::RegisteredAgain { .. }
+                | Self::OtherVersion { .. }
+                | Self::EarlierVersion { .. }
+        )
+    }
+
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {

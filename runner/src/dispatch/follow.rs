@@ -46,7 +46,12 @@ impl<'a> Follow<'a> {
     pub async fn run(&self) -> Result<Vec<Chain<'a>>, DispatchError> {
         let progress = Progress::new(self.campaign.work.len(), self.wait);
         let regions = (0..self.campaign.regions.len()).map(|region| self.region(region, &progress));
-        let mut chains: Vec<Chain> = try_join_all(regions).await?.into_iter().flatten().collect();
+        let chains = try_join_all(regions).await.inspect_err(|error| {
+            if error.refuses_the_same_command() {
+                progress.is_refused();
+            }
+        })?;
+        let mut chains: Vec<Chain> = chains.into_iter().flatten().collect();
         progress.done();
         // As the work is listed, region by region.
         chains.sort_by_key(|chain| (chain.work.region, chain.order));
@@ -192,14 +197,14 @@ impl Region<'_, '_> {
     async fn poll(&mut self) -> Result<(), DispatchError> {
         let Follow { api, campaign, .. } = self.follow;
         let unfinished = api.unfinished(self.pin.region(), &campaign.job).await?;
-        let unfinished: BTreeMap<String, String> = unfinished
+        let unfinished: BTreeMap<String, bool> = unfinished
             .into_iter()
-            .map(|child| (child.id, child.status))
+            .map(|child| (child.id.clone(), child.wants_a_place()))
             .collect();
         let mut ended = Vec::new();
         for mut chain in std::mem::take(&mut self.open) {
-            if let Some(status) = unfinished.get(chain.job()) {
-                chain.pending = status == "pending";
+            if let Some(wants_a_place) = unfinished.get(chain.job()) {
+                chain.pending = *wants_a_place;
                 chain.goes_on = true;
                 self.open.push(chain);
             } else if self.watches(&chain) {

@@ -47,7 +47,7 @@ pub async fn run(args: &Args) -> Result<Exit, Error> {
     if args.snapshot {
         let store = store.as_deref().ok_or_else(snapshot::needs_a_store)?;
         look(&api, &campaign).await?;
-        let url = snapshot::take(args, store).await?;
+        let url = snapshot::take(args, store, campaign.data_path()).await?;
         campaign = Campaign::new(args, Some(&url))?;
     }
     if args.plan {

@@ -8,7 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often a log gets a line.
 const LINE: Duration = Duration::from_secs(15);
 
-/// Dropped before it is [`done`](Progress::done), it says how to go on.
+/// Dropped before it is [`done`](Progress::done), it says how to go on: by the same command, unless that [would be
+/// refused](Progress::is_refused).
 pub struct Progress {
     bar: ProgressBar,
     all: usize,
@@ -22,6 +23,7 @@ struct State {
     ended: usize,
     last_line: Instant,
     done: bool,
+    refused: bool,
 }
 
 impl Progress {
@@ -41,6 +43,7 @@ impl Progress {
             ended: 0,
             last_line: Instant::now(),
             done: false,
+            refused: false,
         };
         Self {
             bar,
@@ -66,6 +69,11 @@ impl Progress {
     pub fn done(&self) {
         self.state().done = true;
         self.bar.finish_and_clear();
+    }
+
+    /// The same command would meet the same error: that error says how to go on.
+    pub fn is_refused(&self) {
+        self.state().refused = true;
     }
 
     fn show(&self, state: &mut State) {
@@ -98,8 +106,13 @@ impl Drop for Progress {
         if state.done || state.dispatched == 0 {
             return;
         }
+        let how = if state.refused {
+            ""
+        } else {
+            "; the same command again follows them and dispatches the rest"
+        };
         tracing::warn!(
-            "{} of {} are dispatched and go on in Nomad; the same command again follows them and dispatches the rest",
+            "{} of {} are dispatched and go on in Nomad{how}",
             state.dispatched,
             self.all
         );

@@ -36,17 +36,22 @@ pub fn needs_a_store() -> DispatchError {
     )
 }
 
-/// The address from which allocations take the dataset. With `--plan` nothing is stored: it is where it would be.
+/// The address from which allocations take the dataset, which the module knows as `data_path`. With `--plan` nothing is stored:
+/// it is where it would be.
 ///
 /// # Errors
 /// When the data can't be had, or the store refuses or fails.
-pub async fn take(args: &Args, store: &dyn Store) -> Result<String, Error> {
+pub async fn take(args: &Args, store: &dyn Store, data_path: &str) -> Result<String, Error> {
     let source = args.data.source.as_deref().unwrap_or_default();
     let request = args.data.request(source, &Nomad::default(), None)?;
     let request = request.with_store(args.store.access.options());
     let keep = (!args.plan).then_some(store);
     let dataset = snapshot::take(&request, keep, &std::env::temp_dir()).await?;
     let url = store.url(&data_key(&dataset.sha256));
-    tracing::info!("snapshot: {} bytes as {url}", dataset.bytes);
+    // The name is a key of the dispatch: under another one it would be other work.
+    tracing::info!(
+        "snapshot: {} bytes as {url}; where the source changes, --data {url} --data-path {data_path} goes on with these",
+        dataset.bytes
+    );
     Ok(url)
 }

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::connection::Connection;
 use super::error::DispatchError;
 use crate::net;
+use crate::net::retry::{Backoff, Lost, may_pass, retry_after};
 
 /// Of a list of a hundred thousand jobs. Bytes.
 const LARGEST_ANSWER: usize = 256 << 20;
@@ -21,6 +21,9 @@ const LARGEST_TEXT: usize = 64 << 10;
 const FIRST_PATIENCE: Duration = Duration::from_secs(20);
 /// How long one that answered before is waited for: it may be restarted, or elect a leader.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Between two tries: a server that is back is soon noticed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A connection that breaks off is no server that is away.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -88,9 +91,9 @@ impl Transport {
         request
     }
 
-    /// Sends until there is an answer that another try would not change. 429 and 5xx are tried again for about 20 seconds,
-    /// and so is a server that cannot be reached; one that answered before is waited for longer. Every call of ours does
-    /// the same when it is made twice, a dispatch by its token.
+    /// Sends until there is an answer that another try would not change ([`net::retry`]). 408, 429 and 5xx are tried again for
+    /// about 20 seconds, and so is a server that cannot be reached; one that answered before is waited for longer. Every call
+    /// of ours does the same when it is made twice, a dispatch by its token.
     ///
     /// # Errors
     /// When there is no such answer, or it is that the right is missing.
@@ -99,33 +102,37 @@ impl Transport {
         call: &Call,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Response, DispatchError> {
-        let started = Instant::now();
-        let mut answered = None;
-        let mut delays = ExponentialBuilder::default()
-            .with_jitter()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(5))
-            .without_max_times()
-            .build();
+        let backoff = |patience| Backoff::patience(patience).with_longest(LONGEST_PAUSE);
+        // What a server says that is back again has a time of its own.
+        let (mut away, mut answering) = (None, None);
         loop {
             let problem = match self.once(request()).await {
                 Ok(response) => return Ok(response),
                 Err(Problem::Denied) if !self.is_settling() => return Err(self.denied(call)),
                 Err(problem) => problem,
             };
-            // What a server says that is back again has a time of its own.
-            let (since, patience) = match problem {
-                Problem::Connection(_) => {
-                    answered = None;
-                    let reached = self.reached.load(Ordering::Relaxed);
-                    (started, if reached { PATIENCE } else { FIRST_PATIENCE })
+            let delay = match &problem {
+                Problem::Connection(error) if Lost::of(error) == Lost::ForGood => {
+                    return Err(self.given_up(call, problem));
                 }
-                _ => (*answered.get_or_insert_with(Instant::now), FIRST_PATIENCE),
+                Problem::Connection(_) => {
+                    answering = None;
+                    let reached = self.reached.load(Ordering::Relaxed);
+                    let patience = if reached { PATIENCE } else { FIRST_PATIENCE };
+                    away.get_or_insert_with(|| backoff(patience)).next(None)
+                }
+                Problem::Status { after, .. } => {
+                    let answering = answering.get_or_insert_with(|| backoff(FIRST_PATIENCE));
+                    answering.next(*after)
+                }
+                Problem::Denied => {
+                    let answering = answering.get_or_insert_with(|| backoff(FIRST_PATIENCE));
+                    answering.next(None)
+                }
             };
-            let delay = delays.next().unwrap_or(patience);
-            if since.elapsed() + delay > patience {
+            let Ok(delay) = delay else {
                 return Err(self.given_up(call, problem));
-            }
+            };
             let seconds = delay.as_secs_f64();
             tracing::debug!("Nomad: {problem}: trying again in {seconds:.1} s");
             tokio::time::sleep(delay).await;
@@ -143,9 +150,14 @@ impl Transport {
         if status == StatusCode::FORBIDDEN {
             return Err(Problem::Denied);
         }
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        if may_pass(status) {
+            let after = retry_after(response.headers());
             let text = text_of(response).await.unwrap_or_default();
-            return Err(Problem::Status { status, text });
+            return Err(Problem::Status {
+                status,
+                text,
+                after,
+            });
         }
         Ok(response)
     }
@@ -203,7 +215,7 @@ impl Transport {
                 address: self.connection.base.to_string(),
                 problem: with_causes(&error),
             },
-            Problem::Status { status, text } => call.failed(status, &text),
+            Problem::Status { status, text, .. } => call.failed(status, &text),
             Problem::Denied => self.denied(call),
         }
     }
@@ -259,7 +271,12 @@ enum Problem {
     #[error("{}", with_causes(.0))]
     Connection(reqwest::Error),
     #[error("{status} {text}")]
-    Status { status: StatusCode, text: String },
+    Status {
+        status: StatusCode,
+        text: String,
+        /// What the server asks to wait.
+        after: Option<Duration>,
+    },
     #[error("the right is missing")]
     Denied,
 }

@@ -40,13 +40,21 @@ pub fn client(silence: Duration) -> Result<Client, NetError> {
 /// # Errors
 /// When TLS can't be set up.
 pub fn builder(silence: Duration) -> Result<ClientBuilder, NetError> {
+    Ok(upload_builder(silence)?.read_timeout(silence))
+}
+
+/// The same without a limit on silence, for uploads: the client would count the time that a large body takes to go out as
+/// silence of the server. The caller looks whether bytes move.
+///
+/// # Errors
+/// When TLS can't be set up.
+pub fn upload_builder(silence: Duration) -> Result<ClientBuilder, NetError> {
     Ok(Client::builder()
         .tls_backend_preconfigured(tls()?)
         .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .referer(false)
-        .connect_timeout(silence.min(CONNECT))
-        .read_timeout(silence))
+        .connect_timeout(silence.min(CONNECT)))
 }
 
 /// # Errors

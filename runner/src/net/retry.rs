@@ -1,4 +1,4 @@
-//! What is worth another try, and when: one policy for data and stores, as `object_store` has it in `client/retry.rs`.
+//! What is worth another try, and when: one policy for data, stores and Nomad, as `object_store` has it in `client/retry.rs`.
 //!
 //! Connections that are refused, reset or time out, names that are not resolved, 408, 429 and 5xx may pass. A certificate
 //! that is not trusted, an address that is not allowed and every other status will not.
@@ -81,6 +81,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[derive(Debug)]
 pub struct Backoff {
     delays: ExponentialBackoff,
+    longest: Duration,
     begun: Instant,
     limit: Limit,
     tries: u32,
@@ -118,9 +119,17 @@ impl Backoff {
         Self::new(delays, Limit::Patience(patience))
     }
 
+    /// The same with pauses that grow to `longest` at most, unless the server asks for more.
+    #[must_use]
+    pub fn with_longest(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
+    }
+
     fn new(delays: ExponentialBackoff, limit: Limit) -> Self {
         Self {
             delays,
+            longest: Duration::MAX,
             begun: Instant::now(),
             limit,
             tries: 1,
@@ -138,8 +147,20 @@ impl Backoff {
     /// # Errors
     /// When there is none.
     pub fn next(&mut self, asked: Option<Duration>) -> Result<Duration, GiveUp> {
+        self.next_within(asked, Duration::MAX)
+    }
+
+    /// The same where others share the time that is left.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn next_within(
+        &mut self,
+        asked: Option<Duration>,
+        left: Duration,
+    ) -> Result<Duration, GiveUp> {
         const LONGEST: Duration = Duration::from_secs(120);
-        let growing = self.delays.next().unwrap_or_default();
+        let growing = self.delays.next().unwrap_or_default().min(self.longest);
         let asked = asked.unwrap_or_default();
         let wait = asked.saturating_add(growing);
         let wait = match self.limit {
@@ -149,7 +170,7 @@ impl Backoff {
             Limit::Tries(_) if asked > LONGEST => return Err(GiveUp::Asked(asked)),
             Limit::Tries(_) => wait,
             Limit::Patience(patience) => {
-                let left = patience.saturating_sub(self.begun.elapsed());
+                let left = left.min(patience.saturating_sub(self.begun.elapsed()));
                 if asked > left {
                     return Err(GiveUp::Asked(asked));
                 }

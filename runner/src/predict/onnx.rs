@@ -280,11 +280,17 @@ impl Lines {
             }
             let targets = &scores.predictions[row * scores.targets..(row + 1) * scores.targets];
             let classes = &scores.probabilities[row * scores.classes..(row + 1) * scores.classes];
-            for value in targets.iter().chain(classes) {
-                number.clear();
-                let _ = write!(number, ",{value}");
-                self.text.extend_from_slice(number.as_bytes());
+            number.clear();
+            for value in targets {
+                let _ = match scores.is_double {
+                    true => write!(number, ",{value}"),
+                    false => write!(number, ",{}", *value as f32),
+                };
             }
+            for value in classes {
+                let _ = write!(number, ",{value}");
+            }
+            self.text.extend_from_slice(number.as_bytes());
             self.text.extend_from_slice(&self.end);
         }
     }

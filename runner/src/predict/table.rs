@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{PredictionWarnings, Warning};
-use records::{Block, Notes, Options, Passed, ReadError, Records, Rules, Text, Type};
+use records::{Block, Floats, Notes, Options, Passed, ReadError, Records, Rules, Text, Type};
 
 use super::categories::Known;
 use super::reading::Written;
@@ -55,7 +55,7 @@ pub(super) struct Columns {
 
 /// A column as it is held: a text for each row would take many times the memory.
 enum Held {
-    Numbers(Vec<f32>),
+    Numbers(Floats),
     Text(Text),
 }
 
@@ -67,7 +67,12 @@ impl Columns {
             .map(|(name, held)| Column {
                 name: name.clone(),
                 values: match held {
-                    Held::Numbers(values) => Values::Numbers(values[start..end].to_vec()),
+                    Held::Numbers(Floats::Single(values)) => {
+                        Values::Numbers(values[start..end].to_vec())
+                    }
+                    Held::Numbers(Floats::Double(values)) => {
+                        Values::Doubles(values[start..end].to_vec())
+                    }
                     Held::Text(text) => {
                         let codes = text.codes[start..end].iter();
                         let texts = codes.map(|code| text.distinct.get(*code as usize).cloned());
@@ -93,9 +98,9 @@ impl Schema {
         };
         let kind = |name: &str, kind: Kind| match (kind, written.kind(name)) {
             (Kind::Text, _) => Cells::Text,
-            (Kind::Number, Some("boolean")) => Cells::Boolean,
-            (Kind::Number, Some("date" | "timestamp")) => Cells::Time,
-            (Kind::Number, _) => Cells::Number,
+            (_, Some("boolean")) => Cells::Boolean,
+            (_, Some("date" | "timestamp")) => Cells::Time,
+            (Kind::Number | Kind::Double, _) => Cells::Number,
         };
         let inputs: Vec<Input> = signature
             .inputs
@@ -110,6 +115,9 @@ impl Schema {
             ..written.options()?
         };
         if wide.is_none() {
+            let doubles = signature.inputs.iter();
+            let doubles = doubles.filter(|port| port.kind == Kind::Double);
+            options.double = doubles.map(|port| port.name.clone()).collect();
             options.columns =
                 records::Columns::Only(inputs.iter().map(|input| input.name.clone()).collect());
             options.types = inputs
@@ -183,7 +191,7 @@ impl Schema {
             Some(kind) => {
                 for column in records.columns {
                     let kind = match kind {
-                        Kind::Number => Cells::Number,
+                        Kind::Number | Kind::Double => Cells::Number,
                         Kind::Text => Cells::Text,
                     };
                     columns.push(self.column(column.name, column.values, kind, first_row)?);
@@ -280,7 +288,7 @@ fn names(records: &Records) -> impl Iterator<Item = &str> {
 
 fn missing(rows: usize) -> records::Values {
     records::Values::Number {
-        values: vec![f32::NAN; rows],
+        values: Floats::missing(rows),
         unfit: 0,
     }
 }
@@ -374,24 +382,26 @@ impl Unread {
 }
 
 /// A column as numbers, by the module's own rules (docs/data.md): dates are days, booleans 0 and 1.
-fn numbers(values: records::Values, kind: Cells, unread: &mut Unread) -> Vec<f32> {
+fn numbers(values: records::Values, kind: Cells, unread: &mut Unread) -> Floats {
     let mut refuse = |row: usize, cell: &dyn std::fmt::Display| {
         unread.add(row, cell);
         f32::NAN
     };
+    let is_flag = |value: f64| matches!(value, 0.0 | 1.0);
     match values {
         records::Values::Number { values, unfit } if kind == Cells::Number => {
             unread.count += unfit;
             values
         }
-        records::Values::Number { mut values, .. } => {
-            for (row, value) in values.iter_mut().enumerate() {
-                let fits = kind == Cells::Boolean && matches!(*value, 0.0 | 1.0);
-                if !fits && !value.is_nan() {
-                    *value = refuse(row, &*value);
-                }
-            }
-            values
+        records::Values::Number { values, .. } => {
+            let value = |(row, value): (usize, f64)| match kind == Cells::Boolean && is_flag(value)
+            {
+                true => value as f32,
+                false if value.is_nan() => f32::NAN,
+                false => refuse(row, &values.written(value)),
+            };
+            let read: Vec<f32> = values.iter().enumerate().map(value).collect();
+            read.into()
         }
         records::Values::Boolean(values) => values
             .iter()
@@ -401,17 +411,17 @@ fn numbers(values: records::Values, kind: Cells, unread: &mut Unread) -> Vec<f32
                 Some(value) if kind == Cells::Time => refuse(row, value),
                 Some(value) => f32::from(u8::from(*value)),
             })
-            .collect(),
-        records::Values::Time { mut days, .. } => {
-            if kind == Cells::Boolean {
-                for (row, value) in days.iter_mut().enumerate() {
-                    if !matches!(*value, 0.0 | 1.0) && !value.is_nan() {
-                        *value = refuse(row, &*value);
-                    }
-                }
-            }
-            days
+            .collect::<Vec<f32>>()
+            .into(),
+        records::Values::Time { days, .. } if kind == Cells::Boolean => {
+            let value = |(row, value): (usize, f64)| match value.is_nan() || is_flag(value) {
+                true => value as f32,
+                false => refuse(row, &days.written(value)),
+            };
+            let read: Vec<f32> = days.iter().enumerate().map(value).collect();
+            read.into()
         }
+        records::Values::Time { days, .. } => days,
         records::Values::Text(text) => {
             let distinct: Vec<Option<f32>> =
                 text.distinct.iter().map(|cell| read(cell, kind)).collect();
@@ -423,11 +433,13 @@ fn numbers(values: records::Values, kind: Cells, unread: &mut Unread) -> Vec<f32
                     Some(None) => refuse(row, &text.distinct[*code as usize]),
                     None => f32::NAN,
                 })
-                .collect()
+                .collect::<Vec<f32>>()
+                .into()
         }
     }
 }
 
+/// A text that the first rules read in a column of numbers.
 fn read(cell: &str, kind: Cells) -> Option<f32> {
     let cell = cell.trim();
     match kind {
@@ -437,7 +449,7 @@ fn read(cell: &str, kind: Cells) -> Option<f32> {
             "false" | "no" | "n" | "f" | "0" => Some(0.0),
             _ => None,
         },
-        Cells::Time => records::parse_days(cell),
+        Cells::Time => records::parse_days(cell, Rules::One).map(|days| days as f32),
         Cells::Text => None,
     }
 }

@@ -100,9 +100,12 @@ pub(super) async fn read_alias(
     alias: &str,
 ) -> Result<Option<(Alias, Revision)>, StoreError> {
     let found = find_alias(store, save_path, alias).await?;
-    found.transpose().map_err(|damaged| StoreError::Damaged {
-        url: store.url(&alias_key(save_path, alias)),
-        problem: damaged.problem,
+    found.transpose().map_err(|damaged| {
+        let (url, problem) = (store.url(&alias_key(save_path, alias)), damaged.problem);
+        match damaged.newer {
+            true => StoreError::Refused { url, problem },
+            false => StoreError::Damaged { url, problem },
+        }
     })
 }
 

@@ -3,14 +3,12 @@
 use futures_util::stream::TryStreamExt;
 
 use super::RegistryError;
+use super::contended::Pauses;
 use super::promotion::{Release, release};
 use crate::store::mark::{self, Committed, Found, Mark, Removed};
 use crate::store::{
     Content, Depth, Entry, Replaced, Revision, Store, StoreError, deleted_key, manifest_key,
 };
-
-/// How often a change is tried again that somebody else was faster with.
-const ROUNDS: u32 = 100;
 
 /// Deletes the model `name`, whatever its manifest is: one that can't be read, too. An alias that stands for it stops that.
 /// Run again it goes on where it was stopped.
@@ -34,7 +32,8 @@ pub async fn delete(store: &dyn Store, name: &str) -> Result<(), RegistryError> 
 /// Brings a model's commit mark to its end: a tombstone, or what it was where an alias stands for the model. Whether there is a
 /// tombstone now: without one no file may be removed, since somebody may be about to commit them.
 async fn bury(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
-    for _ in 0..ROUNDS {
+    let mut pauses = Pauses::new(store.patience());
+    while pauses.next(store).await {
         let found = match mark::find(store, name).await {
             Ok(found) => found,
             Err(error) => {
@@ -49,7 +48,9 @@ async fn bury(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
         let done = match mark {
             Mark::Tombstone(_) => return Ok(true),
             Mark::Model(model) if model.deleting.is_none() => {
-                mark::mark(store, &model, &revision).await?;
+                if mark::mark(store, &model, &revision).await? == Replaced::Done {
+                    pauses.skip();
+                }
                 continue;
             }
             Mark::Model(model) => {
@@ -78,12 +79,7 @@ async fn bury(store: &dyn Store, name: &str) -> Result<bool, RegistryError> {
             return Ok(true);
         }
     }
-    Err(StoreError::Refused {
-        url: store.url(&manifest_key(name)),
-        problem: "it changes as often as it is to be deleted: run this again when that has ended"
-            .to_owned(),
-    }
-    .into())
+    Err(pauses.too_busy(store.url(&manifest_key(name))).into())
 }
 
 /// A link or a pipe in the place of a manifest is nothing that could be compared and swapped.

@@ -29,6 +29,11 @@ pub enum RegistryError {
         "{url} can't be read here and may be whole, so that its model is not deleted: {problem}"
     )]
     PerhapsWhole { url: String, problem: Damaged },
+    #[error("cannot sort by {score}: {problem}")]
+    UnknownDirection {
+        score: String,
+        problem: &'static str,
+    },
     #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Local {
         action: &'static str,
@@ -61,7 +66,7 @@ impl RegistryError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Store(error) => error.exit(),
-            Self::BadReference(_) => Exit::Usage,
+            Self::BadReference(_) | Self::UnknownDirection { .. } => Exit::Usage,
             Self::NoModel { .. }
             | Self::Promoted { .. }
             | Self::PerhapsPromoted { .. }

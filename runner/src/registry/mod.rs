@@ -1,6 +1,7 @@
 //! What is in a store, without a server: manifests are the register, aliases the only state that changes.
 
 mod alias;
+mod contended;
 mod damaged;
 mod delete;
 mod error;

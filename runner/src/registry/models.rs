@@ -1,10 +1,11 @@
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{Manifest, Primary};
+use contract::{Manifest, Metrics, Primary};
 use futures_util::stream::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 
+use super::RegistryError;
 use crate::store::{
     Damaged, Depth, REJECTED, Store, StoreError, find_manifest, manifest_key, may_be_model,
 };
@@ -24,6 +25,8 @@ pub struct Model {
     pub primary: Primary,
     /// Held-out scores by name.
     pub scores: BTreeMap<String, f64>,
+    /// Whether more of it is better, for each of them of which that is known.
+    pub higher_is_better: BTreeMap<String, bool>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// The grid that it is a point of.
@@ -147,15 +150,16 @@ pub(super) fn advice(damaged: &Damaged) -> &'static str {
 /// The models that fit, newest first; or by a score, best first.
 ///
 /// # Errors
-/// When the store can't be listed or read.
+/// When the store can't be listed or read, or nothing tells which direction of the score is better.
 pub async fn list(
     store: &dyn Store,
     filter: &Filter,
     sort: Option<&str>,
-) -> Result<Vec<Model>, StoreError> {
+) -> Result<Vec<Model>, RegistryError> {
     let of = |manifest: Manifest| Model {
         url: store.url(&manifest.name),
         finished: manifest.times.finished,
+        higher_is_better: directions(&manifest.metrics),
         primary: manifest.metrics.primary,
         scores: manifest.metrics.held_out.scores,
         tags: manifest.tags,
@@ -166,9 +170,13 @@ pub async fn list(
         model_version: manifest.model_version,
     };
     let mut models = manifests(store, filter, of).await?;
+    let higher = match sort {
+        Some(score) => higher_is_better(score, &models)?,
+        None => true,
+    };
     models.sort_by(|left, right| {
         let order = match sort {
-            Some(score) => by_score(score, left, right),
+            Some(score) => by_score(score, higher, left, right),
             None => newer(&left.finished, &right.finished),
         };
         // Manifests come in any order: a listing must not.
@@ -177,15 +185,42 @@ pub async fn list(
     Ok(models)
 }
 
-fn by_score(score: &str, left: &Model, right: &Model) -> Ordering {
-    let of = |model: &Model| model.scores.get(score).copied();
-    // Losses and errors are better when small. What has no such score comes last.
-    let less_is_better = ["loss", "rmse", "mae", "mse", "error", "brier"]
+/// Whether more of it is better, for each held-out score of which that is known.
+fn directions(metrics: &Metrics) -> BTreeMap<String, bool> {
+    let scores = metrics.held_out.scores.keys();
+    scores
+        .filter_map(|name| Some((name.clone(), metrics.is_higher_better(name)?)))
+        .collect()
+}
+
+/// What all models that have the score say of it.
+fn higher_is_better(score: &str, models: &[Model]) -> Result<bool, RegistryError> {
+    let having = models
         .iter()
-        .any(|part| score.contains(part));
+        .filter(|model| model.scores.contains_key(score));
+    let said: BTreeSet<Option<bool>> = having
+        .map(|model| model.higher_is_better.get(score).copied())
+        .collect();
+    match said.into_iter().collect::<Vec<_>>()[..] {
+        [] => Ok(true),
+        [Some(higher)] | [None, Some(higher)] => Ok(higher),
+        [None] => Err(RegistryError::UnknownDirection {
+            score: score.to_owned(),
+            problem: "its module does not say whether more or less of it is better (`higher_is_better` in its metrics.json)",
+        }),
+        _ => Err(RegistryError::UnknownDirection {
+            score: score.to_owned(),
+            problem: "more of it is better for some of these models and worse for others: list those of one --save-path",
+        }),
+    }
+}
+
+fn by_score(score: &str, higher_is_better: bool, left: &Model, right: &Model) -> Ordering {
+    let of = |model: &Model| model.scores.get(score).copied();
+    // What has no such score comes last.
     match (of(left), of(right)) {
-        (Some(left), Some(right)) if less_is_better => left.total_cmp(&right),
-        (Some(left), Some(right)) => right.total_cmp(&left),
+        (Some(left), Some(right)) if higher_is_better => right.total_cmp(&left),
+        (Some(left), Some(right)) => left.total_cmp(&right),
         (left, right) => right.is_some().cmp(&left.is_some()),
     }
 }

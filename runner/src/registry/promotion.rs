@@ -1,23 +1,18 @@
 //! Changing an alias: promoting a model, and taking that back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::Map;
 
 use super::RegistryError;
 use super::alias::{Alias, Change, alias_key, aliases, read_alias};
+use super::contended::Pauses;
 use crate::names::Name;
 use crate::store::mark::{self, Mark};
 use crate::store::{LARGEST_READ, Replaced, Revision, Store, StoreError};
 
 /// Changes of one alias that are kept.
 const MAX_HISTORY: usize = 1_000;
-/// How often a change is tried.
-const TRIES: usize = 100;
-/// Between two tries.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Makes `alias` stand for the model `name`. Nothing is written when it does already. Others may change it meanwhile for as
 /// long as `patience` says.
@@ -79,16 +74,9 @@ async fn change(
     patience: Duration,
     to: impl Fn(Option<&Alias>) -> Result<Option<(String, bool)>, RegistryError>,
 ) -> Result<Alias, RegistryError> {
-    let begin = Instant::now();
-    let mut pauses = ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
-        .with_max_times(TRIES - 1)
-        // So that those who met do not meet again.
-        .with_jitter()
-        .build();
+    let mut pauses = Pauses::new(patience);
     let mut tried: Option<Change> = None;
-    loop {
+    while pauses.next(store).await {
         let (found, revision) = match read_alias(store, save_path, alias).await? {
             Some((found, revision)) => (Some(found), Some(revision)),
             None => (None, None),
@@ -131,19 +119,13 @@ async fn change(
             next.pending = Some(change.clone());
             tried = Some(change);
             if write(store, &next, revision.as_ref()).await? == Replaced::Done {
-                continue;
-            }
-        }
-        let left = patience.saturating_sub(begin.elapsed());
-        match pauses.next().filter(|pause| *pause < left) {
-            Some(pause) => tokio::time::sleep(pause).await,
-            None => {
-                return Err(
-                    too_busy(store.url(&alias_key(save_path, alias)), begin.elapsed()).into(),
-                );
+                pauses.skip();
             }
         }
     }
+    Err(pauses
+        .too_busy(store.url(&alias_key(save_path, alias)))
+        .into())
 }
 
 pub(super) async fn write(
@@ -219,16 +201,6 @@ fn to_bytes(alias: &Alias) -> Result<Vec<u8>, String> {
     match bytes.len() as u64 > LARGEST_READ {
         true => Err("with this change no runner could read it any more".to_owned()),
         false => Ok(bytes),
-    }
-}
-
-fn too_busy(url: String, after: Duration) -> StoreError {
-    StoreError::Unreachable {
-        url,
-        problem: format!(
-            "each time that it was to be changed, the store said that somebody else had changed it first, for {} seconds: run this again, or wait longer with --store-timeout",
-            after.as_secs()
-        ),
     }
 }
 

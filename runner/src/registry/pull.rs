@@ -11,7 +11,7 @@ use super::RegistryError;
 use crate::digest::{self, for_each_chunk};
 use crate::platform::{Adopted, NamedFolder, WorkFolder};
 use crate::store::mark::{self, Mark};
-use crate::store::{LocalFile, Store, StoreError, manifest_key, read_manifest};
+use crate::store::{ARRIVALS, LocalFile, Store, StoreError, manifest_key, read_manifest};
 
 /// In the folder of an attempt: what has arrived. It becomes the model's folder.
 const ARRIVED: &str = "files";
@@ -90,7 +90,10 @@ async fn manifest_as_stored(
         Some(Mark::Model(_)) => Err(refused(
             "another model took its name just now: run this again",
         )),
-        Some(Mark::Damaged(problem)) => Err(refused(&format!("it is damaged: {problem}"))),
+        Some(Mark::Damaged(problem)) => Err(StoreError::Damaged {
+            url: store.url(&key),
+            problem: problem.to_string(),
+        }),
         Some(Mark::Tombstone(_)) | None => Err(refused("it was deleted just now")),
     }
 }
@@ -174,7 +177,7 @@ pub async fn fetch(
         problem,
     };
     // Once more from the start, if what was there, or what came, turns out to be wrong.
-    for _ in 0..2 {
+    for _ in 0..ARRIVALS {
         let mut out = folder.read_or_create(name, 0o666).map_err(local)?;
         let (start, mut digest) = go_on(&mut out, length).map_err(local)?;
         if start < length || length == 0 {
@@ -188,7 +191,13 @@ pub async fn fetch(
             }
             let mut chunks = download.chunks;
             let mut bytes = start;
-            while let Some(chunk) = chunks.try_next().await? {
+            loop {
+                let chunk = match chunks.try_next().await {
+                    Ok(Some(chunk)) => chunk,
+                    // Its digest tells, too.
+                    Ok(None) | Err(StoreError::Garbled { .. }) => break,
+                    Err(error) => return Err(error.into()),
+                };
                 bytes += chunk.len() as u64;
                 if bytes > length {
                     break;

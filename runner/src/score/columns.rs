@@ -36,15 +36,39 @@ fn one(port: &Port, columns: &[Column]) -> Result<Values, String> {
         .find(|column| column.name == *name)
         .ok_or_else(|| format!("there is no column `{name}`"))?;
     match (port.kind, &column.values) {
-        (Kind::Number, Values::Numbers(_)) | (Kind::Text, Values::Text(_)) => {
-            Ok(column.values.clone())
+        (Kind::Number, values) if !matches!(values, Values::Text(_)) => {
+            Ok(Values::Numbers(values.singles()))
         }
-        (Kind::Number, Values::Text(_)) => Err(format!(
-            "the column `{name}` holds text, and the model takes numbers"
-        )),
-        (Kind::Text, Values::Numbers(_)) => Err(format!(
+        (Kind::Double, values) if !matches!(values, Values::Text(_)) => {
+            Ok(Values::Doubles(values.doubles()))
+        }
+        (Kind::Text, Values::Text(_)) => Ok(column.values.clone()),
+        (Kind::Text, _) => Err(format!(
             "the column `{name}` holds numbers, and the model takes text"
         )),
+        (Kind::Number | Kind::Double, _) => Err(format!(
+            "the column `{name}` holds text, and the model takes numbers"
+        )),
+    }
+}
+
+impl Values {
+    /// Numbers in single precision; none of text.
+    pub(super) fn singles(&self) -> Vec<f32> {
+        match self {
+            Self::Numbers(values) => values.clone(),
+            Self::Doubles(values) => values.iter().map(|value| *value as f32).collect(),
+            Self::Text(_) => Vec::new(),
+        }
+    }
+
+    /// Numbers in double precision; none of text.
+    pub(super) fn doubles(&self) -> Vec<f64> {
+        match self {
+            Self::Numbers(values) => values.iter().copied().map(f64::from).collect(),
+            Self::Doubles(values) => values.clone(),
+            Self::Text(_) => Vec::new(),
+        }
     }
 }
 
@@ -58,7 +82,8 @@ fn wide(port: &Port, columns: &[Column], rows: usize) -> Result<Values, String> 
         ));
     }
     let of = |column: &Column| match (&column.values, port.kind) {
-        (Values::Numbers(_), Kind::Number) | (Values::Text(_), Kind::Text) => Ok(()),
+        (Values::Numbers(_) | Values::Doubles(_), Kind::Number | Kind::Double)
+        | (Values::Text(_), Kind::Text) => Ok(()),
         _ => Err(format!(
             "the column `{}` is not of the type that the model takes",
             column.name
@@ -70,13 +95,15 @@ fn wide(port: &Port, columns: &[Column], rows: usize) -> Result<Values, String> 
     for row in 0..rows {
         for column in columns {
             match &column.values {
-                Values::Numbers(values) => numbers.push(values[row]),
+                Values::Numbers(values) => numbers.push(f64::from(values[row])),
+                Values::Doubles(values) => numbers.push(values[row]),
                 Values::Text(values) => text.push(values[row].clone()),
             }
         }
     }
     Ok(match port.kind {
-        Kind::Number => Values::Numbers(numbers),
+        Kind::Number => Values::Numbers(numbers.into_iter().map(|value| value as f32).collect()),
+        Kind::Double => Values::Doubles(numbers),
         Kind::Text => Values::Text(text),
     })
 }
@@ -90,8 +117,10 @@ pub struct Scores {
     pub probabilities: Vec<f32>,
     pub classes: usize,
     /// rows x `targets`, of a regression.
-    pub predictions: Vec<f32>,
+    pub predictions: Vec<f64>,
     pub targets: usize,
+    /// Whether the predictions are told in double precision.
+    pub is_double: bool,
 }
 
 impl Scores {
@@ -109,11 +138,14 @@ impl Scores {
                     values.truncate(rows);
                     scores.labels = values;
                 }
-                Values::Numbers(mut values) if is_classifier && scores.classes == 0 => {
+                values if is_classifier && scores.classes == 0 && port.kind != Kind::Text => {
+                    let mut values = values.singles();
                     values.truncate(rows * port.columns);
                     (scores.probabilities, scores.classes) = (values, port.columns);
                 }
-                Values::Numbers(mut values) if !is_classifier && scores.targets == 0 => {
+                values if !is_classifier && scores.targets == 0 => {
+                    scores.is_double = port.kind == Kind::Double;
+                    let mut values = values.doubles();
                     values.truncate(rows * port.columns);
                     (scores.predictions, scores.targets) = (values, port.columns);
                 }

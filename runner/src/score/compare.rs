@@ -48,7 +48,7 @@ fn classification(
         let difference = expected
             .iter()
             .zip(found)
-            .map(|(expected, found)| difference(*expected, *found, 1.0))
+            .map(|(expected, found)| difference(f64::from(*expected), f64::from(*found), 1.0))
             .fold(0.0, f64::max);
         comparison.row(row, is_tie, differs, difference, || {
             format!(
@@ -70,8 +70,13 @@ fn regression(
         return Err("it gives no prediction for each row, and the module does".to_owned());
     }
     let rows = check.predictions.iter().zip(&scores.predictions);
+    // What is told in double precision differs by little beside its size: it is the difference from the others that counts.
+    let center = match scores.is_double {
+        true => check.predictions.iter().sum::<f64>() / check.predictions.len().max(1) as f64,
+        false => 0.0,
+    };
     for (row, (expected, found)) in rows.enumerate() {
-        let unit = f64::from(expected.abs()).max(deviation);
+        let unit = (expected - center).abs().max(deviation);
         let difference = difference(*expected, *found, unit);
         comparison.row(row, false, false, difference, || {
             format!("{expected} by the module, {found} by model.onnx")
@@ -94,11 +99,11 @@ fn is_tie(probabilities: &[f32]) -> bool {
 }
 
 /// In units of `unit`; [`MISSING`] when either is no finite number and they are not the same.
-fn difference(expected: f32, found: f32, unit: f64) -> f64 {
+fn difference(expected: f64, found: f64, unit: f64) -> f64 {
     if expected == found {
         return 0.0;
     }
-    let difference = (f64::from(expected) - f64::from(found)).abs() / unit;
+    let difference = (expected - found).abs() / unit;
     if difference.is_finite() {
         difference
     } else {
@@ -231,6 +236,29 @@ mod tests {
         assert!(!compare(&check, &near, 0.0).unwrap().met());
         let far = scores(vec![1_000_020.0, 0.001]);
         assert!(!compare(&check, &far, 100.0).unwrap().met());
+    }
+
+    #[test]
+    fn a_regression_in_double_precision_is_measured_by_the_distance_from_its_mean() {
+        let check = Check {
+            predictions: vec![1_600_000_000.0, 1_600_000_010.0],
+            ..classes(&[], &[])
+        };
+        let scores = |predictions, is_double| Scores {
+            predictions,
+            targets: 1,
+            is_double,
+            ..Scores::default()
+        };
+        let off = vec![1_600_000_000.0, 1_600_000_011.0];
+        assert!(
+            compare(&check, &scores(off.clone(), false), 5.0)
+                .unwrap()
+                .met()
+        );
+        assert!(!compare(&check, &scores(off, true), 5.0).unwrap().met());
+        let near = vec![1_600_000_000.0, 1_600_000_010.000_01];
+        assert!(compare(&check, &scores(near, true), 5.0).unwrap().met());
     }
 
     #[test]

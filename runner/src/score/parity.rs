@@ -192,10 +192,10 @@ mod gate {
         Column {
             name: column.name.clone(),
             values: match &column.values {
-                CheckValues::Number(values) => Values::Numbers(
+                CheckValues::Number(values) => Values::Doubles(
                     values
                         .iter()
-                        .map(|value| value.unwrap_or(f32::NAN))
+                        .map(|value| value.unwrap_or(f64::NAN))
                         .collect(),
                 ),
                 CheckValues::Text(values) => Values::Text(
@@ -214,7 +214,7 @@ mod gate {
         if let Some(rmse) = outputs.metrics.baseline.scores.get("rmse") {
             return *rmse;
         }
-        let predictions = check.predictions.iter().copied().map(f64::from);
+        let predictions = check.predictions.iter().copied();
         let count = check.predictions.len().max(1) as f64;
         let mean = predictions.clone().sum::<f64>() / count;
         let variance = predictions.map(|value| (value - mean).powi(2)).sum::<f64>() / count;

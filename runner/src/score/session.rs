@@ -103,6 +103,7 @@ impl Session {
             .map(|(values, (port, kind))| {
                 let tensor = match values {
                     Values::Numbers(values) => tensor1(&values),
+                    Values::Doubles(values) => tensor1(&values),
                     Values::Text(values) => tensor1(&values),
                 };
                 let tensor = tensor.into_shape(&[self.rows, port.columns])?;
@@ -183,6 +184,8 @@ fn input(model: &InferenceModel, index: usize) -> TractResult<(Port, DatumType)>
     };
     let kind = if datum == String::datum_type() {
         Kind::Text
+    } else if datum == f64::datum_type() {
+        Kind::Double
     } else if datum.is_number() || datum == bool::datum_type() {
         Kind::Number
     } else {
@@ -229,7 +232,9 @@ fn output(model: &TypedModel, index: usize, rows: usize) -> TractResult<Port> {
         [of, columns] if *of == rows && (1..=MAX_COLUMNS).contains(columns) => *columns,
         _ => bail!("its output {name} is of shape {shape:?} for {rows} rows"),
     };
-    let kind = if fact.datum_type.is_float() {
+    let kind = if fact.datum_type == f64::datum_type() {
+        Kind::Double
+    } else if fact.datum_type.is_float() {
         Kind::Number
     } else {
         Kind::Text
@@ -247,6 +252,11 @@ fn values(tensor: &Tensor, port: &Port) -> TractResult<Values> {
         let numbers = tensor.cast_to::<f32>()?;
         let numbers = numbers.try_as_plain_ram()?;
         return Ok(Values::Numbers(numbers.as_slice::<f32>()?.to_vec()));
+    }
+    if port.kind == Kind::Double {
+        let numbers = tensor.cast_to::<f64>()?;
+        let numbers = numbers.try_as_plain_ram()?;
+        return Ok(Values::Doubles(numbers.as_slice::<f64>()?.to_vec()));
     }
     if tensor.datum_type() == String::datum_type() {
         let text = tensor.try_as_plain_ram()?;

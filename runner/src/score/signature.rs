@@ -14,7 +14,10 @@ const MAX_TEXT: usize = 16 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// In single precision.
     Number,
+    /// A number in double precision.
+    Double,
     Text,
 }
 
@@ -38,6 +41,7 @@ pub struct Signature {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     Numbers(Vec<f32>),
+    Doubles(Vec<f64>),
     Text(Vec<String>),
 }
 
@@ -46,6 +50,7 @@ impl Values {
     pub fn len(&self) -> usize {
         match self {
             Self::Numbers(values) => values.len(),
+            Self::Doubles(values) => values.len(),
             Self::Text(values) => values.len(),
         }
     }
@@ -59,6 +64,7 @@ impl Values {
     pub fn pad(&mut self, count: usize) {
         match self {
             Self::Numbers(values) => values.resize(count, f32::NAN),
+            Self::Doubles(values) => values.resize(count, f64::NAN),
             Self::Text(values) => values.resize(count, String::new()),
         }
     }
@@ -68,6 +74,13 @@ impl Values {
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Numbers(values) => {
+                let bytes: Vec<u8> = values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect();
+                out.write_all(&bytes)
+            }
+            Self::Doubles(values) => {
                 let bytes: Vec<u8> = values
                     .iter()
                     .flat_map(|value| value.to_le_bytes())
@@ -92,6 +105,17 @@ impl Values {
                     values
                         .iter()
                         .map(|bytes| f32::from_le_bytes(*bytes))
+                        .collect(),
+                ))
+            }
+            Kind::Double => {
+                let mut bytes = vec![0; count * size_of::<f64>()];
+                from.read_exact(&mut bytes)?;
+                let (values, _) = bytes.as_chunks();
+                Ok(Self::Doubles(
+                    values
+                        .iter()
+                        .map(|bytes| f64::from_le_bytes(*bytes))
                         .collect(),
                 ))
             }

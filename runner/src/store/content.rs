@@ -9,7 +9,7 @@ use sha2::digest::Output;
 use sha2::{Digest, Sha256};
 
 use super::blocking::Stopped;
-use super::{Store, StoreError, data_key, module_key, uses};
+use super::{ARRIVALS, Store, StoreError, data_key, module_key, uses};
 use crate::digest::for_each_chunk;
 use crate::platform::{NamedFolder, open_regular};
 
@@ -261,7 +261,7 @@ pub(super) async fn create_equal(
             // `gc` removed it between the two: its name is free again.
             None if gone < TIMES_GONE => gone += 1,
             None => {
-                return Err(StoreError::Refused {
+                return Err(StoreError::Unreachable {
                     url: store.url(key),
                     problem: "it is there and gone again, over and over: who deletes it?"
                         .to_owned(),
@@ -292,6 +292,20 @@ async fn holds(
 
 /// The digest of an object, which is read as a whole; `None` when there is none.
 pub(super) async fn digest_of<D: Digest + Send>(
+    store: &dyn Store,
+    key: &str,
+) -> Result<Option<Output<D>>, StoreError> {
+    let mut tries = ARRIVALS;
+    loop {
+        tries -= 1;
+        match digest_once::<D>(store, key).await {
+            Err(StoreError::Garbled { .. }) if tries > 0 => {}
+            read => return read,
+        }
+    }
+}
+
+async fn digest_once<D: Digest + Send>(
     store: &dyn Store,
     key: &str,
 ) -> Result<Option<Output<D>>, StoreError> {

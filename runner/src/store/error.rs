@@ -52,6 +52,14 @@ pub enum StoreError {
     /// The store holds something that can't be what a runner wrote.
     #[error("{url} is damaged: {problem}")]
     Damaged { url: String, problem: String },
+    /// The store answered what no store answers.
+    #[error("{url}: {problem}")]
+    Faulty { url: String, problem: String },
+    /// What arrived has another checksum than what is stored. Whoever can begin anew does.
+    #[error(
+        "{url} arrived damaged each time that it was fetched: run this again, and look at what is between this machine and the store"
+    )]
+    Garbled { url: String },
     /// The store holds something that this user may not read.
     #[error("{url} cannot be read: {problem}; give this user the right to read it, or remove it")]
     Unreadable { url: String, problem: String },
@@ -87,6 +95,8 @@ impl StoreError {
             Self::Conflict { url, .. }
             | Self::Refused { url, .. }
             | Self::Damaged { url, .. }
+            | Self::Faulty { url, .. }
+            | Self::Garbled { url }
             | Self::Unreadable { url, .. }
             | Self::Unreachable { url, .. } => Some(url),
             _ => None,
@@ -123,9 +133,11 @@ impl StoreError {
             Self::Credentials { .. }
             | Self::Conflict { .. }
             | Self::Refused { .. }
-            | Self::Damaged { .. }
             | Self::Unreadable { .. } => Exit::StoreRefused,
-            Self::Unreachable { .. } | Self::Net(_) => Exit::StoreUnreachable,
+            Self::Damaged { .. } | Self::Faulty { .. } => Exit::StoreFaulty,
+            Self::Garbled { .. } | Self::Unreachable { .. } | Self::Net(_) => {
+                Exit::StoreUnreachable
+            }
         }
     }
 }
@@ -144,6 +156,9 @@ pub(crate) fn advice(source: &io::Error) -> &'static str {
         }
         io::ErrorKind::FileTooLarge => {
             ". The file system, or a limit (`ulimit -f`), allows no file that large: raise it, or name another place"
+        }
+        io::ErrorKind::Unsupported => {
+            ". The file system has neither renaming that replaces nothing, nor hard links, nor locks, one of which a store needs: name another place"
         }
         _ => "",
     }

@@ -35,6 +35,9 @@ pub fn check_key(key: &str) -> Result<(), StoreError> {
 /// Where versions that missed a gate are: their records in a store, their folders where they are kept on a machine.
 pub const REJECTED: &str = "_rejected";
 
+/// Below a folder of models that a runner kept: those whose own place is taken by what a failed publication left.
+pub const UNPUBLISHED: &str = "_unpublished";
+
 /// One model for one piece of Nomad's work: [`ClaimKey`].
 pub const CLAIMS: &str = "_claims/";
 

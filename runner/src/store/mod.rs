@@ -4,6 +4,7 @@
 //! compare-and-swap on a [`Revision`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -30,8 +31,8 @@ pub(crate) use error::advice;
 pub use folder::FolderStore;
 pub(crate) use folder::is_temporary_name;
 pub use layout::{
-    ALIASES, CLAIMS, ClaimKey, DELETED, REJECTED, USES, alias_at, check_key, data_key, deleted_key,
-    is_shared, manifest_key, may_be_claim, may_be_model, module_key, rejected_key,
+    ALIASES, CLAIMS, ClaimKey, DELETED, REJECTED, UNPUBLISHED, USES, alias_at, check_key, data_key,
+    deleted_key, is_shared, manifest_key, may_be_claim, may_be_model, module_key, rejected_key,
 };
 pub use location::Location;
 pub use manifest::{
@@ -159,6 +160,9 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
 /// Largest object that [`Store::read`] takes into memory: manifests, claims, aliases.
 pub const LARGEST_READ: u64 = 16 << 20;
 
+/// How often an object is fetched that arrives damaged.
+pub(crate) const ARRIVALS: u32 = 3;
+
 /// A place for objects. Keys are relative, parts joined by `/` ([`check_key`]).
 ///
 /// Every method retries what is worth it by itself; an error that comes out of it is final.
@@ -167,6 +171,16 @@ pub trait Store: Send + Sync {
     /// By how many seconds the store's clock is ahead of this machine's, as of its last answer. 0 before the first.
     fn ahead(&self) -> i64 {
         0
+    }
+
+    /// For how long a command may go on trying what others hinder.
+    fn patience(&self) -> Duration {
+        Options::default().timeout
+    }
+
+    /// Waits between two tries of what others hinder.
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 
     /// The address of an object, for people: `gs://bucket/prefix/key`. With an empty key, of the store itself.

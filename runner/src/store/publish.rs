@@ -245,10 +245,13 @@ async fn missing_file(
 async fn read_claim(store: &dyn Store, key: &str) -> Result<(Manifest, Bytes), StoreError> {
     let url = store.url(key);
     // Claims go long after their model.
-    let object = store.read(key).await?.ok_or_else(|| StoreError::Refused {
-        url: url.clone(),
-        problem: "it was removed just now: run this again".to_owned(),
-    })?;
+    let object = store
+        .read(key)
+        .await?
+        .ok_or_else(|| StoreError::Unreachable {
+            url: url.clone(),
+            problem: "it was removed just now: run this again".to_owned(),
+        })?;
     let manifest = parse(&object.bytes)
         .and_then(|manifest| in_its_place(key, manifest))
         .map_err(|Damaged { problem, .. }| StoreError::Damaged { url, problem })?;
@@ -298,7 +301,7 @@ async fn create_same_model(
     if created == Created::Exists {
         let url = store.url(key);
         let Some(object) = store.read(key).await? else {
-            return Err(StoreError::Refused {
+            return Err(StoreError::Unreachable {
                 url,
                 problem: "it was deleted just now: run this again".to_owned(),
             });

@@ -75,7 +75,7 @@ pub(super) async fn announce(store: &dyn Store, what: &str) -> Result<(), StoreE
         && !is_dead(store, found.modified)
     {
         if begin.elapsed() >= PATIENCE {
-            return Err(StoreError::Refused {
+            return Err(StoreError::Unreachable {
                 url: store.url(&removal),
                 problem: format!(
                     "`runner gc` is removing {what} and does not end: run this again in {} minutes, when it counts as stopped",

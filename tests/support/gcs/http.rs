@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -53,10 +54,29 @@ impl Response {
 
     /// With all bytes, or the first few of them before the connection breaks.
     pub fn write(&self, mut stream: &TcpStream, only: Option<usize>) -> std::io::Result<()> {
+        let mut bytes = self.bytes(self.body.len());
+        bytes.truncate(only.unwrap_or(usize::MAX));
+        stream.write_all(&bytes)
+    }
+}
+
+impl Response {
+    /// Sends the body a byte at a time.
+    pub fn drip(&self, mut stream: &TcpStream, pause: Duration) -> std::io::Result<()> {
+        let mut head = self.bytes(self.body.len());
+        head.truncate(head.len() - self.body.len());
+        stream.write_all(&head)?;
+        for byte in &self.body {
+            stream.write_all(&[*byte])?;
+            std::thread::sleep(pause);
+        }
+        Ok(())
+    }
+
+    fn bytes(&self, announced: usize) -> Vec<u8> {
         let mut bytes = format!(
-            "HTTP/1.1 {} .\r\ncontent-length: {}\r\n",
-            self.status,
-            self.body.len()
+            "HTTP/1.1 {} .\r\ncontent-length: {announced}\r\n",
+            self.status
         )
         .into_bytes();
         for (name, value) in &self.headers {
@@ -64,8 +84,7 @@ impl Response {
         }
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(&self.body);
-        bytes.truncate(only.unwrap_or(usize::MAX));
-        stream.write_all(&bytes)
+        bytes
     }
 }
 
@@ -97,6 +116,11 @@ pub fn serve(
 
 /// Reads the next request of a connection. `None` when the client closed it.
 pub fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+    read_request_slowly(reader, Duration::ZERO)
+}
+
+/// The same over a slow line: with a pause after each 64 KiB of the body.
+pub fn read_request_slowly(reader: &mut BufReader<TcpStream>, pause: Duration) -> Option<Request> {
     let mut line = String::new();
     if reader.read_line(&mut line).ok()? == 0 {
         return None;
@@ -116,7 +140,10 @@ pub fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         length.parse().expect("a content length is a number")
     });
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
+    for piece in body.chunks_mut(64 << 10) {
+        reader.read_exact(piece).ok()?;
+        std::thread::sleep(pause);
+    }
     let (raw_path, query) = target.split_once('?').unwrap_or((&target, ""));
     let query = query
         .split('&')

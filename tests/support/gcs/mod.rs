@@ -41,6 +41,8 @@ pub enum Fault {
     Page,
     /// Take the header `Range` away, as some proxies do.
     NoRange,
+    /// Do it, and send the answer a byte at a time, with this long between two.
+    Drip(Duration),
 }
 
 /// A fault for the next requests that fit.
@@ -62,6 +64,8 @@ pub struct State {
     pub quiet: bool,
     /// By how many seconds this server's clock is ahead of the machine's.
     pub ahead: i64,
+    /// How long 64 KiB take on their way here.
+    pub uplink: Duration,
 }
 
 /// A running server with one bucket, `models`. It goes with the process.
@@ -115,6 +119,18 @@ impl Gcs {
         bucket.objects.insert(name.to_owned(), object);
     }
 
+    /// An object that is stored as gzip: who does not ask for that gets it unpacked, with the checksums of what is stored.
+    pub fn put_gzip(&self, name: &str, unpacked: &[u8], generation: u64) {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, unpacked).unwrap();
+        let mut state = self.state();
+        let bucket = &mut state.bucket;
+        let packed = packed.finish().unwrap();
+        let mut object = objects::Object::new(packed, generation, &bucket.time);
+        object.unpacked = Some(unpacked.to_vec());
+        bucket.objects.insert(name.to_owned(), object);
+    }
+
     /// Names of all objects.
     pub fn names(&self) -> Vec<String> {
         self.state().bucket.objects.keys().cloned().collect()
@@ -130,7 +146,11 @@ impl Gcs {
     fn serve(&self, stream: TcpStream) {
         stream.set_nodelay(true).unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
-        while let Some(request) = http::read_request(&mut reader) {
+        loop {
+            let uplink = self.state().uplink;
+            let Some(request) = http::read_request_slowly(&mut reader, uplink) else {
+                break;
+            };
             let fault = self.state().meets(&request);
             if let Some(Fault::Stall(time)) = fault {
                 std::thread::sleep(time);
@@ -148,7 +168,11 @@ impl Gcs {
             {
                 *byte ^= 1;
             }
-            if response.write(&stream, only).is_err() || only.is_some() {
+            let written = match fault {
+                Some(Fault::Drip(pause)) => response.drip(&stream, pause),
+                _ => response.write(&stream, only),
+            };
+            if written.is_err() || only.is_some() {
                 break;
             }
         }

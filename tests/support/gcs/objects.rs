@@ -16,6 +16,8 @@ pub struct Object {
     crc32c: String,
     /// When it was written.
     updated: String,
+    /// What gzip makes of it, where it is stored as such.
+    pub unpacked: Option<Vec<u8>>,
 }
 
 impl Object {
@@ -25,6 +27,7 @@ impl Object {
             md5: STANDARD.encode(Md5::digest(&bytes)),
             crc32c: STANDARD.encode(crc32c::crc32c(&bytes).to_be_bytes()),
             updated: updated.to_owned(),
+            unpacked: None,
             bytes,
         }
     }
@@ -277,6 +280,11 @@ impl Bucket {
         if request.query.get("alt").map(String::as_str) != Some("media") {
             return Response::json(&self.metadata(name));
         }
+        let as_stored = request.headers.get("accept-encoding");
+        let unpacked = match as_stored.is_some_and(|coding| coding.contains("gzip")) {
+            true => None,
+            false => object.unpacked.as_ref(),
+        };
         let total = object.bytes.len();
         let range = request.headers.get("range").map(|range| {
             let (start, end) = range
@@ -294,9 +302,11 @@ impl Bucket {
                 let shown = format!("bytes {}-{}/{total}", range.start, range.end - 1);
                 Response::new(206, &object.bytes[range]).header("content-range", shown)
             }
-            None => Response::new(200, object.bytes.clone()),
+            None => Response::new(200, unpacked.unwrap_or(&object.bytes).clone()),
         };
+        let coding = (object.unpacked.is_some() && unpacked.is_none()).then_some("gzip");
         response
+            .header("content-encoding", coding.unwrap_or("identity"))
             .header("x-goog-generation", object.generation)
             .header("etag", format!("\"etag-{}\"", object.generation))
             .header("x-goog-hash", format!("crc32c={}", object.crc32c))

@@ -74,3 +74,16 @@ impl Score {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_knows_every_score_in_the_same_direction() {
+        for score in SCORES {
+            let known = contract::scores::higher_is_better(score.name);
+            assert_eq!(known, Some(score.higher_is_better), "{}", score.name);
+        }
+    }
+}

@@ -45,7 +45,8 @@ pub fn check(table: &Table, model: &Model, held_out: &[u32], predictions: &Predi
             }
         }
         Predictions::Values(values) => {
-            check.predictions = places.iter().map(|place| values[*place]).collect();
+            let said = places.iter().map(|place| values[*place]);
+            check.predictions = said.map(|said| model.target.number(said)).collect();
         }
     }
     check
@@ -77,7 +78,7 @@ fn raw(table: &Table, model: &Model, input: &Input, rows: &[u32]) -> CheckValues
         }
         Some(Cells::Numbers(values)) => CheckValues::Number(
             rows.iter()
-                .map(|row| Some(values[*row as usize]).filter(|value| !value.is_nan()))
+                .map(|row| Some(values.get(*row as usize)).filter(|value| !value.is_nan()))
                 .collect(),
         ),
         None => CheckValues::Number(vec![None; rows.len()]),

@@ -108,6 +108,9 @@ impl Model {
                 let format = example.parse().map_err(ModelError::NumberFormat)?;
                 reading.formats.insert(input.name.clone(), format);
             }
+            if input.double {
+                reading.double.insert(input.name.clone());
+            }
             if input.na_is_text {
                 reading.na_is_text.insert(input.name.clone());
             }
@@ -115,7 +118,8 @@ impl Model {
         Ok(reading)
     }
 
-    /// Predicts `rows` of a table whose columns have the types of [`Model::inputs`].
+    /// Predicts `rows` of a table whose columns have the types of [`Model::inputs`]: of a regression without the target's
+    /// offset, which [`ModelTarget::number`] adds.
     #[must_use]
     pub fn predict(&self, table: &Table, rows: &[u32]) -> Predictions {
         self.model

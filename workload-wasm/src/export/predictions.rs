@@ -2,6 +2,7 @@ use std::fmt::Write;
 
 use crate::evaluation::labels;
 use crate::forms::Predictions;
+use crate::table::ModelTarget;
 
 /// Predictions as CSV: `row`, `actual` where it is given, `predicted`, and for a classification `p_<class>` of each
 /// class. `rows` are indices of the dataset's rows; they are written from 1, as people count.
@@ -10,8 +11,9 @@ pub fn predictions_csv(
     rows: &[u32],
     actual: Option<&[String]>,
     predictions: &Predictions,
-    classes: &[String],
+    target: &ModelTarget,
 ) -> String {
+    let classes = &target.classes;
     let mut csv = String::from("row");
     if actual.is_some() {
         csv.push_str(",actual");
@@ -44,7 +46,7 @@ pub fn predictions_csv(
                     push_number(&mut csv, probability);
                 }
             }
-            Predictions::Values(values) => push_number(&mut csv, values[index]),
+            Predictions::Values(values) => csv.push_str(&target.written(values[index])),
         }
         csv.push('\n');
     }
@@ -69,7 +71,21 @@ fn push_cell(csv: &mut String, cell: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use contract::Task;
+
     use super::*;
+
+    fn target(task: Task, classes: &[&str]) -> ModelTarget {
+        ModelTarget {
+            column: "y".to_owned(),
+            task,
+            classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+            offset: None,
+            spellings: BTreeMap::new(),
+        }
+    }
 
     #[test]
     fn a_classification_has_a_probability_of_each_class() {
@@ -77,10 +93,10 @@ mod tests {
             values: vec![0.25, 0.75, 0.5, 0.5],
             classes: 2,
         };
-        let classes = ["no".to_owned(), "yes, \"sure\"".to_owned()];
+        let target = target(Task::Binary, &["no", "yes, \"sure\""]);
         let actual = ["no".to_owned(), "no".to_owned()];
         assert_eq!(
-            predictions_csv(&[4, 0], Some(&actual), &predictions, &classes),
+            predictions_csv(&[4, 0], Some(&actual), &predictions, &target),
             "row,actual,predicted,p_no,\"p_yes, \"\"sure\"\"\"\n\
              5,no,\"yes, \"\"sure\"\"\",0.25,0.75\n\
              1,no,no,0.5,0.5\n"
@@ -91,8 +107,16 @@ mod tests {
     fn a_regression_has_the_value_alone() {
         let predictions = Predictions::Values(vec![1.5, -2.0]);
         assert_eq!(
-            predictions_csv(&[0, 1], None, &predictions, &[]),
+            predictions_csv(&[0, 1], None, &predictions, &target(Task::Regression, &[])),
             "row,predicted\n1,1.5\n2,-2\n"
+        );
+        let target = ModelTarget {
+            offset: Some(1_600_000_000.25),
+            ..target(Task::Regression, &[])
+        };
+        assert_eq!(
+            predictions_csv(&[0, 1], None, &predictions, &target),
+            "row,predicted\n1,1600000001.75\n2,1599999998.25\n"
         );
     }
 }

@@ -1,8 +1,9 @@
-use records::Text;
+use records::{Floats, Text};
 
+use super::offset::single;
 use super::{Encoder, Encoding, Finder, Part, Scale, Source};
 use crate::learners::{Feature, Features, Kind};
-use crate::table::{Cells, Table, civil_from_days};
+use crate::table::{Cells, MILLIS_OF_A_DAY, Table, civil_from_days, millis};
 
 /// The rows of a table to encode, in their order.
 #[derive(Clone, Copy, Debug)]
@@ -81,11 +82,12 @@ fn encode_one(table: &Table, encoder: &Encoder, rows: Rows<'_>, columns: &mut Ve
     };
     match &encoder.encoding {
         Encoding::Number {
+            offset,
             fill,
             scale,
             indicator,
         } => {
-            let mut values = numbers(table, &encoder.source, rows);
+            let mut values = single(&numbers(table, &encoder.source, rows), *offset);
             let missing = indicator.then(|| {
                 values
                     .iter()
@@ -155,34 +157,73 @@ fn fill_and_scale(values: &mut [f32], fill: Option<f32>, scale: Option<Scale>) {
 
 /// The numbers of a source, `NaN` where missing. A column of text has none.
 #[must_use]
-pub fn numbers(table: &Table, source: &Source, rows: Rows<'_>) -> Vec<f32> {
+pub fn numbers(table: &Table, source: &Source, rows: Rows<'_>) -> Floats {
     match source {
         Source::Column(column) => gather(table, column, rows),
-        Source::DatePart { column, part } => {
-            let mut values = gather(table, column, rows);
-            for value in values.iter_mut().filter(|value| !value.is_nan()) {
-                *value = part.of(*value);
+        Source::DatePart { column, part } => match gather(table, column, rows) {
+            Floats::Single(days) => each(days, |days| part.of(days)).into(),
+            Floats::Double(days) => {
+                let part = |days: f64| part.of_instant(millis(days));
+                let parts = days.into_iter().map(|days| match days.is_nan() {
+                    true => f32::NAN,
+                    false => part(days),
+                });
+                parts.collect::<Vec<_>>().into()
             }
-            values
+        },
+        Source::Difference(left, right) => {
+            let is_time = |column: &String| is_time(table, &Source::Column(column.clone()));
+            let are_instants = is_time(left) && is_time(right);
+            let (left, right) = (gather(table, left, rows), gather(table, right, rows));
+            match (left, right) {
+                // Whole days, or what the first rules made of instants.
+                (Floats::Single(left), Floats::Single(right)) => {
+                    combine(left, &right, |a, b| a - b).into()
+                }
+                (left, right) if are_instants => combine_double(&left, &right, between),
+                (left, right) => combine_double(&left, &right, |a, b| a - b),
+            }
         }
-        Source::Difference(left, right) => combine(
-            gather(table, left, rows),
-            &gather(table, right, rows),
-            |a, b| a - b,
-        ),
-        Source::Ratio(left, right) => combine(
-            gather(table, left, rows),
-            &gather(table, right, rows),
-            |a, b| a / b,
-        ),
+        Source::Ratio(left, right) => {
+            let (left, right) = (gather(table, left, rows), gather(table, right, rows));
+            match (left, right) {
+                (Floats::Single(left), Floats::Single(right)) => {
+                    combine(left, &right, |a, b| a / b).into()
+                }
+                (left, right) => combine_double(&left, &right, |a, b| a / b),
+            }
+        }
         Source::Sum(columns) => {
-            let mut sums = vec![0.0; rows.len()];
+            let mut sums = Floats::Single(vec![0.0; rows.len()]);
             for column in columns {
-                sums = combine(sums, &gather(table, column, rows), |a, b| a + b);
+                sums = match (sums, gather(table, column, rows)) {
+                    (Floats::Single(sums), Floats::Single(column)) => {
+                        combine(sums, &column, |a, b| a + b).into()
+                    }
+                    (sums, column) => combine_double(&sums, &column, |a, b| a + b),
+                };
             }
             sums
         }
     }
+}
+
+/// Whether a source is a date or timestamp as it is.
+#[must_use]
+pub fn is_time(table: &Table, source: &Source) -> bool {
+    match source {
+        Source::Column(name) => table
+            .column(name)
+            .is_some_and(|column| column.kind.is_time()),
+        _ => false,
+    }
+}
+
+fn each(mut values: Vec<f32>, of: impl Fn(f32) -> f32) -> Vec<f32> {
+    for value in values.iter_mut().filter(|value| !value.is_nan()) {
+        *value = of(*value);
+    }
+    values
 }
 
 fn combine(mut left: Vec<f32>, right: &[f32], operation: impl Fn(f32, f32) -> f32) -> Vec<f32> {
@@ -193,14 +234,36 @@ fn combine(mut left: Vec<f32>, right: &[f32], operation: impl Fn(f32, f32) -> f3
     left
 }
 
-fn gather(table: &Table, column: &str, rows: Rows<'_>) -> Vec<f32> {
+/// The same in double precision; what single precision does not hold is missing all the same.
+fn combine_double(left: &Floats, right: &Floats, operation: impl Fn(f64, f64) -> f64) -> Floats {
+    let results = left.iter().zip(right.iter()).map(|(left, right)| {
+        let result = operation(left, right);
+        match (result as f32).is_finite() {
+            true => result,
+            false => f64::NAN,
+        }
+    });
+    results.collect::<Vec<_>>().into()
+}
+
+/// The days between two instants, exact to the millisecond.
+fn between(later: f64, earlier: f64) -> f64 {
+    let day = MILLIS_OF_A_DAY as f64;
+    ((later - earlier) * day + 0.5).floor() / day
+}
+
+fn gather(table: &Table, column: &str, rows: Rows<'_>) -> Floats {
+    let places = || rows.of(column).iter().map(|row| *row as usize);
     match table.column(column).map(|column| &column.cells) {
-        Some(Cells::Numbers(values)) => rows
-            .of(column)
-            .iter()
-            .map(|row| values[*row as usize])
-            .collect(),
-        Some(Cells::Text(_)) | None => vec![f32::NAN; rows.len()],
+        Some(Cells::Numbers(Floats::Single(values))) => {
+            let values = places().map(|row| values[row]);
+            values.collect::<Vec<_>>().into()
+        }
+        Some(Cells::Numbers(Floats::Double(values))) => {
+            let values = places().map(|row| values[row]);
+            values.collect::<Vec<_>>().into()
+        }
+        Some(Cells::Text(_)) | None => Floats::missing(rows.len()),
     }
 }
 
@@ -229,7 +292,19 @@ fn codes(table: &Table, encoder: &Encoder, rows: Rows<'_>) -> Vec<u32> {
 }
 
 impl Part {
-    /// The part of a day since 1970.
+    /// The part of an instant, in milliseconds since 1970.
+    fn of_instant(self, millis: i64) -> f32 {
+        let day = millis.div_euclid(MILLIS_OF_A_DAY);
+        match self {
+            Part::Month => civil_from_days(day).1 as f32,
+            Part::Day => civil_from_days(day).2 as f32,
+            // 1970-01-01 was a Thursday.
+            Part::Weekday => (day + 3).rem_euclid(7) as f32,
+            Part::Hour => (millis.rem_euclid(MILLIS_OF_A_DAY) / 3_600_000) as f32,
+        }
+    }
+
+    /// The part of a whole day since 1970, or of what the first rules make of an instant.
     fn of(self, days: f32) -> f32 {
         let whole = days.floor();
         match self {

@@ -1,4 +1,5 @@
-use super::encode::{Rows, numbers};
+use super::encode::{Rows, is_time, numbers};
+use super::offset::{offset_of, single};
 use super::{Encoder, Encoding, Matching, NamedSource, Scale, Source};
 use crate::learners::Wants;
 use crate::table::{Cells, Table};
@@ -28,7 +29,8 @@ pub fn fit_encoder(
         }
         None => {
             let values = numbers(table, &named.source, Rows::new(train));
-            (fit_number(values, wants), None)
+            let offset = offset_of(&values, is_time(table, &named.source));
+            (fit_number(single(&values, offset), offset, wants), None)
         }
     };
     Encoder {
@@ -39,7 +41,7 @@ pub fn fit_encoder(
     }
 }
 
-fn fit_number(mut values: Vec<f32>, wants: Wants) -> Encoding {
+fn fit_number(mut values: Vec<f32>, offset: Option<f64>, wants: Wants) -> Encoding {
     let rows = values.len();
     values.retain(|value| !value.is_nan());
     let missing = rows - values.len();
@@ -49,6 +51,7 @@ fn fit_number(mut values: Vec<f32>, wants: Wants) -> Encoding {
         standard(&values, median, filled)
     });
     Encoding::Number {
+        offset,
         fill: wants.imputed.then_some(median),
         scale,
         indicator: wants.imputed && missing > 0,
@@ -150,12 +153,13 @@ mod tests {
 
     #[test]
     fn medians_fill_and_means_are_those_of_the_filled_column() {
-        let encoding = fit_number(vec![1.0, f32::NAN, 3.0, 8.0, 4.0], ALL);
+        let encoding = fit_number(vec![1.0, f32::NAN, 3.0, 8.0, 4.0], None, ALL);
         // Filled: 1, 3.5, 3, 8, 4: mean 3.9, variance 5.24.
         let Encoding::Number {
             fill: Some(fill),
             scale: Some(scale),
             indicator: true,
+            ..
         } = encoding
         else {
             unreachable!("imputed, scaled and with an indicator, not {encoding:?}")
@@ -170,7 +174,7 @@ mod tests {
         for values in [vec![f32::NAN; 3], vec![7.0; 3]] {
             let Encoding::Number {
                 scale: Some(scale), ..
-            } = fit_number(values, ALL)
+            } = fit_number(values, None, ALL)
             else {
                 unreachable!("scaled")
             };

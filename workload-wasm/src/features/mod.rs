@@ -4,13 +4,15 @@
 mod categories;
 mod encode;
 mod fit;
+mod offset;
 mod source;
 
 use serde::{Deserialize, Serialize};
 
 pub use categories::Finder;
-pub use encode::{Rows, encode, numbers};
+pub use encode::{Rows, encode, is_time, numbers};
 pub use fit::fit_encoder;
+pub use offset::{offset, offset_of, single};
 pub use source::{NamedSource, Part, Source, sources};
 
 use crate::table::Type;
@@ -21,6 +23,9 @@ pub struct Input {
     pub name: String,
     #[serde(rename = "type")]
     pub kind: Type,
+    /// Whether its numbers are read in double precision. Dates and timestamps are, by the second rules.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub double: bool,
     /// An example of how its numbers are written, where that is not plain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -56,8 +61,11 @@ pub struct Matching {
 #[serde(tag = "encoding", rename_all = "snake_case")]
 pub enum Encoding {
     /// One column: `(x - mean) / deviation`, `x` being `fill` where it is missing and there is a `fill`, all in
-    /// single precision. With `indicator` a second column that is 1 where it is missing, else 0.
+    /// single precision. With `indicator` a second column that is 1 where it is missing, else 0. `x` is counted from the
+    /// `offset`, which is taken off in double precision, where there is one.
     Number {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offset: Option<f64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fill: Option<f32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,5 +107,21 @@ impl Encoding {
             } => categories.len() + usize::from(*other) + usize::from(*missing),
             Encoding::Codes { .. } => 1,
         }
+    }
+}
+
+impl Encoder {
+    /// Whether the columns that it reads are read in double precision where they hold numbers: it computes with them before
+    /// single precision begins.
+    #[must_use]
+    pub fn reads_double(&self) -> bool {
+        let has_offset = matches!(
+            self.encoding,
+            Encoding::Number {
+                offset: Some(_),
+                ..
+            }
+        );
+        has_offset || !matches!(self.source, Source::Column(_) | Source::DatePart { .. })
     }
 }

@@ -8,7 +8,7 @@ mod tree;
 use records::Text;
 
 use crate::evaluation::roc_auc;
-use crate::features::{NamedSource, Rows, Source, numbers};
+use crate::features::{NamedSource, Rows, Source, is_time, numbers, offset_of, single};
 use crate::table::{Cells, Table, TargetColumn};
 use halves::Halves;
 use questions::{Question, Questions};
@@ -130,10 +130,15 @@ impl<'a> Values<'a> {
                     text,
                 }
             }
-            None => Values::Numbers {
-                fit: numbers(table, source, Rows::new(&halves.fit)),
-                test: numbers(table, source, Rows::new(&halves.test)),
-            },
+            None => {
+                let of = |rows: &[u32]| numbers(table, source, Rows::new(rows));
+                let (fit, test) = (of(&halves.fit), of(&halves.test));
+                let offset = offset_of(&fit, is_time(table, source));
+                Values::Numbers {
+                    fit: single(&fit, offset),
+                    test: single(&test, offset),
+                }
+            }
         }
     }
 }
@@ -238,7 +243,7 @@ mod tests {
         Column {
             name: name.to_owned(),
             kind: Type::Number,
-            cells: Cells::Numbers((0..400).map(value).collect()),
+            cells: Cells::Numbers((0..400).map(value).collect::<Vec<f32>>().into()),
         }
     }
 

@@ -102,7 +102,7 @@ impl<'a> Questions<'a> {
 
     fn number(&self) -> Question {
         let answer = |row: u32| match &self.target.values {
-            TargetValues::Numbers(values) => Some(f64::from(values[row as usize])),
+            TargetValues::Numbers(values) => Some(values.get(row as usize)),
             TargetValues::Classes(_) => None,
         };
         Question {

@@ -35,6 +35,8 @@ pub(super) fn reading(specification: &Specification) -> Reading {
             .iter()
             .map(|(column, format)| (column.name.clone(), format.clone()))
             .collect(),
+        // What conditions, target, split and derived columns read is compared and computed with as it is written.
+        double: needed.iter().map(|name| (*name).clone()).collect(),
         skip_rows: specification.data.skip.clone(),
         skip: specification
             .drop
@@ -93,15 +95,20 @@ pub(super) struct Choice {
     pub warnings: Vec<Warning>,
 }
 
-/// The sources of features, and the columns that are none, with the reason. Only `rows` are looked at.
+/// The sources of features, and the columns that are none, with the reason. Only training rows are looked at; `kept` are
+/// all rows that could be.
 pub(super) fn choose(
     table: &Table,
-    rows: &[u32],
+    kept: usize,
     target: &TargetColumn,
     parts: &Parts,
     index: &[String],
     specification: &Specification,
 ) -> Result<Choice, SpecificationError> {
+    let rows = Rows {
+        train: &parts.train,
+        kept,
+    };
     for derived in &specification.derive {
         check_derived(table, target, derived)?;
     }
@@ -213,9 +220,17 @@ fn not_judged(verdict: &Verdict, target: &TargetColumn) -> Option<Warning> {
     Some(Warning::new("leakage_not_judged", message))
 }
 
+/// The rows that columns are judged by.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    train: &'a [u32],
+    /// How many rows training, validation and held-out ones are.
+    kept: usize,
+}
+
 fn reason(
     column: &Column,
-    rows: &[u32],
+    rows: Rows<'_>,
     index: &[String],
     specification: &Specification,
 ) -> Option<String> {
@@ -230,12 +245,13 @@ fn reason(
         .types
         .iter()
         .any(|(pinned, _)| pinned.name == column.name);
-    if !pinned && let Some(reason) = row_labels(column, rows, index) {
+    if !pinned && let Some(reason) = row_labels(column, rows.train, index) {
         return Some(reason);
     }
     reason_to_leave_out(
         column,
-        rows,
+        rows.train,
+        rows.kept,
         pinned,
         specification.features.max_categories as usize,
     )

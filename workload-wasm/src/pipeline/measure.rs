@@ -117,6 +117,11 @@ pub(super) fn measure(
         repeats => permutation_importance(question, &inputs, repeats, specification.split.seed),
     };
     describe_effort(&importances, log);
+    let directions = held_out.scores.keys().filter_map(|name| {
+        let score = crate::evaluation::score(name)?;
+        Some((name.clone(), score.higher_is_better))
+    });
+    let higher_is_better = directions.collect();
     Ok(Metrics {
         contract: contract::CONTRACT,
         task,
@@ -141,6 +146,7 @@ pub(super) fn measure(
         cross_validation: None,
         cross_validation_spread: BTreeMap::new(),
         primary,
+        higher_is_better,
         gates,
         importance: importances.columns,
         impurity_importance: Vec::new(),

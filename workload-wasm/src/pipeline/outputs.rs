@@ -9,10 +9,10 @@ use super::fit::FittedModel;
 use super::prepare::Prepared;
 use crate::environment::Environment;
 use crate::export::{FittedBy, Model, NotExported, PublishedAs, check, onnx, predictions_csv};
-use crate::features::Input;
+use crate::features::{Encoder, Input};
 use crate::forms::Predictions;
 use crate::learners::Learner;
-use crate::table::TargetValues;
+use crate::table::{TargetValues, Type};
 
 /// What `model.json` holds.
 pub(super) fn model(prepared: &Prepared, fitted: FittedModel, learner: &dyn Learner) -> Model {
@@ -30,9 +30,14 @@ pub(super) fn model(prepared: &Prepared, fitted: FittedModel, learner: &dyn Lear
             let note = prepared.notes.of(&column.name);
             let declared = prepared.formats.get(&column.name);
             let format = declared.or(note.and_then(|note| note.format.as_ref()));
+            let mut readers = fitted.encoders.iter().filter(|encoder| {
+                let columns = encoder.source.columns();
+                columns.contains(&column.name.as_str())
+            });
             Input {
                 name: column.name.clone(),
                 kind: column.kind,
+                double: column.kind == Type::Number && readers.any(Encoder::reads_double),
                 format: format.map(ToString::to_string),
                 na_is_text: note.is_some_and(|note| note.na_is_text),
             }
@@ -94,7 +99,7 @@ pub(super) fn write(
     let held_out = &prepared.parts.held_out;
     let folder = environment.resolve(contract::files::MODEL);
     let actual = actual(prepared, held_out);
-    let csv = predictions_csv(held_out, Some(&actual), predictions, &model.target.classes);
+    let csv = predictions_csv(held_out, Some(&actual), predictions, &model.target);
     outputs.add(
         folder.join(contract::files::MODEL_JSON),
         model.to_json().map_err(|reason| PipelineError::Json {
@@ -119,7 +124,7 @@ fn actual(prepared: &Prepared, rows: &[u32]) -> Vec<String> {
             .collect(),
         TargetValues::Numbers(values) => rows
             .iter()
-            .map(|row| values[*row as usize].to_string())
+            .map(|row| values.written(values.get(*row as usize)))
             .collect(),
     }
 }

@@ -19,7 +19,7 @@ pub fn predict(environment: &Environment, log: &mut Log<'_>) -> Result<(), Pipel
     let table = typed_table(environment, &model, log)?;
     let rows: Vec<u32> = (0..table.rows as u32).collect();
     let predictions = model.predict(&table, &rows);
-    let csv = predictions_csv(&rows, None, &predictions, &model.target.classes);
+    let csv = predictions_csv(&rows, None, &predictions, &model.target);
     let counts = |encoder: &Encoder| encoder.count_unknown(&table, &rows);
     let notes = PredictionWarnings {
         warnings: log.warnings().to_vec(),

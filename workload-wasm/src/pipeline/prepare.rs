@@ -68,7 +68,7 @@ pub(super) fn prepare(
         ));
     }
     log.warn(totals(&table, &rows));
-    let target = TargetColumn::find(&table, &rows, specification)?;
+    let mut target = TargetColumn::find(&table, &rows, specification)?;
     refuse_ambiguous(&notes, &target.model.column)?;
     log.warn(target.warnings.clone());
     describe_target(&target, log);
@@ -82,9 +82,10 @@ pub(super) fn prepare(
         log.warn([Warning::new("target_missing", message).in_column(column)]);
     }
     let parts = hold_out(&table, &rows, &target, &specification.split)?;
+    target.center(&parts.train);
     log.warn(split::warnings(&parts, rows.len(), &specification.split));
     describe_split(&parts, target.model.task, specification, log);
-    let choice = choose(&table, &rows, &target, &parts, &index, specification)?;
+    let choice = choose(&table, rows.len(), &target, &parts, &index, specification)?;
     log.warn(choice.warnings);
     log.warn(split_features(&choice.sources, &specification.split));
     left_out.extend(choice.left_out);

@@ -1,6 +1,7 @@
 //! Held-out rows that were trained on: copies of a training row.
 
 use contract::Warning;
+use records::Floats;
 
 use super::Parts;
 use crate::table::{Cells, Column, TargetColumn, TargetValues};
@@ -96,13 +97,13 @@ impl Compared<'_> {
             hashes.resize(block.len(), 0);
             for column in columns {
                 match &column.cells {
-                    Cells::Numbers(values) => mix(&mut hashes, block, |row| number(values[row])),
+                    Cells::Numbers(values) => mix_numbers(&mut hashes, block, values),
                     Cells::Text(text) => mix(&mut hashes, block, |row| text.codes[row].into()),
                 }
             }
             match &self.target.values {
                 TargetValues::Classes(codes) => mix(&mut hashes, block, |row| codes[row].into()),
-                TargetValues::Numbers(values) => mix(&mut hashes, block, |row| number(values[row])),
+                TargetValues::Numbers(values) => mix_numbers(&mut hashes, block, values),
             }
             for (row, hash) in block.iter().zip(&hashes) {
                 each(*row, *hash);
@@ -112,7 +113,7 @@ impl Compared<'_> {
 
     fn equal(&self, left: u32, right: u32) -> bool {
         let (left, right) = (left as usize, right as usize);
-        let same = |values: &[f32]| number(values[left]) == number(values[right]);
+        let same = |values: &Floats| double(values.get(left)) == double(values.get(right));
         let same_target = match &self.target.values {
             TargetValues::Classes(codes) => codes[left] == codes[right],
             TargetValues::Numbers(values) => same(values),
@@ -126,13 +127,30 @@ impl Compared<'_> {
 }
 
 /// Equal for equal numbers: zeros of both signs are one, and so is all that is missing.
-fn number(value: f32) -> u64 {
+fn single(value: f32) -> u64 {
     let value = if value.is_nan() {
         f32::NAN
     } else {
         value + 0.0
     };
     value.to_bits().into()
+}
+
+/// The same in double precision. Numbers of few digits differ in their upper bits alone, which a product does not carry down.
+fn double(value: f64) -> u64 {
+    let value = if value.is_nan() {
+        f64::NAN
+    } else {
+        value + 0.0
+    };
+    value.to_bits().rotate_left(32)
+}
+
+fn mix_numbers(hashes: &mut [u64], rows: &[u32], values: &Floats) {
+    match values {
+        Floats::Single(values) => mix(hashes, rows, |row| single(values[row])),
+        Floats::Double(values) => mix(hashes, rows, |row| double(values[row])),
+    }
 }
 
 /// As Firefox hashes: one multiplication a cell.

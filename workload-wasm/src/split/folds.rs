@@ -207,7 +207,7 @@ mod tests {
         Column {
             name: name.to_owned(),
             kind: Type::Number,
-            cells: Cells::Numbers(values.to_vec()),
+            cells: Cells::Numbers(values.to_vec().into()),
         }
     }
 

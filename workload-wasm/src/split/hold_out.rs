@@ -1,4 +1,5 @@
 use contract::Task;
+use records::Floats;
 
 use super::Parts;
 use super::times::Times;
@@ -162,8 +163,25 @@ pub(super) fn groups(table: &Table, named: &ColumnName) -> Result<Vec<u32>, Spec
         .ok_or_else(|| named.unknown(table.names()))?;
     Ok(match &column.cells {
         Cells::Text(text) => text.codes.clone(),
-        Cells::Numbers(values) => values.iter().map(|value| (value + 0.0).to_bits()).collect(),
+        Cells::Numbers(values) => groups_of_numbers(values),
     })
+}
+
+/// Equal for equal numbers, and in the order of their bits; all that is missing is one.
+fn groups_of_numbers(values: &Floats) -> Vec<u32> {
+    let bits = |value: f64| {
+        if value.is_nan() {
+            f64::NAN
+        } else {
+            value + 0.0
+        }
+        .to_bits()
+    };
+    let mut distinct: Vec<u64> = values.iter().map(bits).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let group = |value: f64| distinct.partition_point(|known| *known < bits(value)) as u32;
+    values.iter().map(group).collect()
 }
 
 /// `share` of `count` rows, rounded; at least one stays behind.

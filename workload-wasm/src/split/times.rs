@@ -30,7 +30,7 @@ impl Times {
             _ => return Err(no_time(column, named).into()),
         };
         refuse_missing(column, rows)?;
-        let own = ranks(rows, table.rows, |row| values[row as usize]);
+        let own = ranks(rows, table.rows, |row| values.get(row as usize));
         let start = groups.map(|groups| starts(rows, &own, groups));
         Ok(Self { own, start })
     }
@@ -75,7 +75,7 @@ fn refuse_missing(column: &Column, rows: &[u32]) -> Result<(), DataError> {
 }
 
 /// The rank of each of `rows` among their distinct values, by row of the table.
-fn ranks(rows: &[u32], all: usize, value: impl Fn(u32) -> f32) -> Vec<u32> {
+fn ranks(rows: &[u32], all: usize, value: impl Fn(u32) -> f64) -> Vec<u32> {
     let mut sorted = rows.to_vec();
     sorted.sort_by(|left, right| value(*left).total_cmp(&value(*right)));
     let mut ranks = vec![0; all];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use records::Text;
+use records::{Floats, Rules, Text};
 
 use super::{Cells, Column, DataError, Type};
 
@@ -40,23 +40,24 @@ impl Column {
 
     fn read_each(
         &self,
-        values: &[f32],
+        values: &Floats,
         kind: Type,
-        read: impl Fn(f32) -> Option<f32>,
+        read: impl Fn(f64) -> Option<f64>,
     ) -> Result<(Cells, usize), DataError> {
         let read: Vec<f32> = values
             .iter()
-            .map(|value| read(*value).unwrap_or(f32::NAN))
+            .map(|value| read(value).map_or(f32::NAN, |value| value as f32))
             .collect();
         let unread = self.count_unread(&read, kind)?;
-        Ok((Cells::Numbers(read), unread))
+        Ok((Cells::Numbers(read.into()), unread))
     }
 
+    /// Numbers in single precision: only the first rules read a column as text that is one of numbers.
     fn numbers_of_text(&self, text: &Text, kind: Type) -> Result<(Cells, usize), DataError> {
         let distinct: Vec<f32> = text
             .distinct
             .iter()
-            .map(|cell| read_text(cell, kind).unwrap_or(f32::NAN))
+            .map(|cell| read_single(cell, kind).unwrap_or(f32::NAN))
             .collect();
         let read: Vec<f32> = text
             .codes
@@ -64,7 +65,7 @@ impl Column {
             .map(|code| distinct.get(*code as usize).copied().unwrap_or(f32::NAN))
             .collect();
         let unread = self.count_unread(&read, kind)?;
-        Ok((Cells::Numbers(read), unread))
+        Ok((Cells::Numbers(read.into()), unread))
     }
 
     /// How many cells were there and are missing in `read`.
@@ -90,22 +91,37 @@ impl Column {
 }
 
 /// What a text says as a value of a type other than category.
-pub(super) fn read_text(text: &str, kind: Type) -> Option<f32> {
+pub(super) fn read_text(text: &str, kind: Type) -> Option<f64> {
     let text = text.trim();
     match kind {
-        Type::Number => text.parse().ok().filter(|value: &f32| value.is_finite()),
+        Type::Number => {
+            let number = text.parse().ok().filter(|value: &f64| value.is_finite());
+            number.or_else(|| records::parse_seconds(text))
+        }
         Type::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "y" | "t" | "1" => Some(1.0),
             "false" | "no" | "n" | "f" | "0" => Some(0.0),
             _ => None,
         },
-        Type::Date | Type::Timestamp => records::parse_days(text),
+        Type::Date | Type::Timestamp => records::parse_days(text, Rules::Two),
         Type::Category => None,
     }
 }
 
-/// A number as a person would write a value of its type; empty for a missing one.
-pub(super) fn written(value: f32, kind: Type) -> String {
+/// The same by the first rules.
+fn read_single(text: &str, kind: Type) -> Option<f32> {
+    let text = text.trim();
+    match kind {
+        Type::Number => text.parse().ok().filter(|value: &f32| value.is_finite()),
+        Type::Date | Type::Timestamp => {
+            records::parse_days(text, Rules::One).map(|days| days as f32)
+        }
+        Type::Boolean | Type::Category => read_text(text, kind).map(|value| value as f32),
+    }
+}
+
+/// One of `numbers` as a person would write a value of its type; empty for a missing one.
+pub(super) fn written(numbers: &Floats, value: f64, kind: Type) -> String {
     if value.is_nan() {
         return String::new();
     }
@@ -115,25 +131,47 @@ pub(super) fn written(value: f32, kind: Type) -> String {
             let (year, month, day) = civil_from_days(value.floor() as i64);
             format!("{year:04}-{month:02}-{day:02}")
         }
-        Type::Timestamp => {
-            let (year, month, day) = civil_from_days(value.floor() as i64);
-            let minutes = ((value - value.floor()) * 1440.0) as u32;
-            format!(
-                "{year:04}-{month:02}-{day:02}T{:02}:{:02}Z",
-                minutes / 60,
-                minutes % 60
-            )
-        }
-        Type::Number | Type::Category => value.to_string(),
+        Type::Timestamp => timestamp(value),
+        Type::Number | Type::Category => numbers.written(value),
     }
 }
 
+/// Seconds and milliseconds are written where there are some.
+fn timestamp(days: f64) -> String {
+    let millis = millis(days);
+    let (year, month, day) = civil_from_days(millis.div_euclid(MILLIS_OF_A_DAY));
+    let of_day = millis.rem_euclid(MILLIS_OF_A_DAY);
+    let (minutes, seconds, part) = (of_day / 60_000, of_day / 1_000 % 60, of_day % 1_000);
+    let mut text = format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}",
+        minutes / 60,
+        minutes % 60
+    );
+    if seconds > 0 || part > 0 {
+        text.push_str(&format!(":{seconds:02}"));
+    }
+    if part > 0 {
+        text.push_str(&format!(".{part:03}"));
+    }
+    text.push('Z');
+    text
+}
+
+/// Milliseconds of a day.
+pub const MILLIS_OF_A_DAY: i64 = 86_400_000;
+
+/// The instant that days since 1970-01-01 UTC are nearest to, in milliseconds.
+#[must_use]
+pub fn millis(days: f64) -> i64 {
+    (days * MILLIS_OF_A_DAY as f64 + 0.5).floor() as i64
+}
+
 /// Numbers as categories, each under the text that a person would write.
-fn categories(values: &[f32], kind: Type) -> Cells {
+fn categories(values: &Floats, kind: Type) -> Cells {
     let mut text = Text::default();
     // Ordered by bits, so that it needs no hash and no total order of floats.
-    let mut known: BTreeMap<u32, u32> = BTreeMap::new();
-    for value in values {
+    let mut known: BTreeMap<u64, u32> = BTreeMap::new();
+    for value in values.iter() {
         if value.is_nan() {
             text.codes.push(Text::MISSING);
             continue;
@@ -141,7 +179,7 @@ fn categories(values: &[f32], kind: Type) -> Cells {
         // -0.0 and 0.0 are one category.
         let bits = (value + 0.0).to_bits();
         let code = *known.entry(bits).or_insert_with(|| {
-            text.distinct.push(written(*value + 0.0, kind));
+            text.distinct.push(written(values, value + 0.0, kind));
             (text.distinct.len() - 1) as u32
         });
         text.codes.push(code);
@@ -195,9 +233,9 @@ mod tests {
         let Cells::Numbers(values) = &column.cells else {
             unreachable!("a number column holds numbers")
         };
-        assert_eq!(values[0], 1.5);
-        assert!(values[1].is_nan());
-        assert_eq!(values[2], -3.0);
+        assert_eq!(values.get(0), 1.5);
+        assert!(values.get(1).is_nan());
+        assert_eq!(values.get(2), -3.0);
     }
 
     #[test]
@@ -214,7 +252,7 @@ mod tests {
         let mut column = Column {
             name: "x".to_owned(),
             kind: Type::Number,
-            cells: Cells::Numbers(vec![1.0, f32::NAN, 2.5, -0.0, 0.0]),
+            cells: Cells::Numbers(vec![1.0, f32::NAN, 2.5, -0.0, 0.0].into()),
         };
         column.set_type(Type::Category).unwrap();
         let written: Vec<String> = (0..5).map(|row| column.cell(row)).collect();
@@ -227,6 +265,13 @@ mod tests {
         assert_eq!(civil_from_days(-1), (1969, 12, 31));
         assert_eq!(civil_from_days(19_782), (2024, 2, 29));
         assert_eq!(civil_from_days(-719_468), (0, 3, 1));
-        assert_eq!(written(19_782.5, Type::Timestamp), "2024-02-29T12:00Z");
+        for (days, text) in [
+            (19_782.5, "2024-02-29T12:00Z"),
+            (19_782.0 + 86_399.0 / 86_400.0, "2024-02-29T23:59:59Z"),
+            (19_782.0 + 0.25 / 86_400.0, "2024-02-29T00:00:00.250Z"),
+            (-0.001 / 86_400.0, "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(written(&Floats::default(), days, Type::Timestamp), text);
+        }
     }
 }

@@ -27,9 +27,12 @@ pub fn kept_rows(table: &Table, conditions: &[Condition]) -> Result<Vec<u32>, Sp
             Test::Present => rows.retain(|row| !column.is_missing(*row)),
             Test::Compare(comparison, value) => match &column.cells {
                 Cells::Numbers(numbers) => {
-                    let bound = bound(condition, column, value)?;
+                    let mut bound = bound(condition, column, value)?;
+                    if column.kind == Type::Number {
+                        bound = numbers.nearest(bound);
+                    }
                     rows.retain(|row| {
-                        let number = numbers[*row as usize];
+                        let number = numbers.get(*row as usize);
                         !number.is_nan() && comparison.holds(&number, &bound)
                     });
                 }
@@ -40,7 +43,7 @@ pub fn kept_rows(table: &Table, conditions: &[Condition]) -> Result<Vec<u32>, Sp
     Ok(rows)
 }
 
-fn bound(condition: &Condition, column: &Column, value: &str) -> Result<f32, SpecificationError> {
+fn bound(condition: &Condition, column: &Column, value: &str) -> Result<f64, SpecificationError> {
     let only_equal = column.kind == Type::Boolean
         && matches!(
             &condition.test,

@@ -10,10 +10,10 @@ mod target;
 mod totals;
 
 use contract::Warning;
-use records::{Records, Text, Values};
+use records::{Floats, Records, Text, Values};
 use serde::{Deserialize, Serialize};
 
-pub use coerce::civil_from_days;
+pub use coerce::{MILLIS_OF_A_DAY, civil_from_days, millis};
 pub use error::DataError;
 pub use keep::kept_rows;
 pub use read::{Dataset, Reading, read_dataset};
@@ -78,7 +78,7 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cells {
     /// Numbers; 0 and 1 for booleans; days since 1970-01-01 UTC for dates and timestamps. `NaN` is missing.
-    Numbers(Vec<f32>),
+    Numbers(Floats),
     Text(Text),
 }
 
@@ -107,8 +107,8 @@ impl Table {
                         let numbers = values
                             .into_iter()
                             .map(|value| value.map_or(f32::NAN, |flag| f32::from(u8::from(flag))))
-                            .collect();
-                        (Type::Boolean, Cells::Numbers(numbers))
+                            .collect::<Vec<_>>();
+                        (Type::Boolean, Cells::Numbers(numbers.into()))
                     }
                     Values::Time {
                         days,
@@ -159,7 +159,7 @@ impl Column {
     #[must_use]
     pub fn is_missing(&self, row: u32) -> bool {
         match &self.cells {
-            Cells::Numbers(values) => values[row as usize].is_nan(),
+            Cells::Numbers(values) => values.get(row as usize).is_nan(),
             Cells::Text(text) => text.codes[row as usize] == Text::MISSING,
         }
     }
@@ -168,7 +168,7 @@ impl Column {
     #[must_use]
     pub fn cell(&self, row: u32) -> String {
         match &self.cells {
-            Cells::Numbers(values) => coerce::written(values[row as usize], self.kind),
+            Cells::Numbers(values) => coerce::written(values, values.get(row as usize), self.kind),
             Cells::Text(text) => text
                 .distinct
                 .get(text.codes[row as usize] as usize)

@@ -13,13 +13,15 @@ pub struct Reading {
     pub types: BTreeMap<String, Type>,
     /// How the numbers of columns are written.
     pub formats: BTreeMap<String, NumberFormat>,
+    /// Columns whose numbers are held in double precision, whatever they are.
+    pub double: BTreeSet<String>,
     /// Columns that nothing asks for; the name of a nested object stands for all in it.
     pub skip: BTreeSet<String>,
     pub skip_rows: Skip,
     pub rules: Rules,
     /// Columns of text in which `NA` is a text like others, where nothing is inferred.
     pub na_is_text: BTreeSet<String>,
-    /// Whether marks and `NA` are told by the dataset; a model knows what they are in its columns.
+    /// Whether marks, `NA` and the precision of numbers are told by the dataset; a model knows what they are in its columns.
     pub infer: bool,
 }
 
@@ -28,6 +30,7 @@ impl Default for Reading {
         Self {
             types: BTreeMap::new(),
             formats: BTreeMap::new(),
+            double: BTreeSet::new(),
             skip: BTreeSet::new(),
             skip_rows: Skip::default(),
             rules: Rules::NEWEST,
@@ -53,6 +56,7 @@ impl Reading {
         Options {
             types: declared.collect(),
             formats: self.formats,
+            double: self.double,
             skip: self.skip_rows,
             rules: self.rules,
             na_is_text: self.na_is_text,

@@ -29,7 +29,7 @@ fn is_rising(column: &Column, rows: &[u32]) -> bool {
     let Cells::Numbers(values) = &column.cells else {
         return false;
     };
-    let values = || rows.iter().map(|row| values[*row as usize]);
+    let values = || rows.iter().map(|row| values.get(*row as usize));
     column.kind == super::Type::Number
         && values().all(|value| value.fract() == 0.0)
         && values()
@@ -46,7 +46,7 @@ mod tests {
         let column = Column {
             name: name.to_owned(),
             kind: Type::Number,
-            cells: Cells::Numbers(values.to_vec()),
+            cells: Cells::Numbers(values.to_vec().into()),
         };
         let rows: Vec<u32> = (0..values.len() as u32).collect();
         let index: Vec<String> = index.iter().map(|name| (*name).to_owned()).collect();

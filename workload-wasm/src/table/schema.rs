@@ -1,6 +1,6 @@
 //! Which columns say something: ids, free text and constants do not.
 
-use records::Text;
+use records::{Floats, Text};
 
 use super::{Cells, Column};
 
@@ -9,15 +9,19 @@ const MOST_CATEGORIES: usize = 10_000;
 /// Fewer rows than this show no pattern of ids.
 const LEAST_ROWS: usize = 20;
 /// From here on, single precision no longer holds every whole number.
-const WHOLE_LIMIT: f32 = 16_777_216.0;
+const WHOLE_LIMIT: f64 = 16_777_216.0;
 
-/// Why `column` should not be learned from, looking at `rows`; `None` if it should.
+/// Epochs in seconds from 2001 to 2038. Those of regular measurements count rows as ids do.
+const EPOCHS: std::ops::Range<f64> = 1e9..2_147_483_648.0;
+
+/// Why `column` should not be learned from, looking at `rows`, some of the `kept` ones; `None` if it should.
 ///
 /// `pinned` columns have a type from the specification and are left out only when they are empty or constant.
 #[must_use]
 pub fn reason_to_leave_out(
     column: &Column,
     rows: &[u32],
+    kept: usize,
     pinned: bool,
     max_categories: usize,
 ) -> Option<String> {
@@ -25,10 +29,10 @@ pub fn reason_to_leave_out(
         Cells::Numbers(values) => {
             let summary = NumberSummary::new(values, rows);
             summary
-                .nothing_to_learn(|value| super::coerce::written(value, column.kind))
+                .nothing_to_learn(|value| super::coerce::written(values, value, column.kind))
                 .or_else(|| {
                     (!pinned && column.kind == super::Type::Number)
-                        .then(|| summary.looks_like_id(&column.name, values, rows))
+                        .then(|| summary.looks_like_id(&column.name, values, rows, kept))
                         .flatten()
                 })
         }
@@ -46,22 +50,22 @@ pub fn reason_to_leave_out(
 struct NumberSummary {
     present: usize,
     missing: usize,
-    least: f32,
-    most: f32,
+    least: f64,
+    most: f64,
     whole: bool,
 }
 
 impl NumberSummary {
-    fn new(values: &[f32], rows: &[u32]) -> Self {
+    fn new(values: &Floats, rows: &[u32]) -> Self {
         let mut summary = Self {
             present: 0,
             missing: 0,
-            least: f32::INFINITY,
-            most: f32::NEG_INFINITY,
+            least: f64::INFINITY,
+            most: f64::NEG_INFINITY,
             whole: true,
         };
         for row in rows {
-            let value = values[*row as usize];
+            let value = values.get(*row as usize);
             if value.is_nan() {
                 summary.missing += 1;
                 continue;
@@ -74,7 +78,7 @@ impl NumberSummary {
         summary
     }
 
-    fn nothing_to_learn(&self, written: impl Fn(f32) -> String) -> Option<String> {
+    fn nothing_to_learn(&self, written: impl Fn(f64) -> String) -> Option<String> {
         if self.present == 0 {
             return Some("empty".to_owned());
         }
@@ -83,24 +87,33 @@ impl NumberSummary {
             .then(|| format!("constant: always {}", written(self.least)))
     }
 
-    /// A row counter, or whole numbers under an id's name that never repeat.
-    fn looks_like_id(&self, name: &str, values: &[f32], rows: &[u32]) -> Option<String> {
+    /// A row counter, or whole numbers under an id's name that never repeat. Of a counter of all rows, those in some rows
+    /// are distinct and lie within as many numbers as there are rows in all.
+    fn looks_like_id(
+        &self,
+        name: &str,
+        values: &Floats,
+        rows: &[u32],
+        kept: usize,
+    ) -> Option<String> {
         if !self.whole || self.present < LEAST_ROWS {
             return None;
         }
-        let counts_rows = self.missing == 0 && self.most - self.least + 1.0 == self.present as f32;
+        let is_dense = self.most - self.least + 1.0 <= kept as f64;
+        let are_epochs = EPOCHS.contains(&self.least) && EPOCHS.contains(&self.most);
+        let counts_rows = self.missing == 0 && is_dense && !are_epochs;
         if !counts_rows && !named_like_id(name) {
             return None;
         }
         if self.most >= WHOLE_LIMIT && named_like_id(name) {
             return Some("an id, by its name and its large whole numbers".to_owned());
         }
-        let mut sorted: Vec<f32> = rows
+        let mut sorted: Vec<f64> = rows
             .iter()
-            .map(|row| values[*row as usize])
+            .map(|row| values.get(*row as usize))
             .filter(|value| !value.is_nan())
             .collect();
-        sorted.sort_unstable_by(f32::total_cmp);
+        sorted.sort_unstable_by(f64::total_cmp);
         let repeats = sorted.windows(2).any(|pair| pair[0] == pair[1]);
         match (repeats, counts_rows) {
             (true, _) => None,
@@ -211,7 +224,7 @@ mod tests {
         Column {
             name: name.to_owned(),
             kind: Type::Number,
-            cells: Cells::Numbers(values),
+            cells: Cells::Numbers(values.into()),
         }
     }
 
@@ -233,7 +246,7 @@ mod tests {
 
     fn reason(column: &Column) -> String {
         let rows: Vec<u32> = (0..100).collect();
-        reason_to_leave_out(column, &rows, false, 20).unwrap_or_default()
+        reason_to_leave_out(column, &rows, rows.len(), false, 20).unwrap_or_default()
     }
 
     #[test]
@@ -296,7 +309,36 @@ mod tests {
     fn a_type_from_the_specification_keeps_a_column_that_looks_like_an_id() {
         let rows: Vec<u32> = (0..100).collect();
         let column = text("AccountId", (0..100).map(|row| format!("K{row}")));
-        assert_eq!(reason_to_leave_out(&column, &rows, true, 20), None);
+        assert_eq!(
+            reason_to_leave_out(&column, &rows, rows.len(), true, 20),
+            None
+        );
+    }
+
+    #[test]
+    fn a_counter_is_told_by_some_of_its_rows() {
+        let rows: Vec<u32> = (0..100).filter(|row| row % 5 != 2).collect();
+        let reason = |column: Column| reason_to_leave_out(&column, &rows, 100, false, 20);
+        // In another order: 37 and 100 have no divisor in common.
+        let counter = numbers("n", (0..100).map(|row| (row * 37 % 100) as f32).collect());
+        assert_eq!(
+            reason(counter).unwrap_or_default(),
+            "an id: it counts the rows"
+        );
+        let ages = numbers("age", (0..100).map(|row| (row * 37 % 90) as f32).collect());
+        assert_eq!(reason(ages), None);
+        let amounts = numbers("amount", (0..100).map(|row| (row * 37) as f32).collect());
+        assert_eq!(reason(amounts), None);
+        let epochs = Column {
+            cells: Cells::Numbers(
+                (0..100)
+                    .map(|row| 1.7e9 + f64::from(row))
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
+            ..numbers("t", vec![])
+        };
+        assert_eq!(reason(epochs), None);
     }
 
     #[test]

@@ -74,13 +74,13 @@ fn is_sum(column: &Column, last: u32, above: &[u32]) -> bool {
     let (Cells::Numbers(values), Type::Number) = (&column.cells, column.kind) else {
         return false;
     };
-    let total = f64::from(values[last as usize]);
+    let total = values.get(last as usize);
     if total.is_nan() || total == 0.0 {
         return false;
     }
     let mut sum = 0.0;
     for row in above {
-        let value = f64::from(values[*row as usize]);
+        let value = values.get(*row as usize);
         // A total lies far beyond every part of it.
         if value.abs() * 2.0 > total.abs() {
             return false;
@@ -139,7 +139,11 @@ mod tests {
             rows: regions.len(),
             columns: vec![
                 column("region", Type::Category, Cells::Text(text)),
-                column("amount", Type::Number, Cells::Numbers(amounts.to_vec())),
+                column(
+                    "amount",
+                    Type::Number,
+                    Cells::Numbers(amounts.to_vec().into()),
+                ),
             ],
         }
     }

@@ -11,7 +11,8 @@ use workload::table::{ModelTarget, Table, Type, read_dataset};
 
 use super::{csv, noise};
 
-const HEADER: &str = "seats,usage,active,plan,industry,region,created,signed,won,stage,amount";
+const HEADER: &str =
+    "seats,usage,active,plan,industry,region,created,signed,epoch,length,won,stage,amount,far";
 
 /// Numbers, booleans, categories (more than are told apart), dates and timestamps, with missing cells.
 pub fn training() -> String {
@@ -50,9 +51,26 @@ pub fn training() -> String {
             region.to_owned(),
             format!("{year}-{month:02}-{day:02}"),
             some(7, signed),
+            some(
+                8,
+                format!(
+                    "{}",
+                    1_700_000_000 + (random(12) * 1000.0) as i64 - month as i64 * 7
+                ),
+            ),
+            some(
+                12,
+                format!(
+                    "{:02}:{:02}:{:02}",
+                    month,
+                    day,
+                    (random(13) * 60.0) as u32 % 60
+                ),
+            ),
             won.to_owned(),
             stage.to_owned(),
             (signal * 1000.0).to_string(),
+            (1.6e9 + f64::from(signal)).to_string(),
         ]
         .join(",")
     })
@@ -106,13 +124,32 @@ pub fn strange_rows() -> String {
         "00:59:59Z",
         "07:00:00Z",
     ];
+    let epochs = [
+        "",
+        "0",
+        "1700000000",
+        "1700000001",
+        "1699999999.5",
+        "-1700000000",
+        "9007199254740993",
+        "3e38",
+        "1e39",
+    ];
+    let lengths = [
+        "",
+        "PT1H30M",
+        "00:00:00.25",
+        "5400",
+        "1 days 00:00:01",
+        "-00:00:01",
+    ];
     csv(HEADER, 600, |row| {
         let pick = |cells: &[&str], column: u32| {
             let at = noise(row * 32 + column + 1_000_000) * cells.len() as f32;
             cells[(at as usize).min(cells.len() - 1)].to_owned()
         };
         // Some rows stay near the training's, with one strange cell.
-        let usual = |column: u32, cell: &str| match (row < 200 && row % 9 != column, row) {
+        let usual = |column: u32, cell: &str| match (row < 200 && row % 11 != column, row) {
             (true, _) => Some(cell.to_owned()),
             (false, 599) => Some(String::new()),
             (false, _) => None,
@@ -130,6 +167,9 @@ pub fn strange_rows() -> String {
             usual(5, "US").unwrap_or_else(|| pick(&["US", "EMEA", "MARS", ""], 5)),
             usual(6, "2020-05-17").unwrap_or_else(|| pick(&days, 6)),
             usual(7, "2020-05-18T10:30:00Z").unwrap_or(signed),
+            usual(8, "1700000500").unwrap_or_else(|| pick(&epochs, 9)),
+            usual(9, "03:00:00").unwrap_or_else(|| pick(&lengths, 10)),
+            String::new(),
             String::new(),
             String::new(),
             String::new(),
@@ -174,6 +214,7 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
     let input = |name: &str, kind: Type| Input {
         name: name.to_owned(),
         kind,
+        double: false,
         format: None,
         na_is_text: false,
     };
@@ -196,6 +237,7 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
             column: "target".to_owned(),
             task,
             classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+            offset: None,
             spellings: BTreeMap::new(),
         },
         // An input may have the name of an output, or of what is inside.
@@ -213,6 +255,7 @@ fn form(cases: &Path, name: &str, task: Task, trees: Trees) {
             encoder(
                 "_Cast_1",
                 Encoding::Number {
+                    offset: None,
                     fill: None,
                     scale: None,
                     indicator: false,

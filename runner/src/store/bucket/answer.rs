@@ -37,6 +37,30 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Option<String> {
     }
 }
 
+/// The code of an error that may pass, though its status says otherwise: S3 sends some with 400, and some with 200, when it has
+/// begun to answer before it knew.
+pub(super) fn passing_error(status: StatusCode, body: &[u8]) -> Option<&'static str> {
+    const CODES: [&str; 7] = [
+        "RequestTimeout",
+        "BadDigest",
+        // Azure's word for it.
+        "Md5Mismatch",
+        "IncompleteBody",
+        "InternalError",
+        "ServiceUnavailable",
+        "SlowDown",
+    ];
+    if status != StatusCode::BAD_REQUEST && !status.is_success() {
+        return None;
+    }
+    let body = &body[..body.len().min(LOOKED_AT)];
+    let body = body.get(body.windows(6).position(|part| part == b"<Error")?..)?;
+    let text = String::from_utf8_lossy(body);
+    let (_, code) = text.split_once("<Code>")?;
+    let (code, _) = code.split_once("</Code>")?;
+    CODES.into_iter().find(|passing| *passing == code.trim())
+}
+
 /// Whether an answer is a list of objects: Google's JSON, or the XML of S3 or Azure. Nothing in an HTML page looks like an object, so that a
 /// page would be an empty list.
 pub(super) fn is_listing(body: &[u8]) -> bool {
@@ -95,4 +119,29 @@ pub(super) fn clock_note(ahead: i64) -> Option<String> {
         ahead.abs() / 60,
         if ahead < 0 { "ahead of" } else { "behind" }
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s3_says_in_its_body_what_may_pass() {
+        let body = |code: &str| format!("<?xml?><Error><Code>{code}</Code></Error>");
+        for (status, code, passes) in [
+            (400, "RequestTimeout", true),
+            (400, "BadDigest", true),
+            (400, "InvalidArgument", false),
+            (200, "InternalError", true),
+            (200, "NoSuchUpload", false),
+            // It has a meaning of its own.
+            (404, "InternalError", false),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap_or_default();
+            let found = passing_error(status, body(code).as_bytes());
+            assert_eq!(found.is_some(), passes, "{status} {code}");
+        }
+        let list = "<ListBucketResult><Key>&lt;Error&gt;</Key></ListBucketResult>";
+        assert_eq!(passing_error(StatusCode::OK, list.as_bytes()), None);
+    }
 }

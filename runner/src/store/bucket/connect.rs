@@ -2,8 +2,7 @@
 
 #[cfg(any(feature = "s3", feature = "azblob"))]
 use std::path::Path;
-use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use opendal::services::Gcs;
 use opendal::{HttpTransporter, OperationContext, Operator};
@@ -14,7 +13,6 @@ use super::transport::Transport;
 use super::uploads::Uploads;
 #[cfg(any(feature = "s3", feature = "azblob"))]
 use crate::platform::{is_foreign, open_regular};
-use crate::policy::Refusal;
 use crate::store::location::Scheme;
 use crate::store::{Location, Options, StoreError};
 
@@ -23,15 +21,12 @@ const GOOGLE: &str = "https://storage.googleapis.com";
 /// What a store in a bucket is made of.
 pub(super) struct Connected {
     pub operator: Operator,
+    pub transport: Transport,
     pub revisions: Revisions,
     /// Whether each upload is compared on its way: with a checksum that goes along, or that comes back.
     pub compares: bool,
     /// Of Google alone: others upload through the operator.
     pub uploads: Option<Uploads>,
-    /// Seconds by which the store's clock is ahead of this machine's.
-    pub ahead: Arc<AtomicI64>,
-    /// Why credentials were not looked for everywhere, once they were not.
-    pub refused: Arc<OnceLock<Refusal>>,
 }
 
 pub(super) fn connect(location: &Location, options: &Options) -> Result<Connected, StoreError> {
@@ -51,6 +46,7 @@ pub(super) fn connect(location: &Location, options: &Options) -> Result<Connecte
         Scheme::Gs => {
             let endpoint = google_endpoint(options);
             transport.google = google_credentials(options, &transport)?.map(Arc::new);
+            transport.as_stored = true;
             let uploads = Uploads {
                 transport: transport.clone(),
                 endpoint: endpoint.clone(),
@@ -74,15 +70,14 @@ pub(super) fn connect(location: &Location, options: &Options) -> Result<Connecte
             });
         }
     };
-    let (ahead, refused) = (Arc::clone(&transport.ahead), Arc::clone(&transport.refused));
-    let context = OperationContext::new().with_http_transport(HttpTransporter::new(transport));
+    let over = HttpTransporter::new(transport.clone());
+    let context = OperationContext::new().with_http_transport(over);
     Ok(Connected {
         operator: operator.with_context(context),
+        transport,
         revisions,
         compares: *scheme != Scheme::Az,
         uploads,
-        ahead,
-        refused,
     })
 }
 

@@ -1,20 +1,31 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
-use opendal::{BufferStream, ErrorKind};
+use opendal::{BufferStream, ErrorKind, Operator};
 
+use super::arriving::{Announced, Arrived};
+use super::transport::Failure;
+use super::tries::{Passing, Tries};
 use super::{BucketStore, shown};
 use crate::store::{Download, Revision, Store, StoreError};
+
+/// An object comes at least this fast, or its store counts as standing still. Bytes a second.
+const SLOWEST: u64 = 1 << 10;
 
 /// A download that goes on where it broke off, as long as the object stays the same.
 struct Progress {
     store: BucketStore,
+    /// Over a transport that notes what checksum is announced.
+    operator: Operator,
     key: String,
     revision: Revision,
     offset: u64,
     chunks: BufferStream,
-    failing_since: Option<Instant>,
+    /// Of all that arrived, where it arrives from the first byte on and the store tells one.
+    arrived: Option<Arrived>,
+    pace: Pace,
 }
 
 pub(super) async fn start(
@@ -42,10 +53,11 @@ pub(super) async fn start(
         }));
     }
     let pinned = known.as_ref().map(|stat| &stat.revision);
-    let mut chunks = match open(store, key, offset, pinned).await {
-        Ok(chunks) => chunks,
-        Err(error) => return Err(failed(&error)),
-    };
+    let announced = Arc::new(Announced::default());
+    let transport = store.transport.for_object(Arc::clone(&announced));
+    let operator = store.operator_over(transport);
+    let opened = open(store, &operator, key, offset, pinned).await;
+    let mut chunks = opened.map_err(|error| failed(&error))?;
     let found = match chunks.metadata().await {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -57,11 +69,16 @@ pub(super) async fn start(
     };
     let progress = Progress {
         store: store.clone(),
+        operator,
         key: key.to_owned(),
         revision: revision.clone(),
         offset,
         chunks,
-        failing_since: None,
+        arrived: announced
+            .get()
+            .filter(|_| offset == 0)
+            .map(Arrived::nothing),
+        pace: Pace::default(),
     };
     Ok(Some(Download {
         bytes,
@@ -72,40 +89,101 @@ pub(super) async fn start(
 
 async fn open(
     store: &BucketStore,
+    operator: &Operator,
     key: &str,
     offset: u64,
     pinned: Option<&Revision>,
 ) -> opendal::Result<BufferStream> {
     let options = store.reader_options(pinned);
-    let reader = store.operator.reader_options(key, options).await?;
+    let reader = operator.reader_options(key, options).await?;
     reader.into_stream(offset..).await
 }
 
 impl Progress {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+        let store = self.store.clone();
+        let mut tries = Tries::new(&store.transport);
         loop {
+            let begin = Instant::now();
             let error = match self.chunks.next().await {
-                None => return Ok(None),
+                None => return self.end().map(|()| None),
                 Some(Ok(chunk)) => {
+                    let chunk = chunk.to_bytes();
                     self.offset += chunk.len() as u64;
-                    self.failing_since = None;
-                    return Ok(Some((chunk.to_bytes(), self)));
+                    if let Some(arrived) = &mut self.arrived {
+                        arrived.add(&chunk);
+                    }
+                    if !self
+                        .pace
+                        .keeps(begin.elapsed(), chunk.len(), store.patience)
+                    {
+                        return Err(self.too_slow());
+                    }
+                    return Ok(Some((chunk, self)));
                 }
                 Some(Err(error)) => error,
             };
-            let since = *self.failing_since.get_or_insert_with(Instant::now);
-            if !error.is_temporary() || since.elapsed() >= self.store.patience {
-                return Err(self.store.failed(&self.key, &error));
+            if !error.is_temporary() {
+                return Err(store.failed(&self.key, &error));
             }
-            tracing::debug!(
-                "{}: {}; going on from byte {}",
-                self.key,
-                shown(&error),
-                self.offset
-            );
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            let reopened = open(&self.store, &self.key, self.offset, Some(&self.revision)).await;
-            self.chunks = reopened.map_err(|error| self.store.failed(&self.key, &error))?;
+            let what = || format!("{}, from byte {} on", self.key, self.offset);
+            let waited = tries.pause(&Passing::new(shown(&error)), what).await;
+            waited.map_err(|failure| store.failure(&self.key, &failure))?;
+            let pinned = Some(&self.revision);
+            let reopened = open(&store, &self.operator, &self.key, self.offset, pinned).await;
+            self.chunks = reopened.map_err(|error| store.failed(&self.key, &error))?;
         }
+    }
+
+    fn end(self) -> Result<(), StoreError> {
+        match self.arrived.is_none_or(Arrived::equals_the_stored) {
+            true => Ok(()),
+            false => Err(StoreError::Garbled {
+                url: self.store.url(&self.key),
+            }),
+        }
+    }
+
+    fn too_slow(&self) -> StoreError {
+        let problem = format!(
+            "it sends less than {SLOWEST} bytes a second (--store-timeout is how long that is looked at)"
+        );
+        self.store
+            .failure(&self.key, &Failure::Unreachable(problem))
+    }
+}
+
+/// How fast an object comes, without the time that whoever reads it takes.
+#[derive(Default)]
+struct Pace {
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    fn keeps(&mut self, waited: Duration, bytes: usize, window: Duration) -> bool {
+        self.waited += waited;
+        self.bytes += bytes as u64;
+        if self.waited < window {
+            return true;
+        }
+        let keeps = self.bytes >= SLOWEST * window.as_secs();
+        *self = Self::default();
+        keeps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_drips_is_told_from_what_is_slow() {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        let mut dripping = Pace::default();
+        let keeps = (0..60).all(|_| dripping.keeps(second, 1, minute));
+        assert!(!keeps);
+        let mut slow = Pace::default();
+        assert!((0..600).all(|_| slow.keeps(second, 2 << 10, minute)));
     }
 }

@@ -1,6 +1,6 @@
 //! A store in a bucket, through OpenDAL: one implementation for all clouds.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,36 +9,42 @@ use base64::Engine;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use opendal::options::{ListOptions, ReaderOptions};
-use opendal::{ErrorKind, Metadata, Operator};
+use opendal::{ErrorKind, HttpTransporter, Metadata, OperationContext, Operator};
 use tokio::sync::Semaphore;
 
 use super::{
-    Content, Created, Depth, Download, Entry, LARGEST_READ, Location, Object, Options, Replaced,
-    Revision, Stat, Store, StoreError, check_key,
+    ARRIVALS, Content, Created, Depth, Download, Entry, LARGEST_READ, Location, Object, Options,
+    Replaced, Revision, Stat, Store, StoreError, check_key,
 };
 use crate::net::without_queries;
 use crate::policy::Refusal;
 use connect::Connected;
-use transport::Failure;
+use pages::Pages;
+use transport::{Failure, Transport};
 use uploads::Uploads;
 use write::{MEMORY, Put};
 
 mod answer;
-mod checked;
+mod arriving;
 mod connect;
 mod download;
 mod google;
 #[cfg(feature = "s3")]
 mod homeless;
 mod known;
+mod moving;
+mod pages;
 mod transport;
+mod tries;
 mod uploads;
+mod waiting;
 mod write;
 
 /// `gs://`, `s3://`, `az://`.
 #[derive(Clone)]
 pub(super) struct BucketStore {
     operator: Operator,
+    transport: Transport,
     /// For messages.
     location: Location,
     /// What a state of an object is called there.
@@ -47,6 +53,8 @@ pub(super) struct BucketStore {
     compares: bool,
     patience: Duration,
     uploads: Option<Arc<Uploads>>,
+    /// Whether its ETags were seen not to be MD5s, as where it encrypts with keys of its own.
+    other_etags: Arc<AtomicBool>,
     /// Bytes of objects that may be in memory on their way there, in MiB: however many uploads run at a time.
     memory: Arc<Semaphore>,
     /// What [`Store::ahead`] tells.
@@ -66,23 +74,50 @@ impl BucketStore {
     pub fn open(location: &Location, options: &Options) -> Result<Self, StoreError> {
         let Connected {
             operator,
+            transport,
             revisions,
             compares,
             uploads,
-            ahead,
-            refused,
         } = connect::connect(location, options)?;
         Ok(Self {
+            ahead: Arc::clone(&transport.ahead),
+            refused: Arc::clone(&transport.refused),
             operator,
+            transport,
             location: location.clone(),
             revisions,
             compares,
             patience: options.timeout,
             uploads: uploads.map(Arc::new),
+            other_etags: Arc::default(),
             memory: Arc::new(Semaphore::new(MEMORY as usize)),
-            ahead,
-            refused,
         })
+    }
+
+    /// The operator over a transport that knows what this one listing or download is about.
+    fn operator_over(&self, transport: Transport) -> Operator {
+        let transport = HttpTransporter::new(transport);
+        let context = OperationContext::new().with_http_transport(transport);
+        self.operator.clone().with_context(context)
+    }
+
+    async fn read_once(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        let Some(download) = self.download(key, 0).await? else {
+            return Ok(None);
+        };
+        let revision = download.revision.clone();
+        let mut bytes = Vec::new();
+        let mut chunks = download.chunks;
+        while let Some(chunk) = chunks.try_next().await? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > LARGEST_READ {
+                return Err(StoreError::too_large(&self.url(key)));
+            }
+        }
+        Ok(Some(Object {
+            bytes: bytes.into(),
+            revision,
+        }))
     }
 
     fn revision(&self, metadata: &Metadata) -> Revision {
@@ -136,7 +171,13 @@ impl BucketStore {
                     ),
                 };
             }
-            (None, _) => format!("unexpected answer: {}", shown(error)),
+            (None, _) if error.is_temporary() => {
+                return self.failure(key, &Failure::Unreachable(shown(error)));
+            }
+            (None, _) => {
+                let problem = format!("unexpected answer: {}", shown(error));
+                return self.failure(key, &Failure::Faulty(problem));
+            }
         };
         self.failure(key, &Failure::Refused(problem))
     }
@@ -145,6 +186,10 @@ impl BucketStore {
         let url = self.url(key);
         match failure {
             Failure::Refused(problem) | Failure::Clock(problem) => StoreError::Refused {
+                url,
+                problem: problem.clone(),
+            },
+            Failure::Faulty(problem) => StoreError::Faulty {
                 url,
                 problem: problem.clone(),
             },
@@ -159,6 +204,10 @@ impl BucketStore {
 
 #[async_trait]
 impl Store for BucketStore {
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+
     fn ahead(&self) -> i64 {
         self.ahead.load(Ordering::Relaxed)
     }
@@ -180,22 +229,16 @@ impl Store for BucketStore {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Object>, StoreError> {
-        let Some(download) = self.download(key, 0).await? else {
-            return Ok(None);
-        };
-        let revision = download.revision.clone();
-        let mut bytes = Vec::new();
-        let mut chunks = download.chunks;
-        while let Some(chunk) = chunks.try_next().await? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() as u64 > LARGEST_READ {
-                return Err(StoreError::too_large(&self.url(key)));
+        let mut tries = ARRIVALS;
+        loop {
+            tries -= 1;
+            match self.read_once(key).await {
+                Err(StoreError::Garbled { .. }) if tries > 0 => {
+                    tracing::debug!("{} arrived damaged, fetching it again", self.url(key));
+                }
+                read => return read,
             }
         }
-        Ok(Some(Object {
-            bytes: bytes.into(),
-            revision,
-        }))
     }
 
     async fn download(&self, key: &str, offset: u64) -> Result<Option<Download>, StoreError> {
@@ -219,12 +262,14 @@ impl Store for BucketStore {
 
     fn list<'a>(&'a self, prefix: &str, depth: Depth) -> BoxStream<'a, Result<Entry, StoreError>> {
         let prefix = prefix.to_owned();
+        let pages = Arc::new(Pages::default());
+        let operator = self.operator_over(self.transport.for_pages(Arc::clone(&pages)));
         let open = async move {
             let options = ListOptions {
                 recursive: depth == Depth::All,
                 ..ListOptions::default()
             };
-            let opened = self.operator.lister_options(&prefix, options).await;
+            let opened = operator.lister_options(&prefix, options).await;
             let entries = opened.map_err(|error| self.failed(&prefix, &error))?;
             Ok::<_, StoreError>(entries.map_err(move |error| self.failed(&prefix, &error)))
         };
@@ -232,6 +277,7 @@ impl Store for BucketStore {
             .try_flatten()
             .try_filter_map(move |entry| {
                 let (key, metadata) = entry.into_parts();
+                pages.brought(&key, &metadata);
                 // The folder that is listed, and empty objects that other tools make in its place.
                 let nothing =
                     key.is_empty() || key == "/" || (metadata.is_dir() && depth == Depth::All)

@@ -1,21 +1,24 @@
 //! HTTP for OpenDAL: the one place that decides what is tried again, and what a refusal is called.
 
-use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::stream;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use opendal::raw::Operation;
 use opendal::{Buffer, HttpBody, HttpTransport};
 use url::Url;
 
-use super::answer::{LOOKED_AT, clock_note, is_listing, refusal, seconds_ahead};
-use super::checked::checked_body;
+use super::answer::{LOOKED_AT, clock_note, is_listing, passing_error, refusal, seconds_ahead};
+use super::arriving::{self, Announced};
 use super::google::Google;
 use super::known::Known;
-use crate::net::retry::{Backoff, Lost, TO_CONNECT, may_pass, retry_after};
+use super::moving::body_of;
+use super::pages::Pages;
+use super::tries::{Passing, Tries};
+use super::waiting::Waiting;
+use crate::net::retry::{Lost, may_pass, retry_after};
 use crate::net::{self, BodyError, NetError, cause};
 use crate::policy::{CredentialPolicy, Guard, Refusal, RefusedAddress};
 use crate::store::Options;
@@ -35,6 +38,9 @@ pub(super) enum Failure {
     /// The same, and this machine's clock is so far off that it may be why.
     #[error("{0}")]
     Clock(String),
+    /// The server answered what no such store answers.
+    #[error("{0}")]
+    Faulty(String),
     /// The request would go where the operator does not allow it. It was not sent.
     #[error(transparent)]
     NotAllowed(#[from] Refusal),
@@ -46,29 +52,34 @@ pub(super) enum Failure {
 /// Sends requests, and sends them again where that is worth it ([`net::retry`]). That is safe for all that a store sends: creations carry a precondition.
 #[derive(Clone)]
 pub(super) struct Transport {
-    pub client: reqwest::Client,
+    client: reqwest::Client,
+    /// For requests with a large body: while it goes out, the server is silent.
+    uploader: reqwest::Client,
+    silence: Duration,
     /// For how long one request may keep failing.
     pub patience: Duration,
+    /// The same for all of them together.
+    pub waiting: Arc<Waiting>,
     /// Who signs; none for stores that OpenDAL signs for, and for emulators.
     pub google: Option<Arc<Google>>,
+    /// Whether objects must be asked for as they are stored: Google unpacks gzip for those who do not.
+    pub as_stored: bool,
     /// By how many seconds the server's clock is ahead of this machine's, as of its last answer.
     pub ahead: Arc<AtomicI64>,
     /// Which addresses are not asked.
     guard: Option<Guard>,
     /// The first that was not: libraries that look for credentials keep it to themselves.
     pub refused: Arc<OnceLock<Refusal>>,
+    /// Of the one listing that this is for.
+    pages: Option<Arc<Pages>>,
+    /// Of the one download that this is for.
+    announced: Option<Arc<Announced>>,
 }
 
 /// How one attempt ended.
 enum Attempt {
     Done(Response<HttpBody>),
-    Again {
-        reason: String,
-        /// What the server asked to wait.
-        after: Option<Duration>,
-    },
-    /// No connection came about.
-    NotConnected(String),
+    Again(Passing),
     /// 401: perhaps the token is older than it says.
     Unauthorized(Failure),
     Failed(Failure),
@@ -77,18 +88,26 @@ enum Attempt {
 impl Transport {
     pub fn new(options: &Options) -> Result<Self, NetError> {
         let guard = options.policy.guard();
-        let builder = net::builder(options.timeout.min(SILENCE))?;
-        let client = net::build(match &guard {
-            Some(guard) => builder.dns_resolver(guard.clone()),
-            None => builder,
-        })?;
+        let silence = options.timeout.min(SILENCE);
+        let built = |builder: reqwest::ClientBuilder| {
+            net::build(match &guard {
+                Some(guard) => builder.dns_resolver(guard.clone()),
+                None => builder,
+            })
+        };
         Ok(Self {
-            client,
+            client: built(net::builder(silence)?)?,
+            uploader: built(net::upload_builder(silence)?)?,
+            silence,
             patience: options.timeout,
+            waiting: Arc::new(Waiting::new(options.timeout)),
             google: None,
+            as_stored: false,
             ahead: Arc::default(),
             guard,
             refused: Arc::default(),
+            pages: None,
+            announced: None,
         })
     }
 
@@ -102,47 +121,68 @@ impl Transport {
         }
     }
 
+    /// For one listing.
+    pub fn for_pages(&self, pages: Arc<Pages>) -> Self {
+        Self {
+            pages: Some(pages),
+            ..self.clone()
+        }
+    }
+
+    /// For one download.
+    pub fn for_object(&self, announced: Arc<Announced>) -> Self {
+        Self {
+            announced: Some(announced),
+            ..self.clone()
+        }
+    }
+
     pub async fn send(&self, request: &Request<Buffer>) -> Result<Response<HttpBody>, Failure> {
-        let mut backoff = Backoff::patience(self.patience);
-        let mut connecting: Option<Instant> = None;
+        if let Some(pages) = &self.pages
+            && operation(request) == Some(&Operation::List)
+        {
+            let asked = pages.ask(&request.uri().to_string());
+            asked.map_err(Failure::Faulty)?;
+        }
+        let mut tries = Tries::new(self);
+        loop {
+            match self.try_once(request).await? {
+                Ok(response) => return Ok(response),
+                Err(passing) => {
+                    let what = || format!("{} {}", request.method(), shown(request));
+                    tries.pause(&passing, what).await?;
+                }
+            }
+        }
+    }
+
+    /// Sends a request once, or once more with a fresh token.
+    pub async fn try_once(
+        &self,
+        request: &Request<Buffer>,
+    ) -> Result<Result<Response<HttpBody>, Passing>, Failure> {
+        let begin = Instant::now();
         let mut refused_token: Option<HeaderValue> = None;
         loop {
             let token = match &self.google {
                 Some(google) => Some(google.authorization(refused_token.as_ref()).await?),
                 None => None,
             };
-            let (reason, after) = match self.attempt(request, token.as_ref()).await {
-                Attempt::Done(response) => return Ok(response),
+            match self.attempt(request, token.as_ref()).await {
+                Attempt::Done(response) => {
+                    self.waiting.worked(begin);
+                    return Ok(Ok(response));
+                }
                 Attempt::Failed(failure) => return Err(failure),
+                Attempt::Again(passing) => return Ok(Err(passing)),
                 Attempt::Unauthorized(failure) => {
                     // A fresh token may do, once.
                     if token.is_none() || refused_token.is_some() {
                         return Err(failure);
                     }
                     refused_token = token;
-                    continue;
                 }
-                Attempt::Again { reason, after } => {
-                    connecting = None;
-                    (reason, after)
-                }
-                Attempt::NotConnected(reason) => {
-                    let since = *connecting.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= TO_CONNECT {
-                        return Err(Failure::Unreachable(reason));
-                    }
-                    (reason, None)
-                }
-            };
-            let delay = backoff.next(after).map_err(|end| {
-                Failure::Unreachable(format!("{reason}, {end} (--store-timeout)"))
-            })?;
-            tracing::debug!(
-                "{} {}: {reason}; trying again in {delay:.1?}",
-                request.method(),
-                shown(request)
-            );
-            tokio::time::sleep(delay).await;
+            }
         }
     }
 
@@ -150,29 +190,16 @@ impl Transport {
         if let Err(failure) = self.check(request) {
             return Attempt::Failed(failure);
         }
-        let mut headers = request.headers().clone();
-        if !request.body().is_empty() {
-            headers.insert(header::CONTENT_LENGTH, request.body().len().into());
-        }
-        let mut sent = self
-            .client
-            .request(request.method().clone(), request.uri().to_string())
-            .headers(headers);
-        if let Some(token) = token {
-            sent = sent.header(header::AUTHORIZATION, token);
-        }
-        if !request.body().is_empty() {
-            sent = sent.body(body_of(request.body()));
-        }
         let known = Known::of(request, token);
-        let response = match sent.send().await {
-            Ok(response) => response,
-            Err(error) => {
+        let response = match self.ask(request, token).await {
+            Some(Ok(response)) => response,
+            Some(Err(error)) => {
                 return match cause::<RefusedAddress>(&error) {
                     Some(_) => Attempt::Failed(self.refuse(request)),
                     None => failed_attempt(&error, &known),
                 };
             }
+            None => return Attempt::Again(Passing::new("no answer in time")),
         };
         let ahead = seconds_ahead(response.headers());
         if let Some(ahead) = ahead {
@@ -180,17 +207,17 @@ impl Transport {
         }
         let status = response.status();
         if may_pass(status) {
-            return Attempt::Again {
-                after: retry_after(response.headers()),
-                reason: status.to_string(),
-            };
+            let after = retry_after(response.headers());
+            return Attempt::Again(Passing::new(status.to_string()).after(after));
         }
         let (headers, version) = (response.headers().clone(), response.version());
         // Objects are streamed. All else is short, and read here, so that a reset in the middle of an answer
         // is repeated like any other.
-        let streamed = request.extensions().get::<Operation>() == Some(&Operation::Read)
-            && status.is_success();
-        let body = if streamed {
+        let is_object = operation(request) == Some(&Operation::Read) && status.is_success();
+        let body = if is_object {
+            if let Some(announced) = &self.announced {
+                announced.set(status, &headers);
+            }
             match rest_of(request, response) {
                 Ok(body) => body,
                 Err(failure) => return Attempt::Failed(failure),
@@ -200,17 +227,16 @@ impl Transport {
             let bytes = match tokio::time::timeout(self.patience, read).await {
                 Ok(Ok(bytes)) => without(&known, status, bytes),
                 Ok(Err(BodyError::Broken(error))) => return failed_attempt(&error, &known),
-                Ok(Err(error)) => return Attempt::Failed(Failure::Refused(error.to_string())),
-                Err(_) => {
-                    return Attempt::Again {
-                        reason: "no whole answer in time".to_owned(),
-                        after: None,
-                    };
-                }
+                Ok(Err(error)) => return Attempt::Failed(Failure::Faulty(error.to_string())),
+                Err(_) => return Attempt::Again(Passing::new("no whole answer in time")),
             };
-            let is_list = request.extensions().get::<Operation>() == Some(&Operation::List);
+            if let Some(code) = passing_error(status, &bytes) {
+                let after = retry_after(&headers);
+                return Attempt::Again(Passing::new(format!("{status}: {code}")).after(after));
+            }
+            let is_list = operation(request) == Some(&Operation::List);
             if is_list && status.is_success() && !is_listing(&bytes) {
-                return Attempt::Failed(Failure::Refused(
+                return Attempt::Failed(Failure::Faulty(
                     "it answers something that is no list of objects: is this the address of a store, or of a page to log in?".to_owned(),
                 ));
             }
@@ -235,6 +261,44 @@ impl Transport {
         // OpenDAL finds out here where an answer came from.
         answer.extensions_mut().insert(request.uri().clone());
         Attempt::Done(answer)
+    }
+
+    /// Sends a request. `None` when nothing moved for too long: of a large body, the time counts from the last piece that
+    /// went out, so that a slow line is not taken for a silent server.
+    async fn ask(
+        &self,
+        request: &Request<Buffer>,
+        token: Option<&HeaderValue>,
+    ) -> Option<reqwest::Result<reqwest::Response>> {
+        let body = body_of(request.body());
+        let client = match body.moved {
+            Some(_) => &self.uploader,
+            None => &self.client,
+        };
+        let mut sent = client
+            .request(request.method().clone(), request.uri().to_string())
+            .headers(self.headers(request));
+        if let Some(token) = token {
+            sent = sent.header(header::AUTHORIZATION, token);
+        }
+        if !request.body().is_empty() {
+            sent = sent.body(body.body);
+        }
+        match body.moved {
+            Some(moved) => moved.unless_silent(self.silence, sent.send()).await,
+            None => Some(sent.send().await),
+        }
+    }
+
+    fn headers(&self, request: &Request<Buffer>) -> HeaderMap {
+        let mut headers = request.headers().clone();
+        if !request.body().is_empty() {
+            headers.insert(header::CONTENT_LENGTH, request.body().len().into());
+        }
+        if self.as_stored && operation(request) == Some(&Operation::Read) {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        headers
     }
 
     /// What a name stands for is checked when it is resolved.
@@ -274,33 +338,22 @@ fn rest_of(request: &Request<Buffer>, response: reqwest::Response) -> Result<Htt
     });
     let from = from.unwrap_or(0);
     if from > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
-        return Err(Failure::Refused(format!(
+        return Err(Failure::Faulty(format!(
             "it sends the whole object when it is asked for the rest from byte {from} on: what is between this machine and the store that takes `Range` away?"
         )));
     }
-    Ok(checked_body(response))
+    Ok(arriving::body(response))
 }
 
-/// A body as it is sent. What is small goes as one piece; what is large is not copied into one.
-fn body_of(body: &Buffer) -> reqwest::Body {
-    const SMALL: usize = 64 << 10;
-    if body.len() <= SMALL || body.count() == 1 {
-        return body.to_bytes().into();
-    }
-    reqwest::Body::wrap_stream(stream::iter(Iterator::map(
-        body.clone(),
-        Ok::<_, io::Error>,
-    )))
+fn operation(request: &Request<Buffer>) -> Option<&Operation> {
+    request.extensions().get()
 }
 
 fn failed_attempt(error: &reqwest::Error, known: &Known) -> Attempt {
     let reason = known.strike(&describe(error));
     match Lost::of(error) {
-        Lost::NotConnected => Attempt::NotConnected(reason),
-        Lost::BrokenOff => Attempt::Again {
-            reason,
-            after: None,
-        },
+        Lost::NotConnected => Attempt::Again(Passing::not_connected(reason)),
+        Lost::BrokenOff => Attempt::Again(Passing::new(reason)),
         Lost::ForGood => Attempt::Failed(Failure::Unreachable(reason)),
     }
 }

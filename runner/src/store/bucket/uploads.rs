@@ -15,8 +15,12 @@ use serde_json::{Value, json};
 
 use super::known::Session;
 use super::transport::{Failure, Transport};
+use super::tries::Tries;
 use super::write::{PART, Stored, Uploaded, read_part};
 use crate::store::{Content, Revision, Source, StoreError};
+
+/// Parts of a session are multiples of this. Bytes.
+const SMALLEST_PART: usize = 256 << 10;
 
 /// How often in a row a session may take nothing of a part that was sent.
 const STALLS: u32 = 5;
@@ -101,7 +105,7 @@ impl Uploads {
             "--{boundary}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n{metadata}\r\n--{boundary}\r\ncontent-type: application/octet-stream\r\n\r\n"
         );
         let tail = format!("\r\n--{boundary}--\r\n");
-        let bytes = bytes_at(content, 0, BytesMut::new()).await?;
+        let bytes = bytes_at(content, 0, PART, BytesMut::new()).await?;
         // A buffer does not get past an empty piece.
         let mut body = vec![Bytes::from(head), bytes, Bytes::from(tail)];
         body.retain(|piece| !piece.is_empty());
@@ -138,24 +142,37 @@ impl Uploads {
             .and_then(|address| address.to_str().ok())
             .ok_or_else(|| unexpected("an upload began, and its address is missing"))?
             .to_owned();
-        let (mut at, mut most, mut stalls) = (0, 0, 0);
-        let mut buffer = BytesMut::new();
-        loop {
-            let part = bytes_at(content, at, buffer).await?;
-            let end = at + part.len() as u64;
-            let range = if part.is_empty() {
-                // All is there, and the answer that said so got lost.
-                format!("bytes */{end}")
-            } else {
-                format!("bytes {at}-{}/{}", end - 1, content.bytes)
-            };
-            let put = request(Method::PUT, &session)
+        let put = |range: String, part: Bytes| {
+            let request = request(Method::PUT, &session)
                 .extension(Session {
                     begun_at: address.to_owned(),
                 })
                 .header(header::CONTENT_RANGE, range)
-                .body(Buffer::from(part.clone()));
-            let answer = self.transport.send(&made(put)?).await?;
+                .body(Buffer::from(part));
+            made(request)
+        };
+        let (mut at, mut most, mut stalls, mut size) = (0, 0, 0, PART);
+        let mut tries = Tries::new(&self.transport);
+        let mut buffer = BytesMut::new();
+        loop {
+            let part = bytes_at(content, at, size, buffer).await?;
+            let end = at + part.len() as u64;
+            let range = match part.is_empty() {
+                // All is there, and the answer that said so got lost.
+                true => format!("bytes */{end}"),
+                false => format!("bytes {at}-{}/{}", end - 1, content.bytes),
+            };
+            let sent = self.transport.try_once(&put(range, part.clone())?).await?;
+            let (answer, is_lost) = match sent {
+                Ok(answer) => (answer, false),
+                Err(passing) => {
+                    let what = || format!("a part of an upload, from byte {at} on");
+                    tries.pause(&passing, what).await?;
+                    // Nobody knows how much of it arrived but the session.
+                    let ask = put(format!("bytes */{}", content.bytes), Bytes::new())?;
+                    (self.transport.send(&ask).await?, true)
+                }
+            };
             match answer.status() {
                 StatusCode::OK | StatusCode::CREATED => return stored(answer).await,
                 StatusCode::PERMANENT_REDIRECT => {}
@@ -165,15 +182,24 @@ impl Uploads {
             let kept = kept_until(&answer).filter(|kept| *kept <= end);
             let kept =
                 kept.ok_or_else(|| unexpected("an upload is said to hold what was not sent"))?;
-            // A server that takes back what it confirmed does not get on, whatever it confirms next.
-            stalls = if kept > most { 0 } else { stalls + 1 };
-            most = most.max(kept);
+            if kept > most {
+                (most, stalls) = (kept, 0);
+                tries = Tries::new(&self.transport);
+            } else if !is_lost {
+                // A server that takes back what it confirmed does not get on, whatever it confirms next.
+                stalls += 1;
+            }
             if stalls == STALLS {
                 return Err(unexpected("an upload does not get on"));
             }
             if stalls > 0 {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
+            // What a line does not get through at once it may get through in smaller parts.
+            size = match is_lost && kept < end {
+                true => (size / 2).max(SMALLEST_PART),
+                false => (size * 2).min(PART),
+            };
             at = kept;
             // One buffer serves all parts: allocators keep what is freed, each thread's its own.
             buffer = part.try_into_mut().unwrap_or_default();
@@ -184,14 +210,19 @@ impl Uploads {
 /// What Google says of bytes that do not have the MD5 that was sent along.
 const DAMAGED: &str = "doesn't match calculated MD5";
 
-/// As much of the content from `at` on as goes in one request; that of a file is in `buffer`.
-async fn bytes_at(content: &Content, at: u64, buffer: BytesMut) -> Result<Bytes, StoreError> {
+/// At most `size` bytes of the content from `at` on; those of a file are in `buffer`.
+async fn bytes_at(
+    content: &Content,
+    at: u64,
+    size: usize,
+    buffer: BytesMut,
+) -> Result<Bytes, StoreError> {
     match &content.source {
         Source::Bytes(bytes) => {
             let start = usize::try_from(at).unwrap_or(bytes.len()).min(bytes.len());
-            Ok(bytes.slice(start..bytes.len().min(start + PART)))
+            Ok(bytes.slice(start..bytes.len().min(start + size)))
         }
-        Source::File(file) => read_part(file, at, content.bytes, buffer).await,
+        Source::File(file) => read_part(file, at, content.bytes, size, buffer).await,
     }
 }
 
@@ -244,5 +275,5 @@ async fn stored(answer: Response<HttpBody>) -> Result<Uploaded, Trouble> {
 }
 
 fn unexpected(problem: &str) -> Trouble {
-    Trouble::Failure(Failure::Refused(problem.to_owned()))
+    Trouble::Failure(Failure::Faulty(problem.to_owned()))
 }

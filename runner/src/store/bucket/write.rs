@@ -1,16 +1,18 @@
 //! Writing to a bucket: in parts, within a bound of memory, and again when something got lost on the way.
 
 use std::os::unix::fs::FileExt;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use md5::Md5;
+use md5::{Digest, Md5};
 use opendal::options::WriteOptions;
 use opendal::{Buffer, ErrorKind, Metadata};
 
 use super::transport::Failure;
 use super::uploads::Trouble;
 use super::{BucketStore, Revisions, cause, md5_of, shown};
+use crate::net::retry::Backoff;
 use crate::store::blocking::blocking;
 use crate::store::content::{LocalFile, digest_of};
 use crate::store::{Content, Revision, Source, Store, StoreError};
@@ -23,6 +25,35 @@ pub(super) const MEMORY: u32 = 24;
 
 /// How often at least an upload is begun that gets lost or arrives damaged, however long each takes.
 const UPLOADS: u32 = 3;
+
+/// For how long an upload that gets lost or arrives damaged is begun again, if that is within the patience.
+const REPEATED: Duration = Duration::from_secs(30);
+
+/// The MD5s of the parts that an object was sent in, which S3 makes its ETag of.
+#[derive(Default)]
+struct Parts(Vec<[u8; 16]>);
+
+impl Parts {
+    fn add(&mut self, part: &[u8]) {
+        self.0.push(Md5::digest(part).into());
+    }
+
+    /// Whether an ETag is of these parts.
+    fn are(&self, etag: &Revision) -> bool {
+        let one = |md5: &[u8; 16]| crate::hex(md5);
+        let expected = match &self.0[..] {
+            [] => one(&Md5::digest(b"").into()),
+            [part] => one(part),
+            parts => {
+                let all = one(&Md5::digest(parts.concat()).into());
+                format!("{all}-{}", parts.len())
+            }
+        };
+        etag.as_str()
+            .trim_matches('"')
+            .eq_ignore_ascii_case(&expected)
+    }
+}
 
 /// What a store says of an object that was just written.
 pub(super) struct Stored {
@@ -80,7 +111,8 @@ impl BucketStore {
         // It is never closed.
         let _place = self.memory.acquire_many(needed.clamp(1, MEMORY)).await.ok();
         let Some(uploads) = &self.uploads else {
-            return self.upload_through_operator(key, content, expected).await;
+            let uploaded = self.upload_through_operator(key, (content, md5), expected);
+            return uploaded.await;
         };
         let uploaded = uploads.put(key, (content, md5), expected).await;
         uploaded.map_err(|trouble| match trouble {
@@ -92,26 +124,33 @@ impl BucketStore {
     async fn upload_through_operator(
         &self,
         key: &str,
-        content: &Content,
+        (content, sent): (&Content, &[u8; 16]),
         expected: Option<&Revision>,
     ) -> Result<Uploaded, StoreError> {
-        let error = match self
-            .write(key, content, self.write_options(expected))
-            .await?
-        {
+        let mut parts = Parts::default();
+        let options = self.write_options(expected);
+        let error = match self.write(key, content, options, &mut parts).await? {
             Ok(metadata) => {
-                let mut md5 = md5_of(&metadata);
-                // A store that tells none of an object that came in parts.
-                if md5.is_none() && !self.compares {
-                    md5 = digest_of::<Md5>(self, key).await?.map(Into::into);
-                }
                 let revision = self.revision(&metadata);
                 // Anything may answer 200. What these stores stored, they tell the ETag of.
                 if revision.as_str().is_empty() {
-                    return Err(StoreError::Refused {
+                    return Err(StoreError::Faulty {
                         url: self.url(key),
                         problem: "an upload was answered without an ETag: is this the address of a store, or of a page to log in?".to_owned(),
                     });
+                }
+                let mut md5 = md5_of(&metadata);
+                let is_untold = match self.compares {
+                    // A server that ignores the checksums that go along keeps what arrived damaged.
+                    true => !self.other_etags.load(Ordering::Relaxed) && !parts.are(&revision),
+                    // A store that tells none of an object that came in parts.
+                    false => md5.is_none(),
+                };
+                if is_untold {
+                    md5 = self.stored_md5(key, &revision, sent).await?;
+                    // An ETag that is not made of MD5s says nothing, of later objects neither.
+                    let is_whole = self.compares && md5.is_none_or(|stored| stored == *sent);
+                    self.other_etags.fetch_or(is_whole, Ordering::Relaxed);
                 }
                 return Ok(Uploaded::Stored(Stored { md5, revision }));
             }
@@ -129,14 +168,36 @@ impl BucketStore {
         }
     }
 
+    /// The MD5 of what was stored just now, which is read back; `None` where that can't be told: somebody else has written there
+    /// since, or this user may not read and the store compares what arrives.
+    async fn stored_md5(
+        &self,
+        key: &str,
+        revision: &Revision,
+        sent: &[u8; 16],
+    ) -> Result<Option<[u8; 16]>, StoreError> {
+        let found = match digest_of::<Md5>(self, key).await {
+            Err(StoreError::Refused { .. }) if self.compares => return Ok(None),
+            found => found?.map(Into::into),
+        };
+        if found == Some(*sent) {
+            return Ok(found);
+        }
+        let now = self.stat(key).await?;
+        let is_ours = now.is_some_and(|stat| stat.revision == *revision);
+        Ok(found.filter(|_| is_ours))
+    }
+
     async fn write(
         &self,
         key: &str,
         content: &Content,
         options: WriteOptions,
+        parts: &mut Parts,
     ) -> Result<opendal::Result<Metadata>, StoreError> {
         let file = match &content.source {
             Source::Bytes(bytes) => {
+                bytes.chunks(PART).for_each(|part| parts.add(part));
                 return Ok(self
                     .operator
                     .write_options(key, bytes.clone(), options)
@@ -153,10 +214,13 @@ impl BucketStore {
             if at == content.bytes {
                 break Ok(writer.close().await);
             }
-            let part = match read_part(file, at, content.bytes, BytesMut::new()).await {
+            let part = match read_part(file, at, content.bytes, PART, BytesMut::new()).await {
                 Ok(part) => part,
                 Err(error) => break Err(error),
             };
+            if self.compares {
+                parts.add(&part);
+            }
             at += part.len() as u64;
             if let Err(error) = writer.write(Buffer::from(part)).await {
                 break Ok(Err(error));
@@ -188,7 +252,8 @@ impl BucketStore {
         expected: Option<&Revision>,
     ) -> Result<Put, StoreError> {
         let md5 = content.md5().await?;
-        let (mut failures, mut failing_since) = (0, None);
+        let mut failures = 0;
+        let mut backoff = Backoff::patience(self.patience.min(REPEATED));
         loop {
             let reason = match self.upload(key, (content, &md5), expected).await? {
                 Uploaded::Stored(stored) if stored.md5.is_none_or(|arrived| arrived == md5) => {
@@ -203,16 +268,18 @@ impl BucketStore {
                 Uploaded::Conflict(reason) | Uploaded::Again(reason) => reason,
             };
             failures += 1;
-            let since = *failing_since.get_or_insert_with(Instant::now);
-            if failures >= UPLOADS && since.elapsed() >= self.patience.min(Duration::from_secs(30))
-            {
-                return Err(StoreError::Unreachable {
-                    url: self.url(key),
-                    problem: format!("{reason}; it was sent {failures} times"),
-                });
-            }
+            let pause = match backoff.next(None) {
+                Ok(pause) => pause,
+                Err(_) if failures < UPLOADS => Duration::ZERO,
+                Err(_) => {
+                    return Err(StoreError::Unreachable {
+                        url: self.url(key),
+                        problem: format!("{reason}; it was sent {failures} times"),
+                    });
+                }
+            };
             tracing::debug!("{}: {reason}, sending it again", self.url(key));
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -248,18 +315,19 @@ impl BucketStore {
     }
 }
 
-/// Reads the next [`PART`] of a file into `buffer`.
+/// Reads the next `size` bytes of a file into `buffer`, or those that are left.
 pub(super) async fn read_part(
     file: &LocalFile,
     at: u64,
     bytes: u64,
+    size: usize,
     mut buffer: BytesMut,
 ) -> Result<Bytes, StoreError> {
     let file = file.clone();
     blocking(move |_| {
         let failed = |source| StoreError::local("read", file.path(), source);
-        let left = usize::try_from(bytes - at).unwrap_or(PART);
-        buffer.resize(left.min(PART), 0);
+        let left = usize::try_from(bytes - at).unwrap_or(size);
+        buffer.resize(left.min(size), 0);
         let opened = file.open().map_err(failed)?;
         opened.read_exact_at(&mut buffer, at).map_err(failed)?;
         Ok(buffer.freeze())

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,7 +20,7 @@ use super::{
     StoreError, check_key,
 };
 use crate::platform::Folder;
-use root::{Root, is_nothing, stat_of};
+use root::{Root, TEMPORARY, is_nothing, stat_of};
 use temporary::Temporary;
 pub(crate) use temporary::is_temporary_name;
 
@@ -34,8 +35,10 @@ const SIDE_BY_SIDE: usize = 8;
 /// `file://`: objects are files, created under a temporary name and renamed with "must not exist".
 pub struct FolderStore {
     root: Root,
-    /// How long another process may hold the lock on aliases.
+    /// How long another process may hold the lock on what changes.
     patience: Duration,
+    /// What [`Store::ahead`] tells, once it was asked.
+    ahead: OnceLock<i64>,
 }
 
 impl FolderStore {
@@ -46,6 +49,7 @@ impl FolderStore {
         Self {
             root: Root::new(root),
             patience: Options::default().timeout,
+            ahead: OnceLock::new(),
         }
     }
 
@@ -64,18 +68,27 @@ impl FolderStore {
 
 #[async_trait]
 impl Store for FolderStore {
+    fn ahead(&self) -> i64 {
+        *self.ahead.get_or_init(|| self.root.ahead())
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+
     fn url(&self, key: &str) -> String {
         self.root.url(key)
     }
 
     async fn create(&self, key: &str, content: &Content) -> Result<Created, StoreError> {
         let ((root, key), content) = (self.at(key)?, content.clone());
+        let patience = self.patience;
         blocking(move |stopped| {
             if root.is_taken(&key)? {
                 return Ok(Created::Exists);
             }
             let temporary = Temporary::write(&root, &key, &content, &stopped)?;
-            let (created, folder) = temporary.become_new()?;
+            let (created, folder) = temporary.become_new(patience, &stopped)?;
             folder.sync().map_err(root.failed("sync", &key))?;
             Ok(created)
         })
@@ -104,8 +117,8 @@ impl Store for FolderStore {
             .buffered(SIDE_BY_SIDE)
             .try_collect()
             .await?;
-        let root = self.root.clone();
-        blocking(move |_| {
+        let (root, patience) = (self.root.clone(), self.patience);
+        blocking(move |stopped| {
             // By their paths: many objects share a folder.
             let mut folders: BTreeMap<&str, Folder> = BTreeMap::new();
             let sync = |folders: &BTreeMap<&str, Folder>| {
@@ -119,7 +132,7 @@ impl Store for FolderStore {
                 if created + 1 == temporaries.len() {
                     sync(&folders)?;
                 }
-                let (found, folder) = temporary.become_new()?;
+                let (found, folder) = temporary.become_new(patience, &stopped)?;
                 if found == Created::Exists {
                     break;
                 }
@@ -225,7 +238,8 @@ impl Store for FolderStore {
             // somebody just put a file into.
             let mut above = key.as_str();
             while let Some((folder, _)) = above.rsplit_once('/') {
-                if store.remove_folder(folder).is_err() {
+                // That for temporary files stays: somebody may be about to write there.
+                if folder == TEMPORARY || store.remove_folder(folder).is_err() {
                     break;
                 }
                 above = folder;

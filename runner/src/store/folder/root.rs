@@ -5,13 +5,13 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use md5::{Digest, Md5};
 
 use super::super::blocking::Stopped;
 use super::super::layout::is_small_object;
-use crate::platform::{Folder, is_foreign};
+use crate::platform::{Folder, is_foreign, random_name};
 use crate::store::{Entry, LARGEST_READ, Object, Revision, Stat, StoreError, check_key};
 
 /// Where objects are written before they get their name, on the same file system.
@@ -127,6 +127,25 @@ impl Root {
         self.made()?
             .make_folders(TEMPORARY, 0o777, &mut Folder::sync)
             .map_err(self.failed("make the folder", TEMPORARY))
+    }
+
+    /// By how many seconds the clock of the file system is ahead of this machine's: another machine may tell its times. 0 where
+    /// that can't be found out.
+    pub fn ahead(&self) -> i64 {
+        let measured = || {
+            let folder = self.existing().ok()??;
+            let folder = folder.folder(TEMPORARY).ok()?;
+            let name = random_name("");
+            let file = folder.create(&name, 0o600).ok()?;
+            let written = modified(&file.metadata().ok()?);
+            let _ = folder.remove_file(&name);
+            let here = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+            Some(written? - i64::try_from(here.as_secs()).ok()?)
+        };
+        // Times of files are a little behind, by the kernel's ticks.
+        measured()
+            .filter(|ahead| ahead.abs() > 1)
+            .unwrap_or_default()
     }
 
     /// Who may read an object and look into its folder, as far as the umask lets them. Data is for this user, and for the
@@ -249,10 +268,18 @@ impl Root {
     pub fn lock(&self, patience: Duration, stopped: &Stopped) -> Result<File, StoreError> {
         let key = format!("{TEMPORARY}/{LOCK}");
         let failed = self.failed("lock", &key);
-        let folder = self.temporary()?;
         let begin = Instant::now();
         loop {
-            let file = folder.read_or_create(LOCK, 0o666).map_err(&failed)?;
+            // Opened anew each time: somebody may have removed it since it was empty.
+            let folder = self.temporary()?;
+            let file = match folder.read_or_create(LOCK, 0o666) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && begin.elapsed() < patience =>
+                {
+                    continue;
+                }
+                file => file.map_err(&failed)?,
+            };
             match file.try_lock() {
                 // Unless it was removed since, and others lock another one.
                 Ok(()) if is_at(&folder, LOCK, &file) => return Ok(file),

@@ -1,5 +1,6 @@
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::time::Duration;
 
 use super::super::blocking::Stopped;
 use super::root::{Modes, Root, TEMPORARY};
@@ -36,7 +37,7 @@ impl Temporary {
         content: &Content,
         stopped: &Stopped,
     ) -> Result<Self, StoreError> {
-        let temporary = Self {
+        let mut temporary = Self {
             root: root.clone(),
             folder: root.temporary()?,
             name: random_name(""),
@@ -45,10 +46,20 @@ impl Temporary {
         };
         let here = format!("{TEMPORARY}/{}", temporary.name);
         let failed = root.failed("write", &here);
-        let created = temporary
-            .folder
-            .create(&temporary.name, temporary.modes.file);
-        let mut file = created.map_err(&failed)?;
+        let mut gone = 0;
+        let mut file = loop {
+            match temporary
+                .folder
+                .create(&temporary.name, temporary.modes.file)
+            {
+                // Somebody removed the folder since it was opened, since it was empty.
+                Err(error) if error.kind() == ErrorKind::NotFound && gone < TIMES_GONE => {
+                    gone += 1;
+                    temporary.folder = root.temporary()?;
+                }
+                created => break created.map_err(&failed)?,
+            }
+        };
         match &content.source {
             Source::Bytes(bytes) => file.write_all(bytes).map_err(&failed)?,
             Source::File(from) => copy(from, &mut file, content, stopped, &failed)?,
@@ -58,13 +69,34 @@ impl Temporary {
     }
 
     /// Gives it its name, unless something has it. Returns the folder that it lies in then, which is not synced yet.
-    pub fn become_new(&self) -> Result<(Created, Folder), StoreError> {
-        self.place(|from, name, to, new| from.rename_new(name, to, new))
+    pub fn become_new(
+        &self,
+        patience: Duration,
+        stopped: &Stopped,
+    ) -> Result<(Created, Folder), StoreError> {
+        match self.place(|from, name, to, new| from.rename_new(name, to, new)) {
+            Err(StoreError::Folder { source, .. }) if source.kind() == ErrorKind::Unsupported => {}
+            placed => return placed,
+        }
+        // A file system that can't rename without replacing can't do so for anybody: all who write here take this way.
+        let _lock = self.root.lock(patience, stopped)?;
+        if self.root.is_taken(&self.key)? {
+            let (above, _) = self.key.rsplit_once('/').unwrap_or((".", &self.key));
+            return Ok((Created::Exists, self.folder_of(above)?));
+        }
+        self.replace()
     }
 
     /// Takes the place of what has its name.
     pub fn replace(&self) -> Result<(Created, Folder), StoreError> {
         self.place(|from, name, to, new| from.rename_over(name, to, new))
+    }
+
+    fn folder_of(&self, above: &str) -> Result<Folder, StoreError> {
+        self.root
+            .made()?
+            .make_folders(above, self.modes.folder, &mut Folder::sync)
+            .map_err(self.root.failed("make the folder", above))
     }
 
     fn place(
@@ -74,20 +106,16 @@ impl Temporary {
         let (above, name) = self.key.rsplit_once('/').unwrap_or((".", &self.key));
         let mut gone = 0;
         loop {
-            let folder = self
-                .root
-                .made()?
-                .make_folders(above, self.modes.folder, &mut Folder::sync)
-                .map_err(self.root.failed("make the folder", above))?;
+            let folder = self.folder_of(above)?;
             match rename(&self.folder, &self.name, &folder, name) {
                 Ok(()) => return Ok((Created::New, folder)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     return Ok((Created::Exists, folder));
                 }
                 // Somebody deleted the last object beside it and the folder with that. The temporary file itself is
                 // ours alone.
                 Err(error)
-                    if error.kind() == io::ErrorKind::NotFound
+                    if error.kind() == ErrorKind::NotFound
                         && gone < TIMES_GONE
                         && self.folder.metadata(&self.name).is_ok() =>
                 {

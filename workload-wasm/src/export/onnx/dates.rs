@@ -1,22 +1,22 @@
-//! Parts of dates by arithmetic, from days since 1970.
+//! Parts of dates, and differences, by arithmetic from days since 1970 in double precision.
 
 use super::graph::{Graph, Value};
 use super::proto::DataType;
 use crate::features::Part;
+use crate::table::MILLIS_OF_A_DAY;
 
 /// The `wanted` parts of each column of `days`: the hour, the weekday, or month and day.
 pub(super) fn date_parts(graph: &mut Graph, days: &Value, wanted: &[Part]) -> Vec<(Part, Value)> {
-    let whole = graph.op("Floor", &[days]);
-    if wanted == [Part::Hour] {
-        return vec![(Part::Hour, hour(graph, days, &whole))];
-    }
-    let whole = graph.cast(&whole, DataType::Double);
     let mut whole_numbers = WholeNumbers { graph };
-    let parts = if wanted == [Part::Weekday] {
-        vec![(Part::Weekday, whole_numbers.weekday(&whole))]
-    } else {
-        let (month, day) = whole_numbers.month_and_day(&whole);
-        vec![(Part::Month, month), (Part::Day, day)]
+    let millis = whole_numbers.millis(days);
+    let day = whole_numbers.quotient(&millis, MILLIS_OF_A_DAY as f64);
+    let parts = match wanted {
+        [Part::Hour] => vec![(Part::Hour, whole_numbers.hour(&millis, &day))],
+        [Part::Weekday] => vec![(Part::Weekday, whole_numbers.weekday(&day))],
+        _ => {
+            let (month, day) = whole_numbers.month_and_day(&day);
+            vec![(Part::Month, month), (Part::Day, day)]
+        }
     };
     parts
         .into_iter()
@@ -24,12 +24,12 @@ pub(super) fn date_parts(graph: &mut Graph, days: &Value, wanted: &[Part]) -> Ve
         .collect()
 }
 
-/// In single precision, as the features are.
-fn hour(graph: &mut Graph, days: &Value, whole: &Value) -> Value {
-    let fraction = graph.op("Sub", &[days, whole]);
-    let hours = graph.floats(&[1, 1], &[24.0]);
-    let hours = graph.op("Mul", &[&fraction, &hours]);
-    graph.op("Floor", &[&hours])
+/// The days of each difference of two columns of days, exact to the millisecond.
+pub(super) fn between(graph: &mut Graph, difference: &Value) -> Value {
+    let mut whole_numbers = WholeNumbers { graph };
+    let millis = whole_numbers.millis(difference);
+    let day = graph.double(MILLIS_OF_A_DAY as f64);
+    graph.op("Div", &[&millis, &day])
 }
 
 /// Arithmetic with whole numbers, which doubles hold exactly.
@@ -38,6 +38,20 @@ struct WholeNumbers<'a> {
 }
 
 impl WholeNumbers<'_> {
+    /// The nearest milliseconds.
+    fn millis(&mut self, days: &Value) -> Value {
+        let millis = self.times(days, MILLIS_OF_A_DAY as f64);
+        let millis = self.plus(&millis, 0.5);
+        self.graph.op("Floor", &[&millis])
+    }
+
+    /// The hour of `day`, which `millis` are in.
+    fn hour(&mut self, millis: &Value, day: &Value) -> Value {
+        let start = self.times(day, MILLIS_OF_A_DAY as f64);
+        let of_day = self.graph.op("Sub", &[millis, &start]);
+        self.quotient(&of_day, 3_600_000.0)
+    }
+
     fn weekday(&mut self, days: &Value) -> Value {
         // 1970-01-01 was a Thursday.
         let shifted = self.plus(days, 3.0);

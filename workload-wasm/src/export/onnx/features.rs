@@ -1,13 +1,13 @@
 //! From raw columns to the columns that a form was fitted on: what `features::encode` does, in the same precision.
+//! `sources` makes the numbers.
 
 use std::collections::BTreeMap;
 
-use super::dates::date_parts;
 use super::graph::{Graph, Value, int, ints, strings};
 use super::proto::DataType;
+use super::sources::sources;
 use crate::export::Model;
-use crate::features::{Encoding, Part, Scale, Source};
-use crate::table::Type;
+use crate::features::{Encoding, Scale, Source};
 
 /// Single-precision columns, `NaN` where missing.
 pub(super) struct Columns {
@@ -26,8 +26,10 @@ pub(super) struct Codes {
 }
 
 /// A number of the form, before it is filled in and scaled.
-struct Number<'a> {
-    source: &'a Source,
+pub(super) struct Number<'a> {
+    pub source: &'a Source,
+    /// What it is counted from.
+    pub offset: Option<f64>,
     column: usize,
     fill: Option<f32>,
     scale: Option<Scale>,
@@ -43,11 +45,13 @@ pub(super) fn columns(graph: &mut Graph, model: &Model) -> Columns {
     for encoder in &model.features {
         match &encoder.encoding {
             Encoding::Number {
+                offset,
                 fill,
                 scale,
                 indicator,
             } => numbers.push(Number {
                 source: &encoder.source,
+                offset: *offset,
                 column,
                 fill: *fill,
                 scale: *scale,
@@ -185,158 +189,4 @@ pub(super) fn clip_to_single(graph: &mut Graph, value: &Value) -> Value {
     let most = graph.doubles(&[], &[f64::from(f32::MAX)]);
     let clipped = graph.op("Clip", &[value, &least, &most]);
     graph.cast(&clipped, DataType::Float)
-}
-
-/// The sources of all numbers, in their order.
-fn sources(graph: &mut Graph, model: &Model, numbers: &[Number<'_>]) -> Value {
-    let mut pool = Pool::new(graph, model, numbers);
-    pool.add_date_parts(graph, numbers);
-    pool.add_pairs(graph, numbers, |source| match source {
-        Source::Difference(left, right) => Some((left, right)),
-        _ => None,
-    });
-    pool.add_pairs(graph, numbers, |source| match source {
-        Source::Ratio(left, right) => Some((left, right)),
-        _ => None,
-    });
-    pool.add_sums(graph, numbers);
-    let all = graph.concat(&pool.blocks);
-    let wanted: Vec<usize> = numbers
-        .iter()
-        .filter_map(|number| {
-            pool.sources
-                .iter()
-                .position(|source| source == number.source)
-        })
-        .collect();
-    graph.select(&all, pool.sources.len(), &wanted)
-}
-
-/// Blocks of columns, and what each column is.
-struct Pool {
-    /// Every column of numbers that some source reads.
-    raw: Value,
-    names: Vec<String>,
-    blocks: Vec<Value>,
-    sources: Vec<Source>,
-}
-
-impl Pool {
-    fn new(graph: &mut Graph, model: &Model, numbers: &[Number<'_>]) -> Self {
-        let names: Vec<String> = model
-            .inputs
-            .iter()
-            .filter(|input| input.kind != Type::Category)
-            .map(|input| &input.name)
-            .filter(|name| {
-                numbers
-                    .iter()
-                    .any(|number| number.source.columns().contains(&name.as_str()))
-            })
-            .cloned()
-            .collect();
-        let inputs: Vec<Value> = names.iter().map(|name| graph.input(name)).collect();
-        let all = graph.concat(&inputs);
-        let raw = finite(graph, &all);
-        Pool {
-            blocks: vec![raw.clone()],
-            sources: names.iter().cloned().map(Source::Column).collect(),
-            raw,
-            names,
-        }
-    }
-
-    fn select(&self, graph: &mut Graph, names: &[&String]) -> Value {
-        let indices: Vec<usize> = names
-            .iter()
-            .filter_map(|name| self.names.iter().position(|known| known == *name))
-            .collect();
-        graph.select(&self.raw, self.names.len(), &indices)
-    }
-
-    fn add_date_parts(&mut self, graph: &mut Graph, numbers: &[Number<'_>]) {
-        for wanted in [
-            &[Part::Month, Part::Day][..],
-            &[Part::Weekday],
-            &[Part::Hour],
-        ] {
-            let mut dates: Vec<&String> = numbers
-                .iter()
-                .filter_map(|number| match number.source {
-                    Source::DatePart { column, part } if wanted.contains(part) => Some(column),
-                    _ => None,
-                })
-                .collect();
-            dates.dedup();
-            if dates.is_empty() {
-                continue;
-            }
-            let days = self.select(graph, &dates);
-            for (part, value) in date_parts(graph, &days, wanted) {
-                self.blocks.push(value);
-                self.sources
-                    .extend(dates.iter().map(|column| Source::DatePart {
-                        column: (*column).clone(),
-                        part,
-                    }));
-            }
-        }
-    }
-
-    /// All differences, or all ratios.
-    fn add_pairs<'a>(
-        &mut self,
-        graph: &mut Graph,
-        numbers: &[Number<'a>],
-        columns: impl Fn(&'a Source) -> Option<(&'a String, &'a String)>,
-    ) {
-        let (sources, pairs): (Vec<&Source>, Vec<_>) = numbers
-            .iter()
-            .filter_map(|number| Some((number.source, columns(number.source)?)))
-            .unzip();
-        let (left, right): (Vec<&String>, Vec<&String>) = pairs.into_iter().unzip();
-        let Some(first) = sources.first() else {
-            return;
-        };
-        let left = self.select(graph, &left);
-        let right = self.select(graph, &right);
-        let result = if matches!(first, Source::Ratio(..)) {
-            // In double precision for the reason that `scale` has.
-            let left = graph.cast(&left, DataType::Double);
-            let right = graph.cast(&right, DataType::Double);
-            let ratio = graph.op("Div", &[&left, &right]);
-            graph.cast(&ratio, DataType::Float)
-        } else {
-            graph.op("Sub", &[&left, &right])
-        };
-        self.blocks.push(finite(graph, &result));
-        self.sources.extend(sources.into_iter().cloned());
-    }
-
-    fn add_sums(&mut self, graph: &mut Graph, numbers: &[Number<'_>]) {
-        for number in numbers {
-            let Source::Sum(columns) = number.source else {
-                continue;
-            };
-            let mut sum: Option<Value> = None;
-            for column in columns {
-                let term = self.select(graph, &[column]);
-                sum = Some(match sum {
-                    Some(sum) => graph.op("Add", &[&sum, &term]),
-                    None => term,
-                });
-            }
-            if let Some(sum) = sum {
-                self.blocks.push(finite(graph, &sum));
-                self.sources.push(number.source.clone());
-            }
-        }
-    }
-}
-
-/// Infinite numbers count as missing.
-fn finite(graph: &mut Graph, value: &Value) -> Value {
-    let infinite = graph.op("IsInf", &[value]);
-    let nan = graph.floats(&[1, 1], &[f32::NAN]);
-    graph.op("Where", &[&infinite, &nan, value])
 }

@@ -29,21 +29,14 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// A graph with `inputs` of one column each: name, and whether it is text.
-    pub fn new<'a>(inputs: impl Iterator<Item = (&'a str, bool)> + Clone) -> Self {
+    /// A graph with `inputs` of one column each.
+    pub fn new<'a>(inputs: impl Iterator<Item = (&'a str, DataType)> + Clone) -> Self {
         let mut prefix = "_".to_owned();
         while inputs.clone().any(|(name, _)| name.starts_with(&prefix)) {
             prefix.push('_');
         }
         let input = inputs
-            .map(|(name, text)| {
-                let kind = if text {
-                    DataType::String
-                } else {
-                    DataType::Float
-                };
-                value_info(name.to_owned(), kind, Some(1))
-            })
+            .map(|(name, kind)| value_info(name.to_owned(), kind, Some(1)))
             .collect();
         Graph {
             proto: proto::Graph {

@@ -1,6 +1,6 @@
 //! `model.onnx`: everything between raw columns and predictions as one graph (`docs/onnx.md`).
 //!
-//! Features are made in single precision, as `features::encode` makes them, and all that follows is computed in double
+//! Features end in single precision, as `features::encode` makes them, and all that follows is computed in double
 //! precision, as the forms do. Only operators that onnxruntime and tract share; nothing that tells when or where it was made.
 
 mod dates;
@@ -12,6 +12,7 @@ mod links;
 mod naive_bayes;
 mod network;
 mod proto;
+mod sources;
 mod trees;
 
 use contract::Task;
@@ -19,6 +20,7 @@ use prost::Message;
 use serde_json::json;
 
 use super::Model;
+use crate::features::Input;
 use crate::forms::Form;
 use crate::table::Type;
 use graph::{Graph, ML_DOMAIN, Value, int};
@@ -70,7 +72,7 @@ pub fn onnx(model: &Model, published_as: &PublishedAs) -> Result<Vec<u8>, NotExp
     let inputs = model
         .inputs
         .iter()
-        .map(|input| (input.name.as_str(), input.kind == Type::Category));
+        .map(|input| (input.name.as_str(), data_type(input)));
     let mut graph = Graph::new(inputs);
     let columns = features::columns(&mut graph, model);
     let predictions = match &model.model {
@@ -118,9 +120,25 @@ fn check_room(form: &Form) -> Result<(), NotExported> {
         .map_err(|_| NotExported::NoRoom)
 }
 
+/// Text, or numbers in the precision in which they are read.
+fn data_type(input: &Input) -> DataType {
+    match input.kind {
+        Type::Category => DataType::String,
+        Type::Date | Type::Timestamp => DataType::Double,
+        Type::Number if input.double => DataType::Double,
+        Type::Number | Type::Boolean => DataType::Float,
+    }
+}
+
 /// Names what the graph gives: label and probabilities, or a prediction.
 fn outputs(graph: &mut Graph, model: &Model, predictions: &Value) -> Vec<String> {
     let classes = &model.target.classes;
+    if let Some(offset) = model.target.offset {
+        let counted = graph.cast(predictions, DataType::Double);
+        let offset = graph.double(offset);
+        let numbers = graph.op("Add", &[&counted, &offset]);
+        return vec![graph.output(&numbers, "prediction", DataType::Double, Some(1))];
+    }
     if model.target.task == Task::Regression {
         return vec![graph.output(predictions, "prediction", DataType::Float, Some(1))];
     }
@@ -163,6 +181,9 @@ fn metadata(model: &Model, published_as: &PublishedAs, outputs: &[String]) -> Ve
             let mut written = json!({ "name": input.name, "type": input.kind.name() });
             if let Some(format) = &input.format {
                 written["format"] = json!(format);
+            }
+            if input.double {
+                written["double"] = json!(true);
             }
             if input.na_is_text {
                 written["na_is_text"] = json!(true);

@@ -313,7 +313,7 @@ mod tests {
             value: graph.input("x"),
             known: 2,
         };
-        let graph = Graph::new([("x", true)].into_iter());
+        let graph = Graph::new([("x", DataType::String)].into_iter());
         let questions =
             [false, true].map(|missing_left| (0, set.categories, set.left.clone(), missing_left));
         // Codes 0 and 1, others (2), missing (3).

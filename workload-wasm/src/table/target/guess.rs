@@ -92,7 +92,7 @@ pub(super) fn is_classes(column: &Column, rows: &[u32], distinct: Option<&[Strin
             distinct.is_some_and(|labels| labels.len() <= MOST_NUMBER_CLASSES)
                 && rows
                     .iter()
-                    .map(|row| values[*row as usize])
+                    .map(|row| values.get(*row as usize))
                     .all(|value| value.is_nan() || value.fract() == 0.0)
         }
         (Cells::Numbers(_), _) => false,

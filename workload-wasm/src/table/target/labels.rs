@@ -17,7 +17,7 @@ pub(super) fn distinct_labels(column: &Column, rows: &[u32]) -> Option<Vec<Strin
         Cells::Numbers(values) => {
             let mut found = BTreeSet::new();
             for row in rows {
-                let value = values[*row as usize];
+                let value = values.get(*row as usize);
                 if !value.is_nan()
                     && found.insert(ordered_bits(value))
                     && found.len() > MOST_CLASSES
@@ -28,7 +28,7 @@ pub(super) fn distinct_labels(column: &Column, rows: &[u32]) -> Option<Vec<Strin
             Some(
                 found
                     .into_iter()
-                    .map(|bits| written(from_ordered_bits(bits), column.kind))
+                    .map(|bits| written(values, from_ordered_bits(bits), column.kind))
                     .collect(),
             )
         }
@@ -53,9 +53,9 @@ pub(super) fn distinct_labels(column: &Column, rows: &[u32]) -> Option<Vec<Strin
 pub(super) fn count_distinct(column: &Column, rows: &[u32]) -> usize {
     match &column.cells {
         Cells::Numbers(values) => {
-            let mut bits: Vec<u32> = rows
+            let mut bits: Vec<u64> = rows
                 .iter()
-                .map(|row| values[*row as usize])
+                .map(|row| values.get(*row as usize))
                 .filter(|value| !value.is_nan())
                 .map(ordered_bits)
                 .collect();
@@ -71,18 +71,18 @@ pub(super) fn count_distinct(column: &Column, rows: &[u32]) -> usize {
 }
 
 /// Bits of a float that compare as the float does; both zeros have the same.
-pub(super) fn ordered_bits(value: f32) -> u32 {
+pub(super) fn ordered_bits(value: f64) -> u64 {
     let bits = (value + 0.0).to_bits();
-    if bits >> 31 == 1 {
+    if bits >> 63 == 1 {
         !bits
     } else {
-        bits | (1 << 31)
+        bits | (1 << 63)
     }
 }
 
-fn from_ordered_bits(bits: u32) -> f32 {
-    f32::from_bits(if bits >> 31 == 1 {
-        bits & !(1 << 31)
+fn from_ordered_bits(bits: u64) -> f64 {
+    f64::from_bits(if bits >> 63 == 1 {
+        bits & !(1 << 63)
     } else {
         !bits
     })

@@ -9,7 +9,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use contract::{Task, Warning};
-use records::Text;
+use records::{Floats, Text};
 use serde::{Deserialize, Serialize};
 
 use guess::{guess, is_classes};
@@ -18,6 +18,7 @@ use spellings::unify;
 
 use super::coerce::written;
 use super::{Cells, Column, DataError, Table};
+use crate::features::offset;
 use crate::learners::Target;
 use crate::specification::{Specification, SpecificationError, TaskChoice, nearest};
 
@@ -33,6 +34,10 @@ pub struct ModelTarget {
     /// for a regression.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
+    /// Of a regression whose numbers single precision would merge: what the model's numbers are counted from. It is added in
+    /// double precision to what the model says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<f64>,
     /// The class of each further spelling that the training rows had.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spellings: BTreeMap<String, String>,
@@ -55,7 +60,7 @@ pub enum TargetValues {
     /// Index of the class, or [`Text::MISSING`].
     Classes(Vec<u32>),
     /// `NaN` is missing.
-    Numbers(Vec<f32>),
+    Numbers(Floats),
 }
 
 /// Why there is no target.
@@ -132,11 +137,18 @@ impl TargetColumn {
     pub fn is_missing(&self, row: u32) -> bool {
         match &self.values {
             TargetValues::Classes(codes) => codes[row as usize] == Text::MISSING,
-            TargetValues::Numbers(values) => values[row as usize].is_nan(),
+            TargetValues::Numbers(values) => values.get(row as usize).is_nan(),
         }
     }
 
-    /// The targets of `rows`, in their order; none of them missing.
+    /// Counts the numbers of a regression from an offset, where those of `train` need one.
+    pub fn center(&mut self, train: &[u32]) {
+        if let TargetValues::Numbers(values) = &self.values {
+            self.model.offset = offset(values, train, false);
+        }
+    }
+
+    /// The targets of `rows`, in their order and without the offset; none of them missing.
     #[must_use]
     pub fn select(&self, rows: &[u32]) -> Target {
         match &self.values {
@@ -145,13 +157,30 @@ impl TargetColumn {
                 classes: self.model.classes.len(),
             },
             TargetValues::Numbers(values) => {
-                Target::Number(rows.iter().map(|row| values[*row as usize]).collect())
+                let offset = self.model.offset.unwrap_or(0.0);
+                let number = |row: &u32| (values.get(*row as usize) - offset) as f32;
+                Target::Number(rows.iter().map(number).collect())
             }
         }
     }
 }
 
 impl ModelTarget {
+    /// A prediction as it is meant, in the target's own precision.
+    #[must_use]
+    pub fn number(&self, said: f32) -> f64 {
+        self.offset.unwrap_or(0.0) + f64::from(said)
+    }
+
+    /// The same as a person would write it.
+    #[must_use]
+    pub fn written(&self, said: f32) -> String {
+        match self.offset {
+            Some(_) => self.number(said).to_string(),
+            None => said.to_string(),
+        }
+    }
+
     /// Label of the class that counts as positive in a binary classification.
     #[must_use]
     pub fn positive(&self) -> Option<&str> {
@@ -214,12 +243,12 @@ fn classes(
         }
         Cells::Numbers(values) => {
             // Labels come back as the floats that they were written from.
-            let mut by_bits: Vec<(u32, u32)> = Vec::with_capacity(labels.len());
+            let mut by_bits: Vec<(u64, u32)> = Vec::with_capacity(labels.len());
             for value in values.iter().filter(|value| !value.is_nan()) {
-                let bits = ordered_bits(*value);
+                let bits = ordered_bits(value);
                 if by_bits.len() < labels.len() && !by_bits.iter().any(|(known, _)| *known == bits)
                 {
-                    let code = code_of(&written(*value + 0.0, column.kind));
+                    let code = code_of(&written(values, value + 0.0, column.kind));
                     if code != Text::MISSING {
                         by_bits.push((bits, code));
                     }
@@ -228,7 +257,7 @@ fn classes(
             values
                 .iter()
                 .map(|value| {
-                    let bits = ordered_bits(*value);
+                    let bits = ordered_bits(value);
                     by_bits
                         .iter()
                         .find(|(known, _)| *known == bits)
@@ -242,6 +271,7 @@ fn classes(
             column: column.name.clone(),
             task,
             classes: labels,
+            offset: None,
             spellings: BTreeMap::new(),
         },
         values: TargetValues::Classes(codes),
@@ -257,6 +287,7 @@ fn numbers(column: &Column, rows: &[u32], why: String) -> Result<TargetColumn, D
                 column: column.name.clone(),
                 task: Task::Regression,
                 classes: Vec::new(),
+                offset: None,
                 spellings: BTreeMap::new(),
             },
             values: TargetValues::Numbers(values.clone()),

@@ -10,7 +10,7 @@ fn table(columns: &[(&str, &[f32])]) -> Table {
             .map(|(name, values)| Column {
                 name: (*name).to_owned(),
                 kind: Type::Number,
-                cells: Cells::Numbers(values.to_vec()),
+                cells: Cells::Numbers(values.to_vec().into()),
             })
             .collect(),
     }
@@ -63,7 +63,10 @@ fn a_task_from_the_specification_wins() {
     let table = table(&[("y", &[-2.0, 1.0, 2.0])]);
     assert_eq!(find(&table, "").unwrap().model.classes, ["-2", "1", "2"]);
     let target = find(&table, "task = \"regression\"").unwrap();
-    assert_eq!(target.values, TargetValues::Numbers(vec![-2.0, 1.0, 2.0]));
+    assert_eq!(
+        target.values,
+        TargetValues::Numbers(vec![-2.0_f32, 1.0, 2.0].into())
+    );
 }
 
 #[test]
