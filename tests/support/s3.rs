@@ -90,7 +90,7 @@ impl State {
         match parts {
             [one] => format!("\"{}\"", hex(&Md5::digest(one))),
             parts => {
-                let all: Vec<u8> = parts.iter().flat_map(|part| Md5::digest(part)).collect();
+                let all: Vec<u8> = parts.iter().flat_map(Md5::digest).collect();
                 format!("\"{}-{}\"", hex(&Md5::digest(all)), parts.len())
             }
         }
