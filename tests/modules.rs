@@ -353,7 +353,7 @@ fn doctor_asks_what_a_run_may_ask() {
 fn a_pipe_in_place_of_a_file_is_not_waited_for() {
     let ended = |runner: Runner, status: i32, text: &str| {
         let home = runner.folder.path().join("home/.aws");
-        std::fs::create_dir_all(&home).unwrap();
+        fs::create_dir_all(&home).unwrap();
         let pipes = [runner.folder.path().join("pipe"), home.join("credentials")];
         assert!(
             Command::new("mkfifo")

@@ -184,7 +184,8 @@ impl BucketStore {
             return Ok(found);
         }
         let now = self.stat(key).await?;
-        let is_ours = now.is_some_and(|stat| stat.revision == *revision);
+        let bare = |revision: &Revision| revision.0.trim_matches('"').to_owned();
+        let is_ours = now.is_some_and(|stat| bare(&stat.revision) == bare(revision));
         Ok(found.filter(|_| is_ours))
     }
 
