@@ -90,7 +90,7 @@ fuzz seconds='120' *targets: _toolchain
       case $target in
         parquet) seeds=records/tests/data ;;
         specification) seeds=tests/data ;;
-        check | error | json_bounds | manifest | metrics) seeds=fuzz/seeds/$target ;;
+        check | error | json_bounds | manifest | metrics | predictions) seeds=fuzz/seeds/$target ;;
         *) seeds=fuzz/corpus/$target ;;
       esac
       cargo fuzz run "$target" "fuzz/corpus/$target" "$seeds" -- -max_total_time={{ seconds }} -rss_limit_mb=4096
@@ -101,6 +101,12 @@ fuzz seconds='120' *targets: _toolchain
 [group('check')]
 soak: _toolchain
     cargo test --workspace --all-features --locked --test soak -- --ignored --nocapture
+
+# Two publishers, `delete`, two `gc` and `promote` at once; `just test interleavings` walks the others.
+[doc('More orders in which publishers, delete, gc and promote can meet than the tests walk (minutes)')]
+[group('check')]
+interleavings: _toolchain
+    cargo test -p runner --all-features --locked --test interleavings -- --include-ignored --nocapture
 
 # `just kills 200` makes fewer, `STORES="moto azurite" just kills` over some; SEED chooses other moments.
 [doc('1,000 random kills with delete, gc and promote beside: nothing half, doubled, lost or dangling (minutes)')]

@@ -257,8 +257,8 @@ fn two_deletions_beside_promote() {
     walk_with(Shelf::new().published(&a), all(), 3);
 }
 
-#[test]
-fn all_at_once() {
+/// Two publishers, `delete`, two `gc` and `promote`.
+fn all_at_once(switches: usize) {
     let (a, b) = (trained("a"), trained("b"));
     let all = || {
         vec![
@@ -270,6 +270,19 @@ fn all_at_once() {
             ("promote a", promote("m_v1_a")),
         ]
     };
-    walk_with(Shelf::new().files(&a).claim(&a).old(), all(), 1);
-    walk_with(Shelf::new().published(&a).old(), all(), 1);
+    walk_with(Shelf::new().files(&a).claim(&a).old(), all(), switches);
+    walk_with(Shelf::new().published(&a).old(), all(), switches);
+}
+
+/// One after the other in every order, each of them killed before each call: the next one goes on with what that left.
+#[test]
+fn all_after_each_other() {
+    all_at_once(0);
+}
+
+/// The same with one of them interrupted once while it could go on.
+#[test]
+#[ignore = "`just interleavings` runs it: minutes"]
+fn all_beside_each_other() {
+    all_at_once(1);
 }

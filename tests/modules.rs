@@ -352,10 +352,12 @@ fn doctor_asks_what_a_run_may_ask() {
 #[test]
 fn a_pipe_in_place_of_a_file_is_not_waited_for() {
     let ended = |runner: Runner, status: i32, text: &str| {
-        let pipe = runner.folder.path().join("pipe");
+        let home = runner.folder.path().join("home/.aws");
+        fs::create_dir_all(&home).unwrap();
+        let pipes = [runner.folder.path().join("pipe"), home.join("credentials")];
         assert!(
             Command::new("mkfifo")
-                .arg(&pipe)
+                .args(&pipes)
                 .status()
                 .unwrap()
                 .success()
@@ -410,6 +412,11 @@ fn a_pipe_in_place_of_a_file_is_not_waited_for() {
             train().args(["--data-oauth-file", "pipe"]),
             10,
             "--data-oauth-file",
+        ),
+        (
+            list("s3://models").env("HOME", "home"),
+            16,
+            ".aws/credentials",
         ),
         (train().args(["--spec", "pipe"]), 3, "specification"),
         (Runner::new("check").arg("pipe"), 1, "the module pipe"),

@@ -115,6 +115,10 @@ const TESTS: &[(&str, Test)] = &[
         drains::another_version_of_the_job,
     ),
     (
+        "a_version_that_is_stopped_while_its_client_is_away_ends_the_wait",
+        nodes::away,
+    ),
+    (
         "work_of_a_lost_client_is_done_elsewhere_and_stays_one_model",
         nodes::lost,
     ),

@@ -229,14 +229,14 @@ fn what_lies_in_the_place_of_an_alias_may_stand_for_any_model_of_its_save_path()
         let alias = shelf.path("_aliases/m/production.json");
         fs::rename(&alias, shelf.path("_aliases/old-alias.json")).unwrap();
         make(&alias);
-        for refused in [
-            &["delete", "m@1"][..],
-            &["delete", "--older-than", "0s"],
-            &promote,
-            &["rollback", "m@production"],
-            &["show", "m@production"],
+        for (refused, code) in [
+            (&["delete", "m@1"][..], 16),
+            (&["delete", "--older-than", "0s"], 16),
+            (&promote, 22),
+            (&["rollback", "m@production"], 22),
+            (&["show", "m@production"], 22),
         ] {
-            let said = shelf.run(refused, 16);
+            let said = shelf.run(refused, code);
             assert!(
                 said.contains("_aliases/m/production.json") && said.contains(kind),
                 "{refused:?} {said}"
@@ -374,7 +374,7 @@ fn what_lies_in_the_place_of_a_claim_may_claim_any_upload() {
         assert!(shelf.path("m_v1_a/model.json").exists());
         // Who publishes is told of it, and it can be removed.
         let again = model("1").nomad(work()).write();
-        let said = shelf.run(&["push", again.folder().to_str().unwrap()], 16);
+        let said = shelf.run(&["push", again.folder().to_str().unwrap()], 22);
         assert!(said.contains(kind) && said.contains("_claims/"), "{said}");
         shelf.run(&["gc", "--damaged"], 0);
         assert!(fs::symlink_metadata(&claim).is_err(), "{kind}");
@@ -406,7 +406,7 @@ fn a_folder_in_the_place_of_a_manifest_is_damage_and_can_be_removed() {
     assert!(said.contains("m_v1_a/manifest.json is left out"), "{said}");
     let whole = model("1").write();
     let push = ["push", whole.folder().to_str().unwrap()];
-    let said = shelf.run(&push, 16);
+    let said = shelf.run(&push, 22);
     assert!(said.contains("a folder lies there"), "{said}");
     shelf.age();
     shelf.run(&["gc"], 0);
@@ -506,7 +506,7 @@ fn a_file_of_another_length_than_the_manifest_gives_is_not_pulled() {
             file.bytes = file.bytes.saturating_add_signed(change);
         }
         fs::write(&manifest, serde_json::to_string(&changed).unwrap()).unwrap();
-        let said = shelf.run(&["pull", "m@1", "--out", "second"], 16);
+        let said = shelf.run(&["pull", "m@1", "--out", "second"], 22);
         assert!(said.contains("bytes, and the manifest gives"), "{said}");
         changed = serde_json::from_str(&text).unwrap();
     }
@@ -560,4 +560,23 @@ async fn a_promotion_ends_where_others_are_always_first() {
     );
     // It paused between its tries.
     assert!(store.replaced.load(Ordering::Relaxed) < 50);
+}
+
+#[tokio::test]
+async fn a_deletion_ends_where_others_are_always_first() {
+    let shelf = Shelf::new();
+    shelf.put(model("1"));
+    let folder = FolderStore::new(shelf.path("")).with_patience(Duration::from_secs(1));
+    let store = Meddled::new(Arc::new(folder));
+    store.contested.store(true, Ordering::Relaxed);
+    let deletion = registry::delete(&store, "m_v1_a");
+    let ended = tokio::time::timeout(PATIENCE, deletion).await;
+    let error = ended.expect("it ends").unwrap_err();
+    assert_eq!(error.exit(), Exit::StoreUnreachable);
+    let error = error.to_string();
+    assert!(error.contains("m_v1_a/manifest.json"), "{error}");
+    assert!(store.replaced.load(Ordering::Relaxed) < 50);
+    // It is as it was, and can be deleted.
+    store.contested.store(false, Ordering::Relaxed);
+    registry::delete(&store, "m_v1_a").await.unwrap();
 }

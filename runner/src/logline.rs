@@ -45,7 +45,7 @@ impl Style {
     pub(crate) fn error(self, message: &str) -> String {
         self.write(&Line {
             level: Level::ERROR,
-            target: env!("CARGO_PKG_NAME"),
+            target: "runner::logging",
             message: message.to_owned(),
             fields: Vec::new(),
         })

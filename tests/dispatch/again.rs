@@ -186,6 +186,36 @@ fn who_stopped_a_version_is_told_and_without_a_store_nothing_is_dispatched_again
 }
 
 #[test]
+fn a_client_that_is_lost_or_away_is_named_and_its_version_made_by_a_retry() {
+    let world = World::new();
+    world.fates("1", [Fate::Lost]);
+    world.fates("2", [Fate::Away(JOB_STOP)]);
+    world.fates("3", [Fate::Away(DRAIN)]);
+    let plain = world
+        .dispatch()
+        .args(["--versions", "1..3", "--wait"])
+        .run();
+    let ended = plain.ends_with(21).json();
+    let reason = |version: &str| of(&ended, version)["reason"].as_str().unwrap().to_owned();
+    assert_eq!(of(&ended, "1")["by"], "client_lost");
+    assert!(
+        reason("1").contains("its client was lost"),
+        "{}",
+        reason("1")
+    );
+    assert_eq!(of(&ended, "2")["by"], "operator");
+    assert_eq!(of(&ended, "3")["by"], "client_lost");
+    for version in ["2", "3"] {
+        let reason = reason(version);
+        assert!(reason.contains("client was away"), "{reason}");
+    }
+    // It may still run where nobody hears of it: only a user can say that it is to be made again.
+    assert_eq!(world.nomad.versions(), ["1", "2", "3"]);
+    world.retried().ends_with(0);
+    assert_eq!(world.models(), once(&["1", "2", "3"]));
+}
+
+#[test]
 fn a_drained_version_is_dispatched_again_when_its_allocation_has_ended() {
     let world = World::new();
     world.fates("1", [Fate::Stopped(DRAIN, 2), Fate::Stopped(DRAIN, 1)]);

@@ -54,7 +54,7 @@ pub fn running(cluster: &Cluster) -> Vec<String> {
 }
 
 /// The job whose task `train` runs.
-fn training(cluster: &Cluster) -> String {
+pub fn training(cluster: &Cluster) -> String {
     let (job, allocation) = cluster.wait("an allocation", |cluster| {
         let job = running(cluster).pop()?;
         let allocation = cluster.allocations(&job).pop()?;

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, said};
+use crate::drains::{dispatching, ended, training};
 use crate::gcs::{Fault, Gcs};
 use crate::{
-    IN_BUCKET, exit_code, in_folder, long_training, manifests, repository, specification, waited,
+    IN_BUCKET, VERY_MANY, exit_code, in_folder, long_training, manifests, repository,
+    specification, waited,
 };
 
 pub fn warm(cluster: &mut Cluster, _: &Gcs) {
@@ -128,6 +131,44 @@ pub fn doctor(cluster: &mut Cluster, _: &Gcs) {
             .any(|line| line.contains("127.0.0.1:1 cannot be reached")),
         "{text}"
     );
+}
+
+/// A client that goes silent, and an operator who stops what it ran: nobody will ever hear how that ended.
+pub fn away(cluster: &mut Cluster, _: &Gcs) {
+    cluster.register(&format!("{}\nlost_after = \"20s\"", in_folder(cluster)));
+    let first = cluster.node("first");
+    let mut other = cluster.start_client("away");
+    cluster.node("away");
+    let eligibility = |state: &str| {
+        let output = cluster.nomad(["node", "eligibility", state, &first]);
+        assert!(output.status.success(), "{}", said(&output));
+    };
+    eligibility("-disable");
+    let spec = specification(cluster, VERY_MANY, 0.5, "");
+    let child = dispatching(cluster, "away", &spec, &[]);
+    let job = training(cluster);
+    let allocation = cluster.allocations(&job).remove(0);
+    let task = cluster.process(allocation["ID"].as_str().unwrap(), "train");
+    let client_says = |status: &str| {
+        cluster.wait(&format!("the allocation to be {status}"), |cluster| {
+            let allocations = cluster.allocations(&job);
+            (allocations[0]["ClientStatus"] == status).then_some(())
+        });
+    };
+    // What the servers do not know to run counts as lost at once.
+    client_says("running");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    client_says("unknown");
+    let output = cluster.nomad(["job", "stop", "-detach", &job]);
+    assert!(output.status.success(), "{}", said(&output));
+    let (status, json, stderr) = ended(child);
+    kill_process(task, Signal::KILL).unwrap();
+    eligibility("-enable");
+    assert_eq!(status, 21, "{json:#}\n{stderr}");
+    assert_eq!(json["versions"][0]["by"], "operator", "{json:#}");
+    let reason = json["versions"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("while its client was away"), "{reason}");
 }
 
 /// A client that goes silent while it pushes, and whose task ends what it began: two allocations of one dispatch come to

@@ -19,7 +19,8 @@ pub enum Trick {
 
 #[derive(Default)]
 struct State {
-    objects: BTreeMap<String, Vec<u8>>,
+    /// Bytes and ETags.
+    objects: BTreeMap<String, (Vec<u8>, String)>,
     /// Parts by their numbers.
     uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
     tricks: Vec<(String, String, Trick)>,
@@ -61,7 +62,8 @@ impl S3 {
     }
 
     pub fn object(&self, key: &str) -> Option<Vec<u8>> {
-        self.state().objects.get(key).cloned()
+        let state = self.state();
+        state.objects.get(key).map(|(bytes, _)| bytes.clone())
     }
 
     pub fn count(&self, method: &str) -> usize {
@@ -88,7 +90,7 @@ impl State {
         match parts {
             [one] => format!("\"{}\"", hex(&Md5::digest(one))),
             parts => {
-                let all: Vec<u8> = parts.iter().flat_map(|part| Md5::digest(part)).collect();
+                let all: Vec<u8> = parts.iter().flat_map(Md5::digest).collect();
                 format!("\"{}-{}\"", hex(&Md5::digest(all)), parts.len())
             }
         }
@@ -135,7 +137,8 @@ impl State {
                 let parts = self.uploads.remove(&id).unwrap();
                 let parts: Vec<&[u8]> = parts.values().map(Vec::as_slice).collect();
                 let etag = self.etag(&parts);
-                self.objects.insert(key.to_owned(), parts.concat());
+                let object = (parts.concat(), etag.clone());
+                self.objects.insert(key.to_owned(), object);
                 Response::new(
                     200,
                     format!(
@@ -148,7 +151,7 @@ impl State {
                     return error(412, "PreconditionFailed");
                 }
                 let etag = self.etag(&[&body]);
-                self.objects.insert(key.to_owned(), body);
+                self.objects.insert(key.to_owned(), (body, etag.clone()));
                 Response::new(200, "").header("etag", etag)
             }
             ("DELETE", _) => {
@@ -156,12 +159,10 @@ impl State {
                 Response::new(204, "")
             }
             (method @ ("GET" | "HEAD"), _) => match self.objects.get(key) {
-                Some(object) => {
-                    let etag = self.etag(&[object]);
-                    let body = if method == "GET" {
-                        object.clone()
-                    } else {
-                        Vec::new()
+                Some((object, etag)) => {
+                    let body = match method {
+                        "GET" => object.clone(),
+                        _ => Vec::new(),
                     };
                     Response::new(200, body).header("etag", etag)
                 }

@@ -1,6 +1,6 @@
 """Makes the Parquet files beside it, which the tests read, and table.csv, which holds the same table.
 
-    pip install pyarrow==26.0.1 fastparquet==2026.9.0 polars==2.1.0 duckdb==2.0.0 && python make_parquet.py
+    pip install pyarrow==26.0.1 pandas==3.1.1 fastparquet==2026.9.0 polars==2.1.0 duckdb==2.0.0 && python make_parquet.py
 """
 
 import csv
@@ -113,6 +113,7 @@ def main():
           row_group_size=1_000_000, compression="zstd")
     encrypted()
     others()
+    precise()
 
 
 def encrypted():
@@ -154,6 +155,19 @@ def others():
     frame["millis"] = table(["millis"])["millis"].to_pandas()
     for codec in ("GZIP", "SNAPPY", "ZSTD"):
         fastparquet.write(HERE / f"fastparquet-{codec.lower()}.parquet", frame, compression=codec, row_group_offsets=25)
+
+
+def precise():
+    """By pandas: durations, and whole numbers that single or double precision does not hold."""
+    import pandas
+
+    frame = pandas.DataFrame({
+        "length": pandas.to_timedelta([125_000, 5_400_500, None], unit="ms"),
+        "epoch": [1_700_000_000, 1_700_000_001, 1_700_000_002],
+        "id": [9_007_199_254_740_992, 9_007_199_254_740_993, 9_007_199_254_740_994],
+        "when": pandas.to_datetime(["2024-03-01T23:59:59.999", "2024-03-01T01:00:00", None], format="ISO8601"),
+    })
+    frame.to_parquet(HERE / "precise.parquet", index=False)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ pub struct Args {
     pub json: bool,
 }
 
+/// What one model has in each row, by label.
+type Rows = BTreeMap<String, String>;
+
 /// # Errors
 /// When one of the models is not there, or the store can't be read.
 pub async fn run(args: Args) -> Result<Exit, Error> {
@@ -41,10 +44,13 @@ pub async fn run(args: Args) -> Result<Exit, Error> {
         .collect();
     let mut table = output::table(&header);
     let best = best(&models);
-    let scores = |model: &Manifest| scores(model, &best);
-    let parts: [&dyn Fn(&Manifest) -> BTreeMap<String, String>; 3] = [&facts, &scores, &parameters];
-    for rows in parts {
-        let columns: Vec<BTreeMap<String, String>> = models.iter().map(rows).collect();
+    let all = |rows: &dyn Fn(&Manifest) -> Rows| models.iter().map(rows).collect();
+    let parts: [Vec<Rows>; 3] = [
+        all(&facts),
+        all(&|model| scores(model, &best)),
+        all(&parameters),
+    ];
+    for columns in parts {
         let labels: BTreeSet<&String> = columns.iter().flat_map(BTreeMap::keys).collect();
         for label in labels {
             let values = columns

@@ -30,7 +30,7 @@ pub struct EngineArgs {
 
     /// Time that the module may take, such as 90s, 10m or 2h; compiling it may take as long, and so may checking and
     /// writing what it predicts
-    /// [default: no limit; a training under Nomad 24h]
+    /// [default: no limit; a training, a check or a prediction under Nomad 24h]
     #[arg(long, value_name = "TIME", value_parser = size::duration)]
     pub timeout: Option<Duration>,
 

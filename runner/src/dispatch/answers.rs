@@ -133,6 +133,16 @@ pub struct Unfinished {
     /// `pending` until an allocation of it has a place on a client.
     #[serde(default, rename = "Status")]
     pub status: String,
+    /// Somebody stopped it: it wants no place.
+    #[serde(default, rename = "Stop")]
+    pub stop: bool,
+}
+
+impl Unfinished {
+    #[must_use]
+    pub fn wants_a_place(&self) -> bool {
+        self.status == "pending" && !self.stop
+    }
 }
 
 /// An allocation of a dispatched job.
@@ -158,10 +168,18 @@ pub struct Allocation {
 }
 
 impl Allocation {
-    /// Nothing of it runs any more. What the servers want is not enough for that: tasks take their time to end.
+    /// Nothing of it runs any more, as far as that will ever be known. What the servers want is not enough for that: tasks take
+    /// their time to end. But of a client that is away they wait for no word about what they do not want any more.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         matches!(self.client_status.as_str(), "complete" | "failed" | "lost")
+            || self.is_away() && self.desired_status != "run"
+    }
+
+    /// Its client does not answer, and may come back.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.client_status == "unknown"
     }
 
     /// `<job>.<group>[3]` -> 3.

@@ -197,14 +197,14 @@ impl Region<'_, '_> {
     async fn poll(&mut self) -> Result<(), DispatchError> {
         let Follow { api, campaign, .. } = self.follow;
         let unfinished = api.unfinished(self.pin.region(), &campaign.job).await?;
-        let unfinished: BTreeMap<String, String> = unfinished
+        let unfinished: BTreeMap<String, bool> = unfinished
             .into_iter()
-            .map(|child| (child.id, child.status))
+            .map(|child| (child.id.clone(), child.wants_a_place()))
             .collect();
         let mut ended = Vec::new();
         for mut chain in std::mem::take(&mut self.open) {
-            if let Some(status) = unfinished.get(chain.job()) {
-                chain.pending = status == "pending";
+            if let Some(wants_a_place) = unfinished.get(chain.job()) {
+                chain.pending = *wants_a_place;
                 chain.goes_on = true;
                 self.open.push(chain);
             } else if self.watches(&chain) {

@@ -30,7 +30,7 @@ pub async fn told_by_nomad(
     if let Some(stopped) = stopped(allocation) {
         return stopped;
     }
-    if allocation.client_status == "complete" {
+    if allocation.client_status == "complete" || ended_well(allocation) {
         return if judge.store.is_some() {
             End::Unknown {
                 reason: "it ended well, and --store has no such model: is that the store that the job publishes to?".to_owned(),
@@ -73,18 +73,24 @@ pub async fn told_by_nomad(
 /// Who stopped the allocation before its tasks were done, if somebody did. The client's status does not tell: an allocation that
 /// is stopped ends `complete`.
 fn stopped(allocation: &Allocation) -> Option<End> {
+    // The scheduler's own words; there is no field for it.
+    let drained = ["migrated", "tainted"]
+        .iter()
+        .any(|word| allocation.desired_description.contains(word));
     let (by, words) = match allocation.desired_status.as_str() {
         "evict" => (
             StoppedBy::Preemption,
             "preempted by a job of higher priority",
         ),
-        // The scheduler's own words; there is no field for it.
-        "stop" if allocation.desired_description.contains("migrated") => {
-            (StoppedBy::NodeDrain, "stopped by a node drain")
+        _ if allocation.client_status == "lost" => (
+            StoppedBy::ClientLost,
+            "its client was lost, and Nomad started it on no other",
+        ),
+        // It may still run there, so that it is not dispatched again without being asked for.
+        "stop" if drained && allocation.is_away() => {
+            (StoppedBy::ClientLost, "stopped by a node drain")
         }
-        "stop" if allocation.desired_description.contains("tainted") => {
-            (StoppedBy::NodeDrain, "stopped by a node drain")
-        }
+        "stop" if drained => (StoppedBy::NodeDrain, "stopped by a node drain"),
         "stop" => (StoppedBy::Operator, "stopped by an operator"),
         _ => return None,
     };
@@ -95,7 +101,6 @@ fn stopped(allocation: &Allocation) -> Option<End> {
             .flatten()
             .map(|(_, state)| state)
     };
-    let ended_well = states().count() > 0 && states().all(|state| state.exit_code() == Some(0));
     // What failed by itself has a reason of its own.
     let failed = states().any(|state| {
         state.failed
@@ -103,14 +108,23 @@ fn stopped(allocation: &Allocation) -> Option<End> {
                 .exit_code()
                 .is_some_and(|code| SIGNALS.contains(&code))
     });
-    if ended_well || failed {
+    if ended_well(allocation) || failed {
         return None;
     }
-    let reason = match foreign::line(&allocation.desired_description) {
-        nomads if nomads.is_empty() => words.to_owned(),
-        nomads => format!("{words} (Nomad: {nomads})"),
-    };
+    let mut reason = words.to_owned();
+    if allocation.is_away() {
+        reason.push_str(" while its client was away: what runs there may go on");
+    }
+    let nomads = foreign::line(&allocation.desired_description);
+    if !nomads.is_empty() {
+        reason.push_str(&format!(" (Nomad: {nomads})"));
+    }
     Some(End::Stopped { by, reason })
+}
+
+fn ended_well(allocation: &Allocation) -> bool {
+    let states = || allocation.task_states.iter().flatten();
+    states().count() > 0 && states().all(|(_, state)| state.exit_code() == Some(0))
 }
 
 /// That it was killed, where it was; else the runner's own last words, where logs may be read; else what its exit code means; else

@@ -69,6 +69,8 @@ pub enum StoppedBy {
     NodeDrain,
     Operator,
     Preemption,
+    /// Its client was lost, and Nomad started it on no other.
+    ClientLost,
 }
 
 impl End {

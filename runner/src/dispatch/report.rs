@@ -242,6 +242,8 @@ fn problems(ended: &[Ended]) -> BTreeMap<String, Vec<&str>> {
                 reason,
             } => match exit_code {
                 Some(code) => format!("{task} failed ({code}): {reason}"),
+                // No task of it was started.
+                None if task.is_empty() => format!("failed: {reason}"),
                 None => format!("{task} failed: {reason}"),
             },
             End::Stopped { reason, .. } | End::NotPlaced { reason } | End::Unknown { reason } => {

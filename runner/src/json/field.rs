@@ -210,12 +210,12 @@ mod tests {
         // Deeper than serde_json goes.
         assert_eq!(deep(999), Ok(Some(2)));
         assert!(deep(1_000).unwrap_err().contains("nested deeper than 1000"));
-        let endless = BufReader::new(std::io::repeat(b' '));
+        let endless = BufReader::new(io::repeat(b' '));
         let error = number(endless, "rules", &BOUNDS).unwrap_err();
         assert!(matches!(error, FieldError::Json(Problem::Large(_))));
         // A name or a value without an end takes no memory.
         for start in ["{\"", "{\"rules\":\"", "{\"rules\":1"] {
-            let endless = start.as_bytes().chain(std::io::repeat(b'1'));
+            let endless = start.as_bytes().chain(io::repeat(b'1'));
             let mut search = Search {
                 name: "rules",
                 validator: Validator::new(&BOUNDS),

@@ -146,10 +146,12 @@ fn model_is_json(folder: &Folder<'_>) -> Result<(), OutputError> {
 /// Looks through a document piece by piece: a model may be large. Returns the byte that it begins with, blanks aside.
 fn look_through(file: File) -> io::Result<Result<u8, Problem>> {
     let mut validator = Validator::new(&read::MODEL);
+    let mut utf8 = Utf8::default();
     let (mut first, mut problem) = (None, None);
     let read = for_each_chunk(file, |piece| {
         first = first.or_else(|| piece.trim_ascii_start().first().copied());
         problem = validator.feed(piece).err();
+        problem = problem.or_else(|| utf8.feed(piece).err());
         match problem {
             Some(_) => Err(io::ErrorKind::InvalidData.into()),
             None => Ok(()),
@@ -159,6 +161,46 @@ fn look_through(file: File) -> io::Result<Result<u8, Problem>> {
         (Some(problem), _) => Ok(Err(problem)),
         (None, Err(error)) => Err(error),
         (None, Ok(_)) => Ok(validator.finish().map(|()| first.unwrap_or_default())),
+    }
+}
+
+/// Whether a text is UTF-8, as it comes in pieces. JSON is (RFC 8259, 8.1); [`Validator`] takes any bytes of texts.
+#[derive(Default)]
+struct Utf8 {
+    at: u64,
+    /// The beginning of a character that goes on in the next piece.
+    begun: Vec<u8>,
+}
+
+impl Utf8 {
+    fn feed(&mut self, mut piece: &[u8]) -> Result<(), Problem> {
+        // Byte by byte to the end of the character that was begun.
+        while !self.begun.is_empty()
+            && let Some((byte, rest)) = piece.split_first()
+        {
+            self.begun.push(*byte);
+            piece = rest;
+            match str::from_utf8(&self.begun) {
+                Ok(_) => {
+                    self.at += self.begun.len() as u64;
+                    self.begun.clear();
+                }
+                Err(error) if error.error_len().is_none() => {}
+                Err(_) => return Err(Problem::NotJson(self.at)),
+            }
+        }
+        match str::from_utf8(piece) {
+            Ok(_) => self.at += piece.len() as u64,
+            Err(error) => {
+                let (whole, rest) = piece.split_at(error.valid_up_to());
+                self.at += whole.len() as u64;
+                if error.error_len().is_some() {
+                    return Err(Problem::NotJson(self.at));
+                }
+                self.begun = rest.to_vec();
+            }
+        }
+        Ok(())
     }
 }
 

@@ -141,6 +141,45 @@ fn odd_names_are_refused_and_shown_harmlessly() {
 }
 
 #[test]
+fn a_model_is_utf8_to_its_end() {
+    let folder = model();
+    // The character that ends the first piece goes on in the second.
+    let mut whole = b"{\"a\":\"".to_vec();
+    let chunk = 64 << 10;
+    for start in whole.len()..whole.len() + 3 {
+        let text = "x".repeat(chunk - start - 1) + "\u{1f600}";
+        let written = [whole.as_slice(), text.as_bytes(), b"\"}"].concat();
+        fs::write(folder.path().join("model.json"), &written).unwrap();
+        checked(folder.path(), 0, &Limits::default()).unwrap();
+    }
+    whole.extend_from_slice("é".as_bytes());
+    for wrong in [
+        &b"\xff"[..],
+        b"\xc3",
+        b"\xc0\xaf",
+        b"\xed\xa0\x80",
+        b"\xf0\x9f\x98",
+    ] {
+        let written = [whole.as_slice(), wrong, b"\"}"].concat();
+        fs::write(folder.path().join("model.json"), written).unwrap();
+        assert!(
+            refused(&folder).contains("no JSON from byte 8 on"),
+            "{wrong:?}"
+        );
+    }
+    for size in [1, 2, 3, 5] {
+        let mut utf8 = Utf8::default();
+        let text = "a\u{e9}\u{20ac}\u{1f600}b".repeat(3);
+        assert!(
+            text.as_bytes()
+                .chunks(size)
+                .all(|piece| utf8.feed(piece).is_ok())
+        );
+        assert_eq!((utf8.at, utf8.begun.len()), (text.len() as u64, 0));
+    }
+}
+
+#[test]
 fn a_deep_tree_is_refused_without_walking_it() {
     let folder = model();
     fs::create_dir_all(folder.path().join("d/".repeat(100))).unwrap();

@@ -85,7 +85,7 @@ impl Formulas {
 
 /// A cell of CSV, in quotes where it needs them (RFC 4180), or where a program that knows other separators might take
 /// it apart.
-pub(super) fn push_quoted(line: &mut Vec<u8>, cell: &[u8]) {
+pub fn push_quoted(line: &mut Vec<u8>, cell: &[u8]) {
     let needs_quotes = |byte: &u8| matches!(byte, b'"' | b',' | b';' | b'\t' | b'\r' | b'\n');
     if !cell.iter().any(needs_quotes) {
         line.extend_from_slice(cell);

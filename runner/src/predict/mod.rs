@@ -35,6 +35,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::PredictError;
+pub use formulas::push_quoted;
+pub use records::{Line, Record, RecordError};
 
 use crate::data;
 use crate::error::Error;

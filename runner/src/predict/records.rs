@@ -7,13 +7,13 @@ use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
 /// A record that is longer is none: the runner holds one at a time.
-pub(super) const MAX_RECORD: usize = 1 << 20;
+pub const MAX_RECORD: usize = 1 << 20;
 /// A mark that some programs put before the first record.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What is wrong with a file of records.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RecordError {
+pub enum RecordError {
     #[error("cannot be read: {0}")]
     Read(#[from] io::Error),
     #[error("is longer than {} KiB", MAX_RECORD >> 10)]
@@ -30,7 +30,7 @@ pub(super) enum RecordError {
 
 /// What was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub enum Line {
     Record,
     /// A line without anything, which is no record.
     Empty,
@@ -40,7 +40,7 @@ pub(super) enum Line {
 
 /// The cells of a record as they are meant: without the quotes around them and in them.
 #[derive(Default)]
-pub(super) struct Record {
+pub struct Record {
     line: Vec<u8>,
     text: Vec<u8>,
     cells: Vec<Range<usize>>,
@@ -88,6 +88,7 @@ impl Record {
         Ok(Line::Record)
     }
 
+    /// As they are meant.
     pub fn cells(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.cells.iter().map(|cell| &self.text[cell.clone()])
     }

@@ -208,7 +208,7 @@ pub async fn aliases(store: &dyn Store, save_path: Option<&str>) -> Result<Alias
                 Ok(Some(Err(Unreadable {
                     save_path: save_path.map(str::to_owned),
                     url: url.unwrap_or_else(|| store.url(&prefix)),
-                    problem: Damaged::of(error)?.to_mend_by_hand(),
+                    problem: Damaged::of(error)?.mended_by_hand(),
                     entry: None,
                 })))
             }
@@ -251,7 +251,7 @@ async fn look_at(
             let beneath = format!("{}/", entry.key);
             let first = store.list(&beneath, Depth::One).next().await;
             match first {
-                Some(Err(error)) => (save_path, Damaged::of(error)?.to_mend_by_hand(), false),
+                Some(Err(error)) => (save_path, Damaged::of(error)?.mended_by_hand(), false),
                 _ => return Ok(None),
             }
         }

@@ -106,7 +106,7 @@ impl Claims {
                 Ok(entry) => entry,
                 Err(error) => {
                     let url = error.url().map_or_else(|| store.url(CLAIMS), str::to_owned);
-                    let problem = Damaged::of(error)?.to_mend_by_hand();
+                    let problem = Damaged::of(error)?.mended_by_hand();
                     tracing::warn!("{url} can't be read: {problem}");
                     return Ok::<_, StoreError>(None);
                 }
@@ -124,7 +124,7 @@ impl Claims {
                 Some(Ok(manifest)) => claims.readable.push((entry, manifest)),
                 Some(Err(mut problem)) => {
                     if !may_be_claim(&entry.key) {
-                        problem = problem.to_mend_by_hand();
+                        problem = problem.mended_by_hand();
                     }
                     tracing::warn!("{} can't be read: {problem}", store.url(&entry.key));
                     claims.unreadable.push((entry, problem));

@@ -152,7 +152,7 @@ pub(crate) fn advice(source: &io::Error) -> &'static str {
             ". The file system is mounted read-only: name another store"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            ". Make room and run the same command again: it goes on where it stopped"
+            ". Make room and run the same command again: it goes on where it stopped (a dispatched version needs `runner dispatch --retry-failed`)"
         }
         io::ErrorKind::FileTooLarge => {
             ". The file system, or a limit (`ulimit -f`), allows no file that large: raise it, or name another place"

@@ -63,7 +63,7 @@ impl Damaged {
 
     /// It lies where only folders of the store belong, and no command can tell what it hides.
     #[must_use]
-    pub(crate) fn to_mend_by_hand(mut self) -> Self {
+    pub(crate) fn mended_by_hand(mut self) -> Self {
         self.problem.push_str(
             "; no command does so, since it may hide what is needed: put the folder back, or remove it by hand",
         );

@@ -14,6 +14,10 @@ pub enum Fate {
     Stopped(&'static str, usize),
     /// The servers want it stopped, and its tasks had ended well by then.
     StoppedWhenDone(&'static str),
+    /// The client is silent for so long that it counts as lost.
+    Lost,
+    /// The client is silent, and the servers want it stopped, with these words.
+    Away(&'static str),
     /// Never ends.
     Runs,
     /// No client has a place for it, for these reasons of the scheduler.
@@ -25,6 +29,9 @@ pub const DRAIN: &str = "alloc is being migrated";
 /// Its words about one whose job is stopped.
 pub const JOB_STOP: &str = "alloc not needed due to job update";
 
+/// The servers' words about one whose client is silent.
+const SILENT: &str = "alloc is unknown since its node is disconnected";
+
 impl Fate {
     /// The allocation after so many looks at it.
     pub fn allocation(&self, looks: usize) -> Value {
@@ -33,6 +40,11 @@ impl Fate {
                 {"Type": "Started", "ExitCode": 0, "DisplayMessage": "Task started by client"},
                 {"Type": "Terminated", "ExitCode": code, "DisplayMessage": format!("Exit Code: {code}")},
             ]})
+        };
+        let started = || {
+            json!({"train": {"Failed": false, "Events": [
+                {"Type": "Started", "ExitCode": 0, "DisplayMessage": "Task started by client"},
+            ]}})
         };
         match self {
             Fate::Complete => json!({"ClientStatus": "complete", "TaskStates": {}}),
@@ -45,6 +57,16 @@ impl Fate {
             Fate::StoppedWhenDone(why) => json!({
                 "ClientStatus": "complete", "DesiredStatus": "stop", "DesiredDescription": why,
                 "TaskStates": {"train": ended(0), "storeModel_GCP": ended(0)},
+            }),
+            Fate::Lost => json!({
+                "ClientStatus": "lost", "ClientDescription": SILENT,
+                "DesiredStatus": "stop", "DesiredDescription": "alloc is lost since its node is down",
+                "TaskStates": started(),
+            }),
+            Fate::Away(why) => json!({
+                "ClientStatus": "unknown", "ClientDescription": SILENT,
+                "DesiredStatus": "stop", "DesiredDescription": why,
+                "TaskStates": started(),
             }),
             Fate::OutOfMemory => {
                 json!({"ClientStatus": "failed", "TaskStates": {"train": {"Failed": true, "Events": [

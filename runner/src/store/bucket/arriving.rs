@@ -81,7 +81,7 @@ impl Arrived {
     }
 
     /// Whether all of it is what the store keeps.
-    pub fn is_right(self) -> bool {
+    pub fn equals_the_stored(self) -> bool {
         match self {
             Self::Crc32c { expected, sum } => sum == expected,
             Self::Md5 { expected, sum } => <[u8; 16]>::from(sum.finalize()) == expected,
@@ -135,14 +135,14 @@ mod tests {
                 pieces
                     .iter()
                     .for_each(|piece| arrived.add(piece.as_bytes()));
-                assert_eq!(arrived.is_right(), right);
+                assert_eq!(arrived.equals_the_stored(), right);
             }
         }
     }
 
     #[tokio::test]
     async fn an_empty_chunk_is_no_end() {
-        let chunks = ["a", "", "b"].map(|chunk| Ok::<_, std::io::Error>(chunk));
+        let chunks = ["a", "", "b"].map(Ok::<_, std::io::Error>);
         let chunks = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
         let answer = reqwest::Response::from(http::Response::new(chunks));
         let arrived = body(answer).to_buffer().await.unwrap();

@@ -123,13 +123,36 @@ const NAMED_FILES: [&str; 6] = [
 #[cfg(any(feature = "s3", feature = "azblob"))]
 fn check_named_files() -> Result<(), StoreError> {
     for name in NAMED_FILES {
-        if let Some(path) = variable(name)
-            && let Err(error) = open_regular(Path::new(&path))
-            && is_foreign(&error)
-        {
-            return Err(StoreError::Credentials {
-                problem: format!("{name}={path}: {error}"),
-            });
+        if let Some(path) = variable(name) {
+            check_file(Path::new(&path), &format!("{name}={path}"))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(any(feature = "s3", feature = "azblob"))]
+fn check_file(path: &Path, named: &str) -> Result<(), StoreError> {
+    match open_regular(path) {
+        Err(error) if is_foreign(&error) => Err(StoreError::Credentials {
+            problem: format!("{named}: {error}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The same of AWS's files in the home folder.
+#[cfg(feature = "s3")]
+fn check_home_files() -> Result<(), StoreError> {
+    let Some(home) = std::env::home_dir() else {
+        return Ok(());
+    };
+    for (name, file) in [
+        ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        ("AWS_CONFIG_FILE", "config"),
+    ] {
+        let path = home.join(".aws").join(file);
+        if variable(name).is_none() {
+            check_file(&path, &path.display().to_string())?;
         }
     }
     Ok(())
@@ -159,7 +182,10 @@ fn s3(bucket: &str, root: &str, options: &Options) -> Result<Operator, StoreErro
         None => builder.enable_virtual_host_style(),
     };
     let builder = match options.policy.allows_node_identity() {
-        true => builder,
+        true => {
+            check_home_files()?;
+            builder
+        }
         false => builder.credential_provider_chain(super::homeless::providers()),
     };
     made(Operator::new(builder), "s3", bucket)

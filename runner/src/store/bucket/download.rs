@@ -136,7 +136,7 @@ impl Progress {
     }
 
     fn end(self) -> Result<(), StoreError> {
-        match self.arrived.is_none_or(Arrived::is_right) {
+        match self.arrived.is_none_or(Arrived::equals_the_stored) {
             true => Ok(()),
             false => Err(StoreError::Garbled {
                 url: self.store.url(&self.key),

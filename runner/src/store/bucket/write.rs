@@ -147,9 +147,9 @@ impl BucketStore {
                     false => md5.is_none(),
                 };
                 if is_untold {
-                    md5 = digest_of::<Md5>(self, key).await?.map(Into::into);
+                    md5 = self.stored_md5(key, &revision, sent).await?;
                     // An ETag that is not made of MD5s says nothing, of later objects neither.
-                    let is_whole = self.compares && md5 == Some(*sent);
+                    let is_whole = self.compares && md5.is_none_or(|stored| stored == *sent);
                     self.other_etags.fetch_or(is_whole, Ordering::Relaxed);
                 }
                 return Ok(Uploaded::Stored(Stored { md5, revision }));
@@ -166,6 +166,27 @@ impl BucketStore {
             }
             _ => Err(self.failed(key, &error)),
         }
+    }
+
+    /// The MD5 of what was stored just now, which is read back; `None` where that can't be told: somebody else has written there
+    /// since, or this user may not read and the store compares what arrives.
+    async fn stored_md5(
+        &self,
+        key: &str,
+        revision: &Revision,
+        sent: &[u8; 16],
+    ) -> Result<Option<[u8; 16]>, StoreError> {
+        let found = match digest_of::<Md5>(self, key).await {
+            Err(StoreError::Refused { .. }) if self.compares => return Ok(None),
+            found => found?.map(Into::into),
+        };
+        if found == Some(*sent) {
+            return Ok(found);
+        }
+        let now = self.stat(key).await?;
+        let bare = |revision: &Revision| revision.0.trim_matches('"').to_owned();
+        let is_ours = now.is_some_and(|stat| bare(&stat.revision) == bare(revision));
+        Ok(found.filter(|_| is_ours))
     }
 
     async fn write(
