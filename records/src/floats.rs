@@ -164,14 +164,16 @@ fn number_of(key: i32) -> f32 {
     f32::from_bits((key ^ ((key >> 31).cast_unsigned() >> 1).cast_signed()).cast_unsigned())
 }
 
-/// Whether single precision merges some of these numbers that are told apart here, by the same rule.
+/// Whether single precision merges some of these numbers that are told apart here, by the same rule. Whole are also numbers
+/// whose fractions single precision does not hold: epochs with milliseconds, and the zeros among them that make their range wide.
 pub(crate) fn are_merged(values: &[f64]) -> bool {
     let mut is_exact = true;
     let mut is_whole = true;
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     for value in values.iter().filter(|value| !value.is_nan()) {
-        is_exact &= f64::from(*value as f32) == *value;
-        is_whole &= value.trunc() == *value;
+        let single = *value as f32;
+        is_exact &= f64::from(single) == *value;
+        is_whole &= single.trunc() == single;
         least = least.min(*value);
         most = most.max(*value);
     }
@@ -202,6 +204,7 @@ mod tests {
             (&[1.5, f64::NAN, 20_000_000.25], false),
             (&[16_777_216.0, 16_777_218.0, 0.0], false),
             (&[16_777_216.0, 16_777_217.0], true),
+            (&[0.0, 1_700_000_000.25, 1_700_000_009.75], true),
             (&[0.0, 123_456_789.0], true),
             (&[1_700_000_000.0, 1_700_000_001.0], true),
             (&[2_460_000.1, 2_460_000.2, 2_460_100.3], true),

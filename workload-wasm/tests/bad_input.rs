@@ -131,7 +131,7 @@ fn a_target_that_is_missing_everywhere() {
 #[test]
 fn a_target_of_one_class() {
     let error = data(with_target(|_| "true".to_owned()));
-    says(&error, "`y` is true in every row", "two classes");
+    says(&error, "`y` is true in every row", "in which it differs");
     assert_eq!(error.column.as_deref(), Some("y"));
 }
 

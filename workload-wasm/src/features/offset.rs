@@ -30,7 +30,10 @@ pub fn offset_of(values: &Floats, is_time: bool) -> Option<f64> {
 /// numbers, instants and values that lie close together have an error that matters: of others it is tiny beside their range.
 fn find(mut values: Vec<f64>, is_time: bool) -> Option<f64> {
     values.retain(|value| !value.is_nan());
-    let is_whole = values.iter().all(|value| value.trunc() == *value);
+    // Whole in single precision, as epochs with milliseconds are.
+    let is_whole = values
+        .iter()
+        .all(|value| (*value as f32).trunc() == *value as f32);
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let is_narrow = most - least < most.abs().max(least.abs()) * NARROW;
@@ -77,10 +80,14 @@ mod tests {
     fn numbers_that_lie_close_together_are_counted_from_their_median() {
         let epochs: Vec<f64> = (0..101).map(|second| 1.7e9 + f64::from(second)).collect();
         assert_eq!(found(epochs.clone()), Some(1.7e9 + 50.0));
-        let counted = single(&epochs.into(), Some(1.7e9 + 50.0));
+        let counted = single(&epochs.clone().into(), Some(1.7e9 + 50.0));
         let distinct: std::collections::BTreeSet<u32> =
             counted.iter().map(|value| value.to_bits()).collect();
         assert_eq!(distinct.len(), 101);
+        // Epochs with fractions, and zeros among them where they are not known.
+        let mut fractions: Vec<f64> = epochs.iter().map(|second| second + 0.25).collect();
+        fractions[7] = 0.0;
+        assert_eq!(found(fractions), Some(1.7e9 + 50.25));
         let julian = vec![2_460_000.1, 2_460_000.2, f64::NAN, 2_460_000.35];
         assert_eq!(found(julian), Some(2_460_000.2));
     }

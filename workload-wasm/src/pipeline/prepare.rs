@@ -77,8 +77,11 @@ pub(super) fn prepare(
     let unknown = all - rows.len();
     if unknown > 0 {
         let column = &target.model.column;
-        let message =
-            format!("{column}: missing in {unknown} rows, which are neither trained on nor tested");
+        let rows = match unknown {
+            1 => "1 row, which is".to_owned(),
+            _ => format!("{unknown} rows, which are"),
+        };
+        let message = format!("{column}: missing in {rows} neither trained on nor tested");
         log.warn([Warning::new("target_missing", message).in_column(column)]);
     }
     let parts = hold_out(&table, &rows, &target, &specification.split)?;

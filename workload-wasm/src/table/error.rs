@@ -162,7 +162,7 @@ impl DataError {
                 "choose another target, or give rows where it is known".to_owned()
             }
             Self::TargetConstant { .. } => {
-                "give rows of at least two classes, loosen `keep`, or choose another target"
+                "give rows in which it differs, loosen `keep`, or choose another target"
                     .to_owned()
             }
             Self::TooManyClasses { .. } => {

@@ -96,10 +96,13 @@ impl Table {
                 if let Values::Number { unfit, .. } = &column.values
                     && *unfit > 0
                 {
-                    let message = format!(
-                        "{}: {unfit} cells are no finite single-precision number and count as missing",
-                        column.name
-                    );
+                    let cells = match unfit {
+                        1 => "1 cell is not a finite single-precision number and counts".to_owned(),
+                        _ => format!(
+                            "{unfit} cells are not finite single-precision numbers and count"
+                        ),
+                    };
+                    let message = format!("{}: {cells} as missing", column.name);
                     notes.push(Warning::new("unfit_numbers", message).in_column(&column.name));
                 }
                 let (kind, cells) = match column.values {
