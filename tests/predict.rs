@@ -309,6 +309,43 @@ fn parquet_gives_what_the_same_table_gives_as_csv_with_either_engine() {
 }
 
 #[test]
+#[cfg(feature = "score")]
+fn hours_and_epochs_are_the_same_to_either_engine() {
+    let label = |row: u32| if row % 24 % 3 == 1 { "yes" } else { "no" };
+    let rows = (0..480).map(|row: u32| {
+        let (day, hour, minute) = (1 + row / 24, row % 24, row % 2 * 59);
+        let epoch = 1_700_000_000 + row;
+        let label = label(row);
+        format!("2024-03-{day:02}T{hour:02}:{minute:02}:00Z,{epoch},{label}\n")
+    });
+    let csv = "when,epoch,y\n".to_owned() + &rows.collect::<String>();
+    let store = Runner::train()
+        .args(["--data", "rows.csv", "--spec", "y.toml", "--store", "store"])
+        .file("rows.csv", csv.as_bytes())
+        .file(
+            "y.toml",
+            "target = \"y\"\nalgorithm = \"gradient_boosting\"\n[types]\nepoch = \"number\"\n",
+        )
+        .run()
+        .ends_with(0);
+    let name = store.json()["name"].as_str().unwrap().to_owned();
+    for engine in ["compiler", "onnx"] {
+        let ended = predict(&store, &name)
+            .args(["--data", "rows.csv", "--engine", engine])
+            .file("rows.csv", csv.as_bytes())
+            .run()
+            .ends_with(0);
+        let stdout = ended.stdout();
+        let predicted = stdout.lines().skip(1).enumerate();
+        let wrong = predicted.filter(|(row, line)| {
+            let expected = label(u32::try_from(*row).unwrap());
+            line.split(',').nth(1) != Some(expected)
+        });
+        assert_eq!(wrong.count(), 0, "{engine}");
+    }
+}
+
+#[test]
 fn a_long_dataset_goes_through_the_module_in_blocks_of_whole_rows() {
     let (store, name) = wines();
     let text = std::fs::read_to_string(data("wine.csv")).unwrap();

@@ -95,7 +95,9 @@ impl DataError {
             Self::NotAllowed(_) => Exit::NotAllowed,
             Self::Write { .. } | Self::Net(_) => Exit::Local,
             Self::Store(error) => match error.exit() {
-                Exit::StoreRefused | Exit::StoreUnreachable => Exit::DataNotFetched,
+                Exit::StoreRefused | Exit::StoreUnreachable | Exit::StoreFaulty => {
+                    Exit::DataNotFetched
+                }
                 exit => exit,
             },
             Self::Read { .. }
