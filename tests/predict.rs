@@ -324,7 +324,7 @@ fn hours_and_epochs_are_the_same_to_either_engine() {
         .file("rows.csv", csv.as_bytes())
         .file(
             "y.toml",
-            "target = \"y\"\nalgorithm = \"gradient_boosting\"\n[types]\nepoch = \"number\"\n",
+            "target = \"y\"\nalgorithm = \"gradient_boosting\"\n[types]\nepoch = \"number\"\n[params]\nmin_child_samples = 5\n",
         )
         .run()
         .ends_with(0);

@@ -283,10 +283,12 @@ pub fn parity_line(parity: &Parity) -> String {
             ties,
             largest_difference,
         } => {
-            let mut text = format!(
-                "model.onnx says the same of {} rows (within {largest_difference:.1e}",
-                thousands(*rows)
-            );
+            let mut text = format!("model.onnx says the same of {} rows (", thousands(*rows));
+            if *largest_difference > 0.0 {
+                let _ = write!(text, "within {largest_difference:.1e}");
+            } else {
+                text.push_str("to the last digit");
+            }
             if *ties > 0 {
                 let _ = write!(text, ", {} ties", thousands(*ties));
             }
