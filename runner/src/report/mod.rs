@@ -226,10 +226,10 @@ fn scores_table(metrics: &Metrics) -> Table {
 }
 
 /// The first words of lines that are the runner's own, of `run` and of `show`.
-const OWN_LABELS: [&str; 21] = [
+const OWN_LABELS: [&str; 23] = [
     "alias", "data", "features", "file", "finished", "gate", "kept", "learner", "metric", "module",
     "name", "nomad", "parity", "rows", "seed", "stored", "tag", "target", "timings", "url",
-    "version",
+    "version", "warning", "warnings",
 ];
 
 /// A metric's name as it may begin a line of a result. The module chose it: one that could pass for another line, or for a
