@@ -180,7 +180,10 @@ pub(crate) fn are_merged(values: &[f64]) -> bool {
     !is_exact && least < most && (is_whole || is_narrow(least, most))
 }
 
-fn is_narrow(least: f64, most: f64) -> bool {
+/// Whether numbers from `least` to `most` lie so close together, beside their size, that few digits of single precision are left to
+/// tell them apart.
+#[must_use]
+pub fn is_narrow(least: f64, most: f64) -> bool {
     most - least < most.abs().max(least.abs()) * NARROW
 }
 

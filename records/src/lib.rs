@@ -43,7 +43,7 @@ mod tokens;
 pub use blocks::{Block, Blocks};
 pub use column::{Column, LeftOut, Reason, Records, Text, Values};
 pub use error::{Problem, ReadError};
-pub use floats::Floats;
+pub use floats::{Floats, is_narrow};
 pub use format::{Format, Kind};
 pub use notes::{Ambiguous, Note, Notes, Outcome, Passed, Spelling, Spellings};
 pub use number_format::NumberFormat;

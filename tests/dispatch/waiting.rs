@@ -56,20 +56,10 @@ fn waiting_tells_what_became_of_each_version_and_reads_it_from_the_store() {
             .collect();
         publish(&store, &jobs[0], "1", true);
         publish(&store, &jobs[1], "2", false);
-        state.fates.insert(
-            "2".to_owned(),
-            Fate::Failed("storeModel_GCP", 5, "Exit Code: 5"),
-        );
-        state
-            .fates
-            .insert("3".to_owned(), Fate::Failed("train", 10, "Exit Code: 10"));
-        state
-            .fates
-            .insert("4".to_owned(), Fate::Failed("train", 137, "OOM Killed"));
-        state.fates.insert(
-            "5".to_owned(),
-            Fate::Failed("train", 0, "checksums did not match"),
-        );
+        state.fails("2", "storeModel_GCP", 5, "Exit Code: 5");
+        state.fails("3", "train", 10, "Exit Code: 10");
+        state.fails("4", "train", 137, "OOM Killed");
+        state.fails("5", "train", 0, "checksums did not match");
     }
     let waited = || dispatch(&nomad).args(["--versions", "1..6", "--wait", "--store", &store]);
     let ended = waited().run().ends_with(21).json();
@@ -108,13 +98,8 @@ fn without_a_store_nomad_is_believed_and_logs_are_read_where_they_may_be() {
     let nomad = Nomad::start();
     {
         let mut state = nomad.state();
-        state
-            .fates
-            .insert("2".to_owned(), Fate::Failed("train", 10, "Exit Code: 10"));
-        state.fates.insert(
-            "3".to_owned(),
-            Fate::Failed("storeModel_GCP", 5, "Exit Code: 5"),
-        );
+        state.fails("2", "train", 10, "Exit Code: 10");
+        state.fails("3", "storeModel_GCP", 5, "Exit Code: 5");
         state.logs = Some("fetching\nerror: https://data.example.com answered 404\n".to_owned());
     }
     let run = bare(&nomad)

@@ -145,18 +145,8 @@ fn targets_are_classes_or_amounts_by_their_exact_values() {
             .iter()
             .any(|value| f64::from(*value as f32) != *value)
     );
-    let finished = fixture.predict("rows.csv", "x\n0.5\n");
-    assert_eq!(finished.status, 0, "{}", finished.stderr);
-    let csv = fixture.read("predictions/predictions.csv");
-    let predicted: f64 = csv
-        .lines()
-        .nth(1)
-        .unwrap()
-        .split(',')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let predicted = fixture.predicted("rows.csv", "x\n0.5\n");
+    let predicted: f64 = predicted[0].parse().unwrap();
     assert!((predicted - 1_600_000_004.0).abs() < 0.3, "{predicted}");
 }
 
@@ -192,14 +182,8 @@ fn epochs_explain_what_they_should() {
         assert!(feature(&fixture, "t")["offset"].as_f64().unwrap() > 1.7e9);
         assert_eq!(model(&fixture)["inputs"][0]["double"], true);
         // A block of few rows is read as training was.
-        let finished = fixture.predict("rows.csv", "t\n1700000062\n1700000188\n");
-        assert_eq!(finished.status, 0, "{}", finished.stderr);
-        let csv = fixture.read("predictions/predictions.csv");
-        let predicted: Vec<f64> = csv
-            .lines()
-            .skip(1)
-            .map(|line| line.split(',').nth(1).unwrap().parse().unwrap())
-            .collect();
+        let predicted = fixture.predicted("rows.csv", "t\n1700000062\n1700000188\n");
+        let predicted: Vec<f64> = predicted.iter().map(|each| each.parse().unwrap()).collect();
         assert!(
             predicted[0] > 0.7 && predicted[1] < -0.7,
             "{algorithm}: {predicted:?}"
@@ -229,14 +213,7 @@ fn hours_and_days_are_those_of_pandas() {
     assert_eq!(fixture.metrics().held_out.scores["accuracy"], 1.0);
     let rows =
         "When,x\n2024-03-31T23:59:59.999Z,0\n2024-04-01T01:00:00Z,0\n1969-12-31T22:00:00Z,0\n";
-    let finished = fixture.predict("rows.csv", rows);
-    assert_eq!(finished.status, 0, "{}", finished.stderr);
-    let csv = fixture.read("predictions/predictions.csv");
-    let labels: Vec<&str> = csv
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').nth(1).unwrap())
-        .collect();
+    let labels = fixture.predicted("rows.csv", rows);
     // Hours 23, 1 and 22.
     assert_eq!(labels, ["0", "1", "1"]);
 }
@@ -325,14 +302,7 @@ fn differences_of_instants_durations_and_times_of_day_are_exact() {
         .specification("target = \"Won\"\ndrop = [\"Seconds\", \"Length\", \"Clock\"]\nallow_leaky = [\"End - Start\"]\nalgorithm = \"decision_tree\"")
         .trained();
     let rows = "Start,End\n2024-06-01T23:59:00Z,2024-06-02T00:01:30Z\n2024-06-01T23:59:00Z,2024-06-02T00:01:31Z\n";
-    let finished = fixture.predict("rows.csv", rows);
-    assert_eq!(finished.status, 0, "{}", finished.stderr);
-    let csv = fixture.read("predictions/predictions.csv");
-    let labels: Vec<&str> = csv
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').nth(1).unwrap())
-        .collect();
+    let labels = fixture.predicted("rows.csv", rows);
     assert_eq!(labels, ["0", "1"]);
 }
 

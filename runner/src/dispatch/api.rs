@@ -12,6 +12,9 @@ use super::connection::Connection;
 use super::error::DispatchError;
 use super::transport::{Call, Transport, text_of};
 
+/// Questions asked at a time, of Nomad or of the store.
+pub const AT_A_TIME: usize = 16;
+
 /// Nomad's API for one namespace.
 pub struct Api(Transport);
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::campaign::{Work, label, next_token};
-use super::outcome::{End, Ended, StoppedBy};
+use super::end::{End, Ended, StoppedBy};
 
 /// Dispatches of one piece of work. The first bears the work's token; each later one takes the place of the one before it
 /// and bears a token that is made from that one's, so that whoever goes through the chain finds the same jobs.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::api::{Api, Request};
+use super::api::{AT_A_TIME, Api, Request};
 use super::campaign::Campaign;
 use super::chain::Chain;
+use super::end::End;
 use super::error::DispatchError;
-use super::outcome::{AT_A_TIME, End, Judge};
+use super::outcome::Judge;
 use super::pin::Pin;
 use super::placement::Placement;
 use super::progress::Progress;

@@ -7,6 +7,7 @@ mod api;
 mod campaign;
 mod chain;
 pub mod connection;
+mod end;
 mod error;
 mod follow;
 mod nomad_end;
@@ -31,8 +32,8 @@ use api::Api;
 use campaign::Campaign;
 use chain::Chain;
 use connection::Connection;
+use end::Ended;
 use follow::Follow;
-use outcome::Ended;
 
 /// Dispatches what the arguments ask for.
 ///

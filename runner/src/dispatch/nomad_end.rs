@@ -1,7 +1,8 @@
 //! What became of an allocation, told by Nomad alone: its state, and the status that its tasks ended with.
 
 use super::answers::{Allocation, Job, TaskState};
-use super::outcome::{End, Judge, StoppedBy};
+use super::api::Api;
+use super::end::{End, StoppedBy};
 use crate::exit::{self, Exit};
 use crate::foreign;
 
@@ -15,11 +16,13 @@ const SIGNALS: [i32; 3] = [130, KILLED, 143];
 /// By SIGKILL, as the kernel does it to what uses more memory than it may.
 const KILLED: i32 = 137;
 
-/// What Nomad knows of an allocation, or that it knows none.
+/// What Nomad knows of an allocation, or that it knows none. Where the store was asked, it holds no model of it.
 pub async fn told_by_nomad(
-    judge: &Judge<'_>,
+    api: &Api,
+    job: &Job,
     region: &str,
     allocation: Option<&Allocation>,
+    asked_store: bool,
 ) -> End {
     let Some(allocation) = allocation else {
         return End::Unknown {
@@ -31,7 +34,7 @@ pub async fn told_by_nomad(
         return stopped;
     }
     if allocation.client_status == "complete" || ended_well(allocation) {
-        return if judge.store.is_some() {
+        return if asked_store {
             End::Unknown {
                 reason: "it ended well, and --store has no such model: is that the store that the job publishes to?".to_owned(),
             }
@@ -66,7 +69,7 @@ pub async fn told_by_nomad(
     End::Failed {
         task: foreign::short(task),
         exit_code,
-        reason: reason(judge, region, allocation, task, state).await,
+        reason: reason(api, job, region, allocation, task, state).await,
     }
 }
 
@@ -130,16 +133,17 @@ fn ended_well(allocation: &Allocation) -> bool {
 /// That it was killed, where it was; else the runner's own last words, where logs may be read; else what its exit code means; else
 /// Nomad's words.
 async fn reason(
-    judge: &Judge<'_>,
+    api: &Api,
+    job: &Job,
     region: &str,
     allocation: &Allocation,
     task: &str,
     state: &TaskState,
 ) -> String {
-    if let Some(killed) = killed(judge.job, task, state) {
+    if let Some(killed) = killed(job, task, state) {
         return killed;
     }
-    let log = judge.api.log_end(region, &allocation.id, task).await;
+    let log = api.log_end(region, &allocation.id, task).await;
     if let Some(words) = log.as_deref().and_then(last_error) {
         return words;
     }

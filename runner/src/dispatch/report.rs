@@ -8,7 +8,7 @@ use serde_json::json;
 use super::answers::Job;
 use super::campaign::{Campaign, Work};
 use super::chain::Chain;
-use super::outcome::{End, Ended, Score};
+use super::end::{End, Ended, Score};
 use crate::exit::Exit;
 use crate::foreign::{self, short};
 

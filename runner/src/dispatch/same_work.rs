@@ -9,9 +9,10 @@ use contract::{Manifest, SpecificationOrigin};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::answers::Job;
+use super::api::AT_A_TIME;
 use super::campaign::{Campaign, Work};
+use super::end::End;
 use super::error::DispatchError;
-use super::outcome::{AT_A_TIME, End};
 use crate::data::Source;
 use crate::made::{self, Versions};
 use crate::plan;

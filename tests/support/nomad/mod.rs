@@ -175,6 +175,12 @@ impl Nomad {
 }
 
 impl State {
+    /// Every dispatch of a version fails by this task, with this status and these words of Nomad.
+    pub fn fails(&mut self, version: &str, task: &'static str, status: i32, words: &'static str) {
+        let fate = Fate::Failed(task, status, words);
+        self.fates.insert(version.to_owned(), fate);
+    }
+
     /// Somebody runs `nomad job run` with a changed file.
     pub fn register_again(&mut self) {
         self.version += 1;

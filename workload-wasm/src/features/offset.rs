@@ -1,9 +1,6 @@
 //! What a column's numbers are counted from, where single precision would merge them.
 
-use records::Floats;
-
-/// Values whose range is smaller than this share of the largest one have few digits of single precision left.
-const NARROW: f64 = 1.0 / 1_024.0;
+use records::{Floats, is_narrow};
 
 /// The offset that the numbers in `rows` need; `None` where single precision tells them apart as well without one.
 #[must_use]
@@ -36,8 +33,7 @@ fn find(mut values: Vec<f64>, is_time: bool) -> Option<f64> {
         .all(|value| (*value as f32).trunc() == *value as f32);
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let is_narrow = most - least < most.abs().max(least.abs()) * NARROW;
-    if !(is_time || is_whole || is_narrow) || values.is_empty() {
+    if !(is_time || is_whole || is_narrow(least, most)) || values.is_empty() {
         return None;
     }
     let middle = (values.len() - 1) / 2;

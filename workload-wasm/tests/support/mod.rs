@@ -91,6 +91,17 @@ impl Fixture {
         self.start_with("predict", file, "/predictions/predictions.csv")
     }
 
+    /// What is predicted of each row.
+    pub fn predicted(&self, file: &str, data: impl AsRef<[u8]>) -> Vec<String> {
+        let finished = self.predict(file, data);
+        assert_eq!(finished.status, 0, "{}", finished.stderr);
+        let predictions = self.read("predictions/predictions.csv");
+        let lines = predictions.lines().skip(1);
+        lines
+            .map(|line| line.split(',').nth(1).unwrap().to_owned())
+            .collect()
+    }
+
     fn start(&self, mode: &str, predictions: &str) -> Finished {
         self.start_with(mode, &self.data, predictions)
     }

@@ -9,8 +9,8 @@ use http::{HeaderMap, StatusCode};
 use md5::{Digest, Md5};
 use opendal::{Buffer, HttpBody};
 
+use super::failure::{Failure, describe};
 use super::md5_from;
-use super::transport::{Failure, describe};
 
 /// Of a whole object, as the store keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

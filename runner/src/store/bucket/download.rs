@@ -6,8 +6,8 @@ use futures_util::stream::{self, StreamExt};
 use opendal::{BufferStream, ErrorKind, Operator};
 
 use super::arriving::{Announced, Arrived};
-use super::transport::Failure;
-use super::tries::{Passing, Tries};
+use super::failure::Failure;
+use super::tries::Passing;
 use super::{BucketStore, shown};
 use crate::store::{Download, Revision, Store, StoreError};
 
@@ -102,7 +102,7 @@ async fn open(
 impl Progress {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
         let store = self.store.clone();
-        let mut tries = Tries::new(&store.transport);
+        let mut tries = store.transport.tries();
         loop {
             let begin = Instant::now();
             let error = match self.chunks.next().await {

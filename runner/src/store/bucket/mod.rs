@@ -19,8 +19,9 @@ use super::{
 use crate::net::without_queries;
 use crate::policy::Refusal;
 use connect::Connected;
+use failure::Failure;
 use pages::Pages;
-use transport::{Failure, Transport};
+use transport::Transport;
 use uploads::Uploads;
 use write::{MEMORY, Put};
 
@@ -28,6 +29,7 @@ mod answer;
 mod arriving;
 mod connect;
 mod download;
+mod failure;
 mod google;
 #[cfg(feature = "s3")]
 mod homeless;

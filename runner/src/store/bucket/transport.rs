@@ -12,6 +12,7 @@ use url::Url;
 
 use super::answer::{LOOKED_AT, clock_note, is_listing, passing_error, refusal, seconds_ahead};
 use super::arriving::{self, Announced};
+use super::failure::{Failure, describe};
 use super::google::Google;
 use super::known::Known;
 use super::moving::body_of;
@@ -28,26 +29,6 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// More is no answer but an object, and objects are streamed. A page of a list is the largest. Bytes.
 const LARGEST_ANSWER: usize = 32 << 20;
-
-/// Why a request came to nothing, worded for a person. It never holds a token, and no query of a URL.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Failure {
-    /// The server answered, and no repetition will change that.
-    #[error("{0}")]
-    Refused(String),
-    /// The same, and this machine's clock is so far off that it may be why.
-    #[error("{0}")]
-    Clock(String),
-    /// The server answered what no such store answers.
-    #[error("{0}")]
-    Faulty(String),
-    /// The request would go where the operator does not allow it. It was not sent.
-    #[error(transparent)]
-    NotAllowed(#[from] Refusal),
-    /// No answer, or none that was worth anything until patience ended.
-    #[error("{0}")]
-    Unreachable(String),
-}
 
 /// Sends requests, and sends them again where that is worth it ([`net::retry`]). That is safe for all that a store sends: creations carry a precondition.
 #[derive(Clone)]
@@ -137,6 +118,11 @@ impl Transport {
         }
     }
 
+    /// Tries of one request, or of several that have one aim.
+    pub fn tries(&self) -> Tries<'_> {
+        Tries::new(self.patience, &self.waiting)
+    }
+
     pub async fn send(&self, request: &Request<Buffer>) -> Result<Response<HttpBody>, Failure> {
         if let Some(pages) = &self.pages
             && operation(request) == Some(&Operation::List)
@@ -144,7 +130,7 @@ impl Transport {
             let asked = pages.ask(&request.uri().to_string());
             asked.map_err(Failure::Faulty)?;
         }
-        let mut tries = Tries::new(self);
+        let mut tries = self.tries();
         loop {
             match self.try_once(request).await? {
                 Ok(response) => return Ok(response),
@@ -355,33 +341,6 @@ fn failed_attempt(error: &reqwest::Error, known: &Known) -> Attempt {
         Lost::NotConnected => Attempt::Again(Passing::not_connected(reason)),
         Lost::BrokenOff => Attempt::Again(Passing::new(reason)),
         Lost::ForGood => Attempt::Failed(Failure::Unreachable(reason)),
-    }
-}
-
-/// The innermost cause: outer ones say no more than "error sending request for url".
-pub(super) fn describe(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    let cause_text = cause.to_string();
-    if cause_text.contains("certificate expired")
-        || cause_text.contains("certificate not valid yet")
-    {
-        // rustls tells both times in seconds since 1970.
-        let now = jiff::Timestamp::now()
-            .round(jiff::Unit::Second)
-            .unwrap_or_default();
-        format!(
-            "cannot connect: {cause_text}. This machine's clock says {now}: set it right, if it is off"
-        )
-    } else if error.is_connect() {
-        format!("cannot connect: {cause}")
-    } else {
-        format!("the connection broke off: {cause}")
     }
 }
 

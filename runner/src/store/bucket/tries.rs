@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::transport::{Failure, Transport};
+use super::failure::Failure;
+use super::waiting::Waiting;
 use crate::net::retry::{Backoff, TO_CONNECT};
 
 /// Why there was no answer that counts, where another try may bring one.
@@ -39,7 +40,8 @@ impl Passing {
 
 /// Tries of one request, or of several that have one aim.
 pub(super) struct Tries<'a> {
-    transport: &'a Transport,
+    /// Of the command.
+    waiting: &'a Waiting,
     backoff: Backoff,
     connecting: Option<Instant>,
     /// Up to here the time that they took is counted.
@@ -47,10 +49,10 @@ pub(super) struct Tries<'a> {
 }
 
 impl<'a> Tries<'a> {
-    pub fn new(transport: &'a Transport) -> Self {
+    pub fn new(patience: Duration, waiting: &'a Waiting) -> Self {
         Self {
-            transport,
-            backoff: Backoff::patience(transport.patience),
+            waiting,
+            backoff: Backoff::patience(patience),
             connecting: None,
             counted: Instant::now(),
         }
@@ -86,7 +88,7 @@ impl<'a> Tries<'a> {
 
     /// Returns how long the command may still wait.
     fn count(&mut self) -> Duration {
-        let left = self.transport.waiting.failed(self.counted);
+        let left = self.waiting.failed(self.counted);
         self.counted = Instant::now();
         left
     }

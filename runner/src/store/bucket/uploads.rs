@@ -13,9 +13,9 @@ use opendal::{Buffer, HttpBody};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::failure::Failure;
 use super::known::Session;
-use super::transport::{Failure, Transport};
-use super::tries::Tries;
+use super::transport::Transport;
 use super::write::{PART, Stored, Uploaded, read_part};
 use crate::store::{Content, Revision, Source, StoreError};
 
@@ -152,7 +152,7 @@ impl Uploads {
             made(request)
         };
         let (mut at, mut most, mut stalls, mut size) = (0, 0, 0, PART);
-        let mut tries = Tries::new(&self.transport);
+        let mut tries = self.transport.tries();
         let mut buffer = BytesMut::new();
         loop {
             let part = bytes_at(content, at, size, buffer).await?;
@@ -184,7 +184,7 @@ impl Uploads {
                 kept.ok_or_else(|| unexpected("an upload is said to hold what was not sent"))?;
             if kept > most {
                 (most, stalls) = (kept, 0);
-                tries = Tries::new(&self.transport);
+                tries = self.transport.tries();
             } else if !is_lost {
                 // A server that takes back what it confirmed does not get on, whatever it confirms next.
                 stalls += 1;

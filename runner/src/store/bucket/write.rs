@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use opendal::options::WriteOptions;
 use opendal::{Buffer, ErrorKind, Metadata};
 
-use super::transport::Failure;
+use super::failure::Failure;
 use super::uploads::Trouble;
 use super::{BucketStore, Revisions, cause, md5_of, shown};
 use crate::net::retry::Backoff;

@@ -73,11 +73,23 @@ pub(super) fn total<G: Goal>(deltas: &[G::Delta]) -> G::Sums {
     joined::<G>(&lanes)
 }
 
+/// Hands each row to `look`, with the lane that its turn is.
+#[inline(always)]
+fn in_lanes(rows: &[u32], mut look: impl FnMut(usize, u32)) {
+    let (chunks, last) = rows.as_chunks::<STEP>();
+    for rows in chunks {
+        for (index, row) in rows.iter().enumerate() {
+            look(index % LANES, *row);
+        }
+    }
+    last.iter().for_each(|row| look(0, *row));
+}
+
 /// The smallest and the largest of some rows' values, and how many are missing.
 pub(super) fn ends(rows: &[u32], values: &[f32]) -> (f32, f32, usize) {
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     let mut absent = 0;
-    let mut look = |lane: usize, row: u32| {
+    let look = |lane: usize, row: u32| {
         let number = values[row as usize];
         absent += usize::from(number.is_nan());
         // Neither is true of a missing value.
@@ -92,13 +104,7 @@ pub(super) fn ends(rows: &[u32], values: &[f32]) -> (f32, f32, usize) {
             high[lane]
         };
     };
-    let (chunks, last) = rows.as_chunks::<STEP>();
-    for rows in chunks {
-        for (index, row) in rows.iter().enumerate() {
-            look(index % LANES, *row);
-        }
-    }
-    last.iter().for_each(|row| look(0, *row));
+    in_lanes(rows, look);
     let least = low.into_iter().fold(f32::INFINITY, f32::min);
     let most = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
     (least, most, absent)
@@ -107,7 +113,7 @@ pub(super) fn ends(rows: &[u32], values: &[f32]) -> (f32, f32, usize) {
 /// The largest of some rows' values up to and with the threshold, and the smallest above it; infinite where there is none.
 pub(super) fn gap(rows: &[u32], values: &[f32], threshold: f32) -> (f32, f32) {
     let (mut low, mut high) = ([f32::NEG_INFINITY; LANES], [f32::INFINITY; LANES]);
-    let mut look = |lane: usize, row: u32| {
+    let look = |lane: usize, row: u32| {
         let number = values[row as usize];
         // None of it is true of a missing value.
         low[lane] = if (number <= threshold) & (number > low[lane]) {
@@ -121,13 +127,7 @@ pub(super) fn gap(rows: &[u32], values: &[f32], threshold: f32) -> (f32, f32) {
             high[lane]
         };
     };
-    let (chunks, last) = rows.as_chunks::<STEP>();
-    for rows in chunks {
-        for (index, row) in rows.iter().enumerate() {
-            look(index % LANES, *row);
-        }
-    }
-    last.iter().for_each(|row| look(0, *row));
+    in_lanes(rows, look);
     (
         low.into_iter().fold(f32::NEG_INFINITY, f32::max),
         high.into_iter().fold(f32::INFINITY, f32::min),

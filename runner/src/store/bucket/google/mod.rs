@@ -10,7 +10,8 @@ use opendal::Buffer;
 use reqsign_core::{Context, FileRead, HttpSend, OsEnv, ProvideCredentialDyn};
 use reqsign_google::Credential;
 
-use super::transport::{Failure, Transport};
+use super::failure::Failure;
+use super::transport::Transport;
 use crate::secret::read_small;
 
 mod find;
